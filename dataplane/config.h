@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ternd's configuration: an INI file, checked to the last key before anything starts.
+ *
+ * The file is read twice: once by ourselves, line by line, to refuse with file and line what
+ * rte_cfgfile would cut or drop silently (names over 63 and values over 255 characters, lines
+ * without
+ * '=', duplicates), and once by rte_cfgfile for the values.
+ */
+#ifndef TERN_DATAPLANE_CONFIG_H
+#define TERN_DATAPLANE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "tcp/ip_addr.h"
+
+enum {
+	CONFIG_NAME_BYTES = 64,
+	CONFIG_VALUE_BYTES = 256,
+	CONFIG_MAX_PORTS = 8,
+	CONFIG_MAX_ADDRESSES = 16, /* per port, each family */
+	CONFIG_MAX_SERVICES = 32,
+	CONFIG_MAX_LISTEN = 8, /* endpoints per service */
+	CONFIG_MAX_LANES = 64,
+};
+
+enum config_hugepages {
+	HUGEPAGES_AUTO, /* use them if there are enough, else go on without and say so */
+	HUGEPAGES_YES,  /* refuse to start without */
+	HUGEPAGES_NO,
+};
+
+struct config_address {
+	struct ip_addr ip;
+	uint8_t prefix_len; /* bits: 0...32 or 0...128 */
+};
+
+/* [port N]: the N-th ethdev port. */
+struct config_port {
+	struct config_address addresses[2 * CONFIG_MAX_ADDRESSES];
+	unsigned int n_addresses;
+	struct ip_addr gateway4; /* any-address: none */
+	struct ip_addr gateway6;
+	uint16_t mtu;     /* bytes; 0: the device's */
+	uint16_t rx_desc; /* descriptors of each queue */
+	uint16_t tx_desc;
+	bool rx_checksum; /* ask the device to verify checksums, if it can */
+	bool tx_checksum; /* ask the device to fill them in, if it can */
+};
+
+enum service_kind {
+	SERVICE_HTTP,
+	SERVICE_ECHO,
+	SERVICE_DISCARD,
+	SERVICE_CHARGEN,
+};
+
+/* [service KIND] or [service KIND NAME], so that one kind may run several times. */
+struct config_service {
+	char name[CONFIG_NAME_BYTES];
+	enum service_kind kind;
+	struct tcp_endpoint listen[CONFIG_MAX_LISTEN];
+	unsigned int n_listen;
+	char root[CONFIG_VALUE_BYTES]; /* http: folder of the files to serve, from where ternd was
+					  started */
+	uint32_t backlog;
+	uint32_t idle_timeout_s; /* close a connection on which nothing moved for so long; 0: never
+				  */
+};
+
+struct config {
+	/* [dataplane] */
+	char name[CONFIG_NAME_BYTES]; /* control socket /run/tern/<name>.sock, EAL file prefix */
+	char eal[CONFIG_VALUE_BYTES]; /* EAL arguments, split at white space */
+	unsigned int lanes;
+	enum config_hugepages hugepages;
+
+	struct config_port ports[CONFIG_MAX_PORTS];
+	unsigned int n_ports;
+
+	/* [tcp] */
+	char congestion[16];
+	bool timestamps;
+	bool window_scaling;
+	uint32_t rmem_bytes; /* default SO_RCVBUF */
+	uint32_t wmem_bytes; /* default SO_SNDBUF */
+	uint32_t timewait_s;
+	uint32_t user_timeout_s;
+	uint8_t syn_retries;
+	uint8_t synack_retries;
+	uint8_t retries;
+	uint8_t orphan_retries;
+
+	/* [limits], each per lane */
+	uint32_t connections;
+	uint32_t requests; /* half-open connections */
+	uint32_t timewait; /* connections in TIME-WAIT */
+	uint32_t buffers;  /* packet buffers of 2 KiB */
+	uint32_t neighbours;
+
+	struct config_service services[CONFIG_MAX_SERVICES];
+	unsigned int n_services;
+};
+
+/*
+ * Reads and checks a configuration file. Returns 0, or -1 with one message for each thing that is
+ * wrong written to `errors` (a stream, one line each: "FILE:LINE: [section] key: what is wrong;
+ * what would be right"). Main thread, before EAL starts.
+ */
+int config_read(const char *path, struct config *config, FILE *errors);
+
+#endif

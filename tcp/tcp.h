@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The TCP engine's public face.
+ *
+ * One engine serves one lane. It owns everything it needs and shares nothing: every function here
+ * must be called by the one thread that drives the engine, except tcp_stats_read(). The engine has
+ * no clock, does no I/O and never blocks; time, randomness, routes and transmission come through
+ * struct tcp_env.
+ *
+ * An iteration of its driver:
+ *
+ *     tcp_input(engine, now_us, packets, n);   segments arrive; users hear of it (env.notify)
+ *     tcp_advance(engine, now_us);             timers fire; users hear of it
+ *     ...                                      users' own calls: tcp_send(), tcp_close(), ...
+ *     tcp_flush(engine);                       data and acknowledgments leave (env.transmit)
+ *
+ * The socket calls answer as Linux's non-blocking ones do: a value >= 0, or a negative errno. Where
+ * Linux would block they answer -EAGAIN or -EINPROGRESS; waiting is the caller's business.
+ *
+ * A struct tcp_conn is a socket in any state, listening ones included. It is valid from tcp_open()
+ * or tcp_accept() until tcp_close() or tcp_abort(); what the protocol still has to do after that
+ * (FIN, retransmissions, TIME-WAIT) the engine does by itself.
+ */
+#ifndef TERN_TCP_TCP_H
+#define TERN_TCP_TCP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "ip_addr.h"
+
+struct tcp_engine;
+struct tcp_conn;
+
+/* RFC 9293 §3.3.2. */
+enum tcp_state {
+	TCP_CLOSED,
+	TCP_LISTEN,
+	TCP_SYN_SENT,
+	TCP_SYN_RECEIVED,
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT_1,
+	TCP_FIN_WAIT_2,
+	TCP_CLOSE_WAIT,
+	TCP_CLOSING,
+	TCP_LAST_ACK,
+	TCP_TIME_WAIT,
+	TCP_STATES,
+};
+
+/* The state's name as `ss` prints it ("ESTAB", "SYN-SENT", ...). */
+const char *tcp_state_name(enum tcp_state state);
+
+/* ---- What the engine asks of its surroundings -------------------------------------------------
+ */
+
+/* What a path can do for the packets that take it. */
+enum {
+	TCP_PATH_TX_IP4_CKSUM = 1 << 0, /* device fills in the IPv4 header checksum */
+	TCP_PATH_TX_TCP_CKSUM = 1 << 1, /* device fills in the TCP checksum */
+	TCP_PATH_TX_MULTI_SEG = 1 << 2, /* device takes packets of several mbufs */
+};
+
+struct tcp_path {
+	struct ip_addr local; /* source address */
+	uint32_t hop;         /* env's own name for the next hop, handed back with each packet */
+	uint16_t mtu;         /* bytes of IP packet, header included */
+	uint16_t flags;       /* TCP_PATH_... */
+};
+
+struct tcp_env {
+	void *ctx; /* first argument of every function below */
+
+	/*
+	 * Sends n IP packets and takes ownership of them. data_off is at the IP header; l3_len and
+	 * l4_len are set; checksums are complete, or asked of the device by ol_flags as the path's
+	 * flags allow. tcp_packet_hop() gives the path's hop. Packets that cannot be sent are
+	 * freed.
+	 */
+	void (*transmit)(void *ctx, struct rte_mbuf **packets, unsigned int n);
+
+	/*
+	 * Finds the path to `remote`, from `local` if that is not the any-address. Returns 0,
+	 * -ENETUNREACH without a route, -EADDRNOTAVAIL if `local` is not ours, -EINVAL for an
+	 * address TCP cannot talk to.
+	 */
+	int (*path)(void *ctx, const struct ip_addr *remote, const struct ip_addr *local,
+		    struct tcp_path *path);
+
+	/* Whether `local` is one of our addresses. */
+	bool (*is_local)(void *ctx, const struct ip_addr *local);
+
+	/* Fills a buffer with bytes that nobody can predict. */
+	void (*random)(void *ctx, void *buf, size_t bytes);
+
+	/*
+	 * Tells a connection's user that tcp_poll() may answer differently now. Called from inside
+	 * tcp_input() and tcp_advance() at their end, once for each connection and call; all of the
+	 * engine's functions but those three may be called from it.
+	 */
+	void (*notify)(void *ctx, struct tcp_conn *c, void *user);
+
+	/* Memory for the engine's tables, zeroed; called at creation and destruction only. */
+	void *(*alloc)(void *ctx, size_t bytes, size_t align);
+	void (*free)(void *ctx, void *memory);
+};
+
+struct tcp_config {
+	const char *name;         /* unique in the process: names the flow table */
+	int socket_id;            /* NUMA node, or SOCKET_ID_ANY */
+	uint32_t max_conns;       /* connections and listeners, at least 1 */
+	uint32_t max_requests;    /* half-open connections of all listeners */
+	uint32_t max_timewait;    /* connections in TIME-WAIT; the oldest gives way */
+	uint32_t max_held_bufs;   /* receive mbufs that all queues together may hold */
+	uint32_t rcvbuf_bytes;    /* default SO_RCVBUF, in buffer memory rather than payload */
+	uint32_t sndbuf_bytes;    /* default SO_SNDBUF */
+	uint32_t timewait_ms;     /* length of TIME-WAIT and of an orphan's FIN-WAIT-2 */
+	uint32_t user_timeout_ms; /* default TCP_USER_TIMEOUT; 0: by the number of retries */
+	uint8_t syn_retries;      /* as Linux's tcp_syn_retries */
+	uint8_t synack_retries;   /* as Linux's tcp_synack_retries */
+	uint8_t retries;          /* as Linux's tcp_retries2 */
+	uint8_t orphan_retries;   /* as Linux's tcp_orphan_retries */
+	uint8_t ttl;              /* IPv4 time to live and IPv6 hop limit of what we send */
+	bool timestamps;          /* RFC 7323 §3 */
+	bool window_scaling;      /* RFC 7323 §2 */
+	const char *congestion;   /* name of the default congestion control: "newreno" */
+
+	struct rte_mempool *header_pool; /* mbufs for headers and small segments */
+	struct rte_mempool *data_pool;   /* mbufs for bytes that tcp_send() copies */
+	struct rte_mempool *ref_pool;    /* mbufs without data room, to refer to queued data */
+};
+
+/* Fills in Linux's defaults for everything but name and pools. */
+void tcp_config_defaults(struct tcp_config *config);
+
+/*
+ * Makes an engine. The configuration and the environment are copied. *engine is set on success.
+ * Returns 0, -EINVAL for a configuration out of range, -ENOENT for an unknown congestion control,
+ * -ENOMEM when memory ran out.
+ */
+int tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
+		      struct tcp_engine **engine);
+
+/* Frees an engine with all its connections, without a packet. NULL is ignored. */
+void tcp_engine_destroy(struct tcp_engine *engine);
+
+/* ---- Driving it ---------------------------------------------------------------------------------
+ */
+
+/*
+ * Hands over a burst of IP packets that carry TCP to us, and takes ownership of them. Of each mbuf:
+ * data_off at the IP header, l3_len the length of all headers before TCP, pkt_len without link
+ * padding, packet_type's L3 part RTE_PTYPE_L3_IPV4… or RTE_PTYPE_L3_IPV6…; the IP header is already
+ * checked. Flag RTE_MBUF_F_RX_L4_CKSUM_GOOD spares the checksum. now_us must not go backwards.
+ */
+void tcp_input(struct tcp_engine *engine, uint64_t now_us, struct rte_mbuf **packets,
+	       unsigned int n);
+
+/* Lets all timers that are due by now_us (microseconds of any monotonic clock) fire. */
+void tcp_advance(struct tcp_engine *engine, uint64_t now_us);
+
+/* When tcp_advance() has something to do next, never later than that; UINT64_MAX: never. */
+uint64_t tcp_next_timer(const struct tcp_engine *engine);
+
+/* Sends what is due: data, acknowledgments, window updates. Call it once an iteration. */
+void tcp_flush(struct tcp_engine *engine);
+
+/* What an ICMP error says of a segment of ours, RFC 5461 and RFC 1191/8201. */
+enum tcp_icmp_kind {
+	TCP_ICMP_UNREACHABLE, /* `error` says what: EHOSTUNREACH, ENETUNREACH, ... */
+	TCP_ICMP_REFUSED,     /* protocol or port unreachable: ECONNREFUSED */
+	TCP_ICMP_PACKET_TOO_BIG,
+};
+
+struct tcp_icmp {
+	struct tcp_tuple tuple; /* of the quoted segment: local is its source */
+	uint32_t seq;           /* its sequence number, host byte order */
+	enum tcp_icmp_kind kind;
+	int error;    /* positive errno, for UNREACHABLE and REFUSED */
+	uint16_t mtu; /* for PACKET_TOO_BIG; bytes, 0 if not told */
+};
+
+/*
+ * An ICMP error arrived, or the link layer could not resolve a neighbour. Quotes whose sequence
+ * number is not in flight are ignored and counted (RFC 5927 §4).
+ */
+void tcp_icmp_input(struct tcp_engine *engine, const struct tcp_icmp *icmp);
+
+/* The path's hop of a packet handed to env.transmit. */
+static inline uint32_t
+tcp_packet_hop(const struct rte_mbuf *packet)
+{
+	return packet->hash.usr;
+}
+
+/* Makes every connection ask env.path anew before it next sends: routes or hops changed. */
+void tcp_paths_changed(struct tcp_engine *engine);
+
+/* ---- Socket calls -------------------------------------------------------------------------------
+ */
+
+/*
+ * Opens a socket. family is AF_INET or AF_INET6 (the latter speaks IPv4 too unless IPV6_V6ONLY is
+ * set). *c is set on success. Returns 0, -EAFNOSUPPORT, -ENOBUFS when max_conns are in use.
+ */
+int tcp_open(struct tcp_engine *engine, int family, struct tcp_conn **c);
+
+/* What notify() passes along; NULL at first, also on an accepted connection. */
+void tcp_set_user(struct tcp_conn *c, void *user);
+void *tcp_user(const struct tcp_conn *c);
+struct tcp_engine *tcp_engine_of(const struct tcp_conn *c);
+
+/*
+ * Binds to a local address; port 0 chooses one. Returns 0; -EINVAL if bound already or not in
+ * CLOSED; -EADDRNOTAVAIL if the address is not ours; -EADDRINUSE if another socket holds the port
+ * (as Linux: with SO_REUSEADDR on both and neither listening they may share); -EAFNOSUPPORT for an
+ * IPv6 address on an AF_INET socket.
+ */
+int tcp_bind(struct tcp_conn *c, const struct tcp_endpoint *local);
+
+/*
+ * Listens, or changes the backlog of a listener. At most backlog + 1 connections wait for accept,
+ * as on Linux. Returns 0; -EINVAL in another state than CLOSED and LISTEN; -EADDRINUSE;
+ * -ENOBUFS.
+ */
+int tcp_listen(struct tcp_conn *c, int backlog);
+
+/*
+ * Takes the oldest completed connection. Returns 0 with *child set, -EAGAIN when there is none,
+ * -EINVAL when c does not listen. A child may already be closed by its peer: its data is there to
+ * read.
+ */
+int tcp_accept(struct tcp_conn *c, struct tcp_conn **child);
+
+/*
+ * Starts the handshake. Returns -EINPROGRESS when it started; then -EALREADY until it ended, 0
+ * once, and -EISCONN; or what ended it (-ECONNREFUSED, -ETIMEDOUT, ...). -EINVAL on a listener; the
+ * errors of env.path; -EADDRNOTAVAIL when no port is free or the 4-tuple is in use; -EAFNOSUPPORT.
+ */
+int tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
+
+/*
+ * Queues bytes for sending, copying them. flags: MSG_MORE (more follows at once: hold a partial
+ * segment), others are ignored. Returns the number of bytes taken, possibly fewer than given;
+ * -EAGAIN when there is no room now, or no connection yet; -EPIPE after shutdown(SHUT_WR), in
+ * CLOSED and once the connection's error was reported; the connection's error (-ECONNRESET,
+ * -ETIMEDOUT, ...) once.
+ */
+ssize_t tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
+
+/*
+ * Queues a chain of mbufs for sending by reference. On success the engine owns the chain and frees
+ * it when the peer has acknowledged it; the bytes must not change until then. All or nothing.
+ * Returns the number of bytes taken, or the errors of tcp_send(), and then the caller keeps the
+ * chain. Takes the chain whenever there is any room, and may thereby exceed SO_SNDBUF by one chain.
+ */
+ssize_t tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags);
+
+/* Bytes that tcp_send() would take now; 0 if it would answer with an error. */
+size_t tcp_send_room(const struct tcp_conn *c);
+
+/*
+ * Reads received bytes, copying them. flags: MSG_PEEK leaves them in the queue. Returns the number
+ * of bytes; 0 at the end of the stream (FIN or shutdown(SHUT_RD)); -EAGAIN when there are none now;
+ * -ENOTCONN in CLOSED before connecting and in LISTEN; the connection's error once, after the data.
+ */
+ssize_t tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags);
+
+/*
+ * Looks at received bytes in place: *data points at a chain of mbufs (next after next, each with
+ * data_len bytes) that stays the engine's and is valid until the next call on this connection or
+ * into tcp_input(). Returns as tcp_recv() does, with the number of all bytes in the queue.
+ */
+ssize_t tcp_peek_mbufs(struct tcp_conn *c, const struct rte_mbuf **data);
+
+/* Removes the first bytes of the receive queue, at most as many as it holds; returns how many. */
+size_t tcp_consume(struct tcp_conn *c, size_t bytes);
+
+/*
+ * how: SHUT_RD, SHUT_WR, SHUT_RDWR. Returns 0, -ENOTCONN if there is no connection, -EINVAL for
+ * another `how`. On a listener SHUT_RD stops listening, as on Linux.
+ */
+int tcp_shutdown(struct tcp_conn *c, int how);
+
+/*
+ * Closes; c is invalid afterwards. Unread data or SO_LINGER with 0 seconds resets the connection
+ * (RFC 9293 §3.6, RFC 2525 §2.17); otherwise what is queued is sent, then FIN.
+ */
+void tcp_close(struct tcp_conn *c);
+
+/* Resets the connection; c is invalid afterwards. */
+void tcp_abort(struct tcp_conn *c);
+
+/* POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP as Linux's tcp_poll gives them. */
+short tcp_poll(const struct tcp_conn *c);
+
+/*
+ * Options by Linux's levels, names and layouts; FEATURES.md lists them. Return 0; -ENOPROTOOPT for
+ * an unknown option, -EINVAL for a value or length out of range. getsockopt cuts the value at *len
+ * and sets *len to what it wrote.
+ */
+int tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_t len);
+int tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t *len);
+
+/* The socket's own and its peer's address. Return 0; getpeername -ENOTCONN without a peer. */
+int tcp_getsockname(const struct tcp_conn *c, struct tcp_endpoint *local);
+int tcp_getpeername(const struct tcp_conn *c, struct tcp_endpoint *remote);
+
+enum tcp_state tcp_state(const struct tcp_conn *c);
+
+/* ---- Looking at it ------------------------------------------------------------------------------
+ */
+
+/* Every counter, in the order of tcp_stats.def; each explained there. */
+struct tcp_stats {
+#define TCP_STAT(name, text) uint64_t name;
+#include "tcp_stats.def"
+#undef TCP_STAT
+};
+
+#define TCP_STATS_COUNT (sizeof(struct tcp_stats) / sizeof(uint64_t))
+
+extern const char *const tcp_stats_names[];
+extern const char *const tcp_stats_texts[];
+
+/* Copies the counters. Any thread; each counter is read whole, all of them not at one instant. */
+void tcp_stats_read(const struct tcp_engine *engine, struct tcp_stats *stats);
+
+/* What the engine holds right now. */
+struct tcp_usage {
+	uint32_t conns;     /* sockets in any state, closed by their user or not */
+	uint32_t listeners; /* of those, in LISTEN */
+	uint32_t orphans;   /* of those, closed by their user and not yet done */
+	uint32_t requests;  /* half-open */
+	uint32_t timewait;
+	uint32_t flows;        /* entries of the flow table */
+	uint32_t held_bufs;    /* receive mbufs in queues */
+	uint32_t queued_bufs;  /* mbufs in send queues */
+	uint32_t sent_records; /* transmissions awaiting acknowledgment */
+	uint32_t ranges;       /* out-of-order ranges */
+};
+
+void tcp_usage(const struct tcp_engine *engine, struct tcp_usage *usage);
+
+/* One line of `tern ss`. */
+struct tcp_listing {
+	struct tcp_tuple tuple;
+	enum tcp_state state;
+	uint32_t recv_q;  /* bytes not read; of a listener: connections waiting for accept */
+	uint32_t send_q;  /* bytes not acknowledged; of a listener: its backlog */
+	uint32_t srtt_us; /* 0: not measured yet */
+	uint32_t rttvar_us;
+	uint32_t rto_us;
+	uint32_t cwnd_segs;
+	uint32_t ssthresh_segs; /* UINT32_MAX: not set yet */
+	uint32_t mss;           /* bytes of payload in a full segment */
+	uint32_t snd_wnd;       /* bytes */
+	uint32_t rcv_wnd;       /* bytes */
+	uint32_t retransmits;   /* segments, over the connection's life */
+	uint64_t bytes_acked;
+	uint64_t bytes_received;
+	uint8_t snd_wscale_shift;
+	uint8_t rcv_wscale_shift;
+	bool timestamps;
+	bool orphan; /* closed by its user */
+};
+
+/*
+ * Lists sockets, half-open connections and TIME-WAIT, n at most. *cursor is 0 at first and is moved
+ * on; returns how many were written, 0 at the end. Between calls the engine may run: what is born
+ * or dies meanwhile may be missing.
+ */
+unsigned int tcp_list(const struct tcp_engine *engine, uint64_t *cursor,
+		      struct tcp_listing *listing, unsigned int n);
+
+#endif
