@@ -54,7 +54,7 @@ enum {
 	IP_PROTO_ICMP6 = 58,
 };
 
-struct ip4_hdr {
+struct ip4_header {
 	uint8_t version_ihl; /* version << 4 | header length in 32-bit words */
 	uint8_t tos;
 	be16_t total_len; /* header and payload, bytes */
@@ -73,7 +73,7 @@ enum {
 	IP4_OFFSET_MASK = 0x1fff,
 };
 
-struct ip6_hdr {
+struct ip6_header {
 	be32_t vtc_flow; /* version << 28 | traffic class << 20 | flow label */
 	be16_t payload_len;
 	uint8_t proto; /* next header */
@@ -82,7 +82,7 @@ struct ip6_hdr {
 	uint8_t dst[16];
 };
 
-struct tcp_hdr {
+struct tcp_header {
 	be16_t sport;
 	be16_t dport;
 	be32_t seq;
@@ -94,9 +94,9 @@ struct tcp_hdr {
 	be16_t urg;
 };
 
-static_assert(sizeof(struct ip4_hdr) == 20, "IPv4 header without options");
-static_assert(sizeof(struct ip6_hdr) == 40, "IPv6 header without extensions");
-static_assert(sizeof(struct tcp_hdr) == 20, "TCP header without options");
+static_assert(sizeof(struct ip4_header) == 20, "IPv4 header without options");
+static_assert(sizeof(struct ip6_header) == 40, "IPv6 header without extensions");
+static_assert(sizeof(struct tcp_header) == 20, "TCP header without options");
 
 /* The control bits of a TCP header, RFC 9293 §3.1. */
 enum {

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A listener's accept queue, and its end. */
+#include <errno.h>
+
+#include "engine.h"
+
+bool
+tcp_accept_queue_full(const struct tcp_bound *l)
+{
+	return l->waiting > (uint32_t)l->backlog; /* as Linux: backlog + 1 may wait */
+}
+
+static void
+take(struct tcp_bound *l, struct tcp_conn *c, struct tcp_conn *prev)
+{
+	if (prev != NULL)
+		prev->accept_next = c->accept_next;
+	else
+		l->accept_head = c->accept_next;
+	if (l->accept_tail == c)
+		l->accept_tail = prev;
+	l->waiting--;
+	c->flags &= ~CONN_ACCEPTING;
+	c->parent = NULL;
+	c->user = NULL;
+}
+
+void
+tcp_accept_queue_remove(struct tcp_conn *c)
+{
+	struct tcp_bound *l = c->parent;
+	struct tcp_conn *prev = NULL;
+
+	for (struct tcp_conn *i = l->accept_head; i != c; i = i->accept_next)
+		prev = i;
+	take(l, c, prev);
+}
+
+int
+tcp_accept(struct tcp_conn *c, struct tcp_conn **child)
+{
+	struct tcp_bound *l = c->bound;
+
+	if (c->state != TCP_LISTEN)
+		return -EINVAL;
+	if (l->accept_head == NULL)
+		return -EAGAIN;
+	*child = l->accept_head;
+	take(l, *child, NULL);
+	return 0;
+}
+
+void
+tcp_listener_close(struct tcp_conn *c)
+{
+	struct tcp_bound *l = c->bound;
+	struct tcp_conn *child;
+
+	tcp_requests_drop(c->engine, l);
+	while ((child = l->accept_head) != NULL) {
+		take(l, child, NULL);
+		tcp_abort(child);
+	}
+	l->listening = false;
+	c->state = TCP_CLOSED;
+	c->engine->listeners--;
+}

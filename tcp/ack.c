@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Acknowledgments that arrive: what they take from the send queue, what they tell of the round trip
+ * and of the peer's window. RFC 9293 §3.10.7.4 fifth, RFC 6298, RFC 5961 §5.
+ */
+#include <errno.h>
+
+#include <rte_common.h>
+
+#include "engine.h"
+
+void
+tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us)
+{
+	int64_t rttvar;
+
+	if (rtt_us < 0)
+		return;
+	rtt_us = RTE_MAX(rtt_us, (int64_t)1);
+	if (c->srtt_us == 0) {
+		c->srtt_us = (uint32_t)RTE_MIN(rtt_us << 3, (int64_t)UINT32_MAX);
+		c->rttvar_us = (uint32_t)RTE_MIN(rtt_us << 1, (int64_t)UINT32_MAX);
+	} else {
+		int64_t delta = rtt_us - (c->srtt_us >> 3);
+
+		/* RTTVAR <- 3/4 RTTVAR + 1/4 |SRTT - R|; SRTT <- 7/8 SRTT + 1/8 R, in this order.
+		 */
+		rttvar = (int64_t)c->rttvar_us - (c->rttvar_us >> 2) + (delta < 0 ? -delta : delta);
+		c->rttvar_us = (uint32_t)RTE_MIN(rttvar, (int64_t)UINT32_MAX);
+		c->srtt_us = (uint32_t)RTE_MIN((int64_t)c->srtt_us + delta, (int64_t)UINT32_MAX);
+	}
+	/* As Linux: the variance's part is at least TCP_RTO_MIN_US, rather than the sum. */
+	c->rto_us = RTE_MIN((c->srtt_us >> 3) + RTE_MAX(c->rttvar_us, (uint32_t)TCP_RTO_MIN_US),
+			    (uint32_t)TCP_RTO_MAX_US);
+}
+
+void
+tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd)
+{
+	c->snd_wnd = wnd;
+	c->max_wnd = RTE_MAX(c->max_wnd, wnd);
+	c->snd_wl1 = seg->seq;
+	c->snd_wl2 = seg->ack;
+}
+
+/* Whether SND.WND changed. */
+static bool
+take_window(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	uint32_t wnd = (uint32_t)seg->wnd << c->snd_wscale_shift, before = c->snd_wnd;
+
+	if (seq_gt(c->snd_wl1, seg->seq) ||
+	    (c->snd_wl1 == seg->seq && seq_gt(c->snd_wl2, seg->ack)))
+		return false;
+	tcp_update_snd_wnd(c, seg, wnd);
+	if (wnd > before && (c->unsent_bytes > 0 || (c->flags & CONN_FIN_DUE)))
+		tcp_mark_dirty(c);
+	return wnd != before;
+}
+
+static void
+sent_remove_head(struct tcp_conn *c)
+{
+	struct tcp_sent *s = c->sent_head;
+
+	c->sent_head = s->next;
+	if (c->sent_head == NULL)
+		c->sent_tail = NULL;
+	c->sent_segs--;
+	c->lost_segs -= (s->flags & SENT_LOST) != 0;
+	c->retrans_segs -= (s->flags & SENT_RETRANS) != 0;
+	slab_put(&c->engine->sents, s);
+}
+
+/* Cuts the acknowledged part off a record that is acknowledged in part. */
+static void
+sent_trim_head(struct tcp_sent *s, seq_t ack)
+{
+	uint32_t n = ack - s->seq;
+
+	if (s->flags & SENT_SYN) {
+		s->flags &= (uint8_t)~SENT_SYN;
+		n--;
+	}
+	s->seq = ack;
+	while (n > 0 && s->m != NULL) {
+		uint32_t part = (uint32_t)s->m->data_off + s->m->data_len - s->data_off;
+
+		if (n < part) {
+			s->data_off += n;
+			return;
+		}
+		n -= part;
+		s->m = s->m->next;
+		s->data_off = s->m != NULL ? s->m->data_off : 0;
+	}
+}
+
+/* Removes what `ack` covers; fills in the record. */
+static void
+acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+{
+	struct tcp_engine *e = c->engine;
+	uint32_t bytes = seg->ack - c->snd_una;
+	bool ambiguous = false;
+	struct tcp_sent *s;
+
+	while ((s = c->sent_head) != NULL && seq_leq(s->end, seg->ack)) {
+		bytes -= ((s->flags & SENT_SYN) != 0) + ((s->flags & SENT_FIN) != 0);
+		ambiguous |= (s->flags & SENT_EVER_RETRANS) != 0;
+		/* The oldest: the peer may have waited for a second segment to acknowledge. */
+		if (ack->rtt_us < 0)
+			ack->rtt_us = (int64_t)(ack->now_us - s->sent_us);
+		ack->acked_segs++;
+		sent_remove_head(c);
+	}
+	/* Before the bytes go: the record may point into the first mbuf that stays. */
+	if (s != NULL && seq_lt(s->seq, seg->ack)) {
+		bytes -= (s->flags & SENT_SYN) != 0;
+		sent_trim_head(s, seg->ack);
+	}
+	if (ambiguous)
+		ack->rtt_us = -1;
+	if (bytes > 0) {
+		uint32_t bufs = c->sendq.bufs;
+
+		mbufq_trim_front(&c->sendq, bytes);
+		e->queued_bufs -= bufs - c->sendq.bufs;
+		c->bytes_acked += bytes;
+		TCP_ADD(e, bytes_acked, bytes);
+	}
+	ack->acked_bytes = bytes;
+	c->snd_una = seg->ack;
+	c->progress_us = ack->now_us;
+}
+
+/* RFC 7323 §4.1: the echoed timestamp, in milliseconds, where no transmission gives a sample. */
+static int64_t
+timestamp_rtt(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	uint32_t elapsed_ms;
+
+	if ((c->flags & CONN_TIMESTAMPS) == 0 || !seg->opt.has_timestamps || seg->opt.ts_ecr == 0)
+		return -1;
+	elapsed_ms = tcp_now_ts(c->engine, c->ts_offset) - seg->opt.ts_ecr;
+	return elapsed_ms > TCP_RTO_MAX_US / 1000 ? -1 : (int64_t)RTE_MAX(elapsed_ms, 1u) * 1000;
+}
+
+static void
+tell_room(struct tcp_conn *c)
+{
+	if ((c->flags & CONN_WANT_ROOM) && (tcp_poll(c) & 0x004 /* POLLOUT */)) {
+		c->flags &= ~CONN_WANT_ROOM;
+		tcp_mark_event(c);
+	}
+}
+
+static void
+ack_new_data(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+{
+	acknowledge(c, seg, ack);
+	c->dupacks = 0;
+	c->backoffs = 0;
+	c->soft_error = 0;
+	tcp_rtt_sample(c, ack->rtt_us >= 0 ? ack->rtt_us : timestamp_rtt(c, seg));
+	tcp_recovery_ack(c, seg, ack, false);
+	if (c->ca_state == CA_OPEN || (c->ca_state == CA_LOSS && c->cwnd < c->ssthresh))
+		c->cc->acked(c, ack);
+	tcp_rtx_restart(c);
+	tell_room(c);
+	if (c->unsent_bytes > 0 || c->lost_segs > 0 ||
+	    (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE)
+		tcp_mark_dirty(c);
+}
+
+/* RFC 5681 §2, RFC 9293: neither data nor news, while data is outstanding. */
+static bool
+is_duplicate(const struct tcp_conn *c, const struct tcp_segment *seg, bool window_changed)
+{
+	return c->sent_head != NULL && seg->len == 0 && (seg->flags & (TCP_SYN | TCP_FIN)) == 0 &&
+	       !window_changed;
+}
+
+bool
+tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	struct tcp_engine *e = c->engine;
+	struct tcp_ack ack = {
+		.rtt_us = -1,
+		.now_us = e->now_us,
+		.flight_before = tcp_flight_segs(c),
+		.cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0,
+	};
+	bool window_changed;
+
+	if (seq_gt(seg->ack, c->snd_nxt) || seq_lt(seg->ack, c->snd_una - c->max_wnd)) {
+		/* RFC 5961 §5.2 */
+		TCP_COUNT(e, drop_ack_invalid);
+		if (tcp_may_challenge(e))
+			tcp_ack_now(c);
+		return false;
+	}
+	c->probes = 0;
+	if (seq_lt(seg->ack, c->snd_una))
+		return true; /* old, and harmless: its payload may still be news */
+	window_changed = take_window(c, seg);
+	if (seq_gt(seg->ack, c->snd_una)) {
+		/* In slow start Linux grows while half of the window is used. */
+		ack.cwnd_limited |= c->cwnd < c->ssthresh && c->cwnd < 2 * ack.flight_before;
+		c->flags &= ~CONN_CWND_LIMITED;
+		ack_new_data(c, seg, &ack);
+	} else if (is_duplicate(c, seg, window_changed)) {
+		TCP_COUNT(e, dupacks_in);
+		c->dupacks = (uint8_t)RTE_MIN(c->dupacks + 1, 255);
+		tcp_recovery_ack(c, seg, &ack, true);
+	}
+	if (c->sent_head == NULL)
+		tcp_rtx_restart(c);
+	return true;
+}

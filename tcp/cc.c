@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Congestion controls by name, and what they share. */
+#include <string.h>
+
+#include "conn.h"
+
+const struct tcp_cc_ops *
+tcp_cc_find(const char *name)
+{
+	static const struct tcp_cc_ops *const all[] = {&tcp_cc_newreno};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(all[i]->name, name) == 0)
+			return all[i];
+	return NULL;
+}
+
+uint32_t
+tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_segs)
+{
+	uint32_t room = c->ssthresh > c->cwnd ? c->ssthresh - c->cwnd : 0;
+	uint32_t grow = acked_segs < room ? acked_segs : room;
+
+	c->cwnd += grow;
+	return acked_segs - grow;
+}

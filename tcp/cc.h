@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Congestion control: how large the congestion window should be. How loss is found and what is sent
+ * again is loss recovery's business (recovery.c).
+ *
+ * A control sees one record for each acknowledgment that moved something, and the events of a loss.
+ * It counts in segments, as Linux does.
+ */
+#ifndef TERN_TCP_CC_H
+#define TERN_TCP_CC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tcp_conn;
+
+/* What one acknowledgment told. */
+struct tcp_ack {
+	uint32_t acked_bytes;   /* newly acknowledged in sequence */
+	uint32_t acked_segs;    /* transmissions that left the network */
+	int64_t rtt_us;         /* sample; < 0: none */
+	uint32_t flight_before; /* segments in flight before it */
+	bool cwnd_limited;      /* the window, not the application, held us back */
+	uint64_t now_us;
+};
+
+struct tcp_cc_ops {
+	const char *name;
+	void (*start)(struct tcp_conn *c);
+	/* Grows cwnd; not called during recovery. */
+	void (*acked)(struct tcp_conn *c, const struct tcp_ack *ack);
+	/* The slow start threshold after a loss with `flight` segments in flight; at least 2. */
+	uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight);
+};
+
+/* By name, or NULL. */
+const struct tcp_cc_ops *tcp_cc_find(const char *name);
+
+/*
+ * Slow start, RFC 5681 §3.1 with RFC 3465's byte counting without limit, as Linux: cwnd grows by
+ * what was acknowledged. Returns the segments left over when ssthresh was reached.
+ */
+uint32_t tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_segs);
+
+extern const struct tcp_cc_ops tcp_cc_newreno;
+
+#endif

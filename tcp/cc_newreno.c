@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * NewReno's congestion control, RFC 5681 §3.1: slow start, then one segment more per window of
+ * acknowledged segments; half of the flight after a loss.
+ */
+#include "conn.h"
+
+static void
+newreno_start(struct tcp_conn *c)
+{
+	c->cwnd_count = 0;
+}
+
+static void
+newreno_acked(struct tcp_conn *c, const struct tcp_ack *ack)
+{
+	uint32_t left = ack->acked_segs;
+
+	/* RFC 5681 §3.1, RFC 7661: a window that is not used does not grow. */
+	if (!ack->cwnd_limited)
+		return;
+	if (c->cwnd < c->ssthresh)
+		left = tcp_cc_slow_start(c, left);
+	c->cwnd_count += left;
+	while (c->cwnd_count >= c->cwnd) {
+		c->cwnd_count -= c->cwnd;
+		c->cwnd++;
+	}
+}
+
+static uint32_t
+newreno_ssthresh(struct tcp_conn *c, uint32_t flight)
+{
+	c->cwnd_count = 0;
+	return flight / 2 > 2 ? flight / 2 : 2;
+}
+
+const struct tcp_cc_ops tcp_cc_newreno = {
+	.name = "newreno",
+	.start = newreno_start,
+	.acked = newreno_acked,
+	.ssthresh = newreno_ssthresh,
+};

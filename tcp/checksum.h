@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The TCP checksum with its pseudo-header, RFC 9293 §3.1 and RFC 8200 §8.1.
+ */
+#ifndef TERN_TCP_CHECKSUM_H
+#define TERN_TCP_CHECKSUM_H
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "ip_addr.h"
+
+/*
+ * The pseudo-header's sum, folded and not complemented, for tcp_len bytes of header and payload. A
+ * device that fills in checksums wants it in the checksum field.
+ */
+static inline uint16_t
+tcp_pseudo_sum(const struct ip_addr *a, const struct ip_addr *b, uint32_t tcp_len)
+{
+	uint64_t sum = rte_cpu_to_be_32(tcp_len);
+
+	sum += rte_cpu_to_be_32(IP_PROTO_TCP);
+	if (ip_is4(a)) {
+		sum += (uint64_t)a->w[3] + b->w[3];
+	} else {
+		for (unsigned int i = 0; i < 4; i++)
+			sum += (uint64_t)a->w[i] + b->w[i];
+	}
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)sum;
+}
+
+/*
+ * The sum over the pseudo-header and everything behind l3_len, folded and not complemented: 0xffff
+ * if the checksum inside is right; the complement is the checksum if that is 0.
+ */
+static inline uint16_t
+tcp_full_sum(const struct rte_mbuf *m, const struct ip_addr *a, const struct ip_addr *b)
+{
+	uint32_t l3_len = (uint32_t)m->l3_len, tcp_len = m->pkt_len - l3_len, sum;
+	uint16_t raw = 0;
+
+	if (rte_raw_cksum_mbuf(m, l3_len, tcp_len, &raw) != 0)
+		return 0;
+	sum = (uint32_t)raw + tcp_pseudo_sum(a, b, tcp_len);
+	return (uint16_t)((sum >> 16) + (sum & 0xffff));
+}
+
+#endif

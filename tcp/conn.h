@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the engine keeps of a connection, in its four forms:
+ *
+ *     struct tcp_conn      a socket: closed, listening, opening, open, closing
+ *     struct tcp_request   a SYN that was answered, before it became a connection
+ *     struct tcp_timewait  what is left of a connection in TIME-WAIT
+ *     struct tcp_bound     a local port that a socket holds, with a listener's queue
+ */
+#ifndef TERN_TCP_CONN_H
+#define TERN_TCP_CONN_H
+
+#include <sys/queue.h>
+
+#include "cc.h"
+#include "mbufq.h"
+#include "seq.h"
+#include "tcp.h"
+#include "timer_wheel.h"
+
+/* Flags of a connection. */
+enum {
+	/* negotiated */
+	CONN_TIMESTAMPS = 1u << 0, /* RFC 7323 §3, in every segment */
+	CONN_WSCALE = 1u << 1,     /* RFC 7323 §2 */
+	/* what is due at the next flush */
+	CONN_ACK_NOW = 1u << 2,
+	CONN_ACK_DELAYED = 1u << 3, /* an acknowledgment is owed, ack_at_us tells until when */
+	CONN_SEND_PROBE = 1u << 4,  /* a zero-window probe, RFC 9293 §3.8.6.1 */
+	/* the user */
+	CONN_NODELAY = 1u << 5,
+	CONN_MORE = 1u << 6,    /* the last send said MSG_MORE */
+	CONN_ORPHAN = 1u << 7,  /* the user has closed */
+	CONN_FIN_DUE = 1u << 8, /* the user will send no more: FIN follows the queue */
+	CONN_FIN_SENT = 1u << 9,
+	CONN_RD_SHUT = 1u << 10,      /* the user will read no more */
+	CONN_CONNECT_DONE = 1u << 11, /* connect() has reported how the handshake ended */
+	CONN_WANT_ROOM = 1u << 12,    /* tell the user when there is room to send again */
+	CONN_REUSEADDR = 1u << 13,
+	CONN_V6ONLY = 1u << 14,
+	CONN_LINGER_RESET = 1u << 15, /* SO_LINGER with 0 seconds */
+	CONN_FAMILY6 = 1u << 16,
+	CONN_PEER_FIN = 1u << 17, /* the peer's FIN arrived in order */
+	CONN_CWND_LIMITED = 1u << 18,
+	/* lists it is on */
+	CONN_ON_DIRTY = 1u << 19,
+	CONN_ON_EVENTS = 1u << 20,
+	CONN_DEAD = 1u << 21,      /* freed; may still wait to leave these lists */
+	CONN_ACCEPTING = 1u << 22, /* in its listener's accept queue */
+	CONN_IN_FLOWS = 1u << 23,
+	CONN_WAS_CONNECTED = 1u << 24,
+	CONN_ACTIVE = 1u << 25, /* opened by us */
+};
+
+/* Loss recovery's state. */
+enum tcp_ca_state {
+	CA_OPEN,
+	CA_RECOVERY, /* fast recovery, until snd_una reaches recover */
+	CA_LOSS,     /* after a retransmission time-out, likewise */
+};
+
+/* Flags of a transmission record. */
+enum {
+	SENT_LOST = 1 << 0,         /* its first transmission is taken for lost */
+	SENT_RETRANS = 1 << 1,      /* it has been sent again, and that is not taken for lost */
+	SENT_EVER_RETRANS = 1 << 2, /* no RTT sample from it: Karn, RFC 6298 §3 */
+	SENT_SYN = 1 << 3,
+	SENT_FIN = 1 << 4,
+};
+
+/*
+ * One transmission awaiting acknowledgment; they cover [snd_una, snd_nxt) in order and without gap.
+ * SYN and FIN, which take a sequence number and no byte, share a record with the bytes beside them.
+ */
+struct tcp_sent {
+	struct tcp_sent *next;
+	uint64_t sent_us;   /* last time it was sent */
+	struct rte_mbuf *m; /* where its bytes start in the send queue; NULL without bytes */
+	uint32_t data_off;  /* of its first byte in m, from buf_addr */
+	seq_t seq, end;
+	uint8_t flags;
+};
+
+/* Bytes [seq, seq + q.bytes) that arrived before what precedes them. */
+struct tcp_range {
+	struct tcp_range *next;
+	seq_t seq;
+	bool fin; /* a FIN follows the bytes */
+	struct mbufq q;
+};
+
+/*
+ *       acknowledged       sent, in flight        may be sent        not yet
+ *     --------------- | -------------------- | ---------------- | -----------
+ *                  snd_una                snd_nxt        snd_una + snd_wnd
+ *
+ *       read / queued      may arrive             not yet
+ *     --------------- | -------------------- | -------------
+ *                  rcv_nxt                rcv_adv = rcv_nxt + RCV.WND, never moves left
+ */
+struct tcp_conn {
+	/* ---- cache line 0: every segment that arrives */
+	seq_t rcv_nxt;
+	seq_t rcv_adv; /* right edge of the window that we advertised last */
+	seq_t rcv_wup; /* rcv_nxt when we last acknowledged (RFC 7323's Last.ACK.sent) */
+	seq_t snd_una;
+	seq_t snd_nxt;            /* next never sent; retransmissions do not move it back */
+	seq_t snd_wl1;            /* SEG.SEQ and ... */
+	seq_t snd_wl2;            /* ... SEG.ACK of the last window update */
+	uint32_t snd_wnd;         /* bytes, scaled */
+	uint32_t max_wnd;         /* largest snd_wnd seen, bytes */
+	uint32_t ts_recent;       /* TS.Recent, RFC 7323 §4.3 */
+	uint32_t flags;           /* CONN_... */
+	uint16_t mss;             /* bytes of payload in a full segment, options taken off */
+	uint16_t rcv_mss;         /* estimate of the peer's full segment, bytes */
+	uint8_t state;            /* enum tcp_state */
+	uint8_t ca_state;         /* enum tcp_ca_state */
+	uint8_t snd_wscale_shift; /* the peer's windows are shifted by this */
+	uint8_t rcv_wscale_shift; /* ours are */
+	uint8_t dupacks;          /* in a row */
+	uint8_t backoffs;         /* RTOs or probes in a row without progress */
+	uint8_t error;            /* errno to report, once */
+	uint8_t ttl;
+	struct tcp_sent *sent_head; /* oldest transmission awaiting acknowledgment */
+
+	/* ---- cache line 1: sending */
+	struct mbufq sendq;        /* from snd_una on: sent and unsent bytes */
+	struct rte_mbuf *unsent_m; /* where the first byte never sent lies; NULL: none queued */
+	uint32_t unsent_off;       /* its offset from buf_addr */
+	uint32_t unsent_bytes;
+	uint32_t cwnd;      /* segments */
+	uint32_t ssthresh;  /* segments; UINT32_MAX: not set yet */
+	uint32_t sent_segs; /* transmissions awaiting acknowledgment */
+	uint32_t lost_segs; /* of those: taken for lost */
+
+	/* ---- cache lines 2 and 3: receiving, and the headers of what we send */
+	struct mbufq recvq; /* up to rcv_nxt: not yet read */
+	struct tcp_tuple tuple;
+	uint32_t hop;              /* env's */
+	uint32_t paths_generation; /* engine's when hop was found */
+	uint16_t path_flags;
+	uint16_t mtu;       /* bytes */
+	uint32_t ts_offset; /* our timestamps are the engine's milliseconds plus this */
+	struct tcp_sent *sent_tail;
+	struct tcp_conn *dirty_next;
+	struct tcp_conn *events_next;
+	struct tcp_engine *engine;
+	uint32_t srtt_us;   /* << 3; 0: no sample yet */
+	uint32_t rttvar_us; /* << 2 */
+
+	/* ---- cold */
+	uint32_t rto_us;
+	uint32_t retrans_segs;    /* transmissions sent again and in flight */
+	uint32_t reno_segs;       /* segments that duplicate ACKs say have left */
+	struct wheel_timer timer; /* fires no later than the earliest of the four below */
+	uint64_t rtx_at_us;       /* retransmission or persist; UINT64_MAX: off */
+	uint64_t ack_at_us;       /* delayed ACK */
+	uint64_t life_at_us;      /* FIN-WAIT-2 of an orphan */
+	uint64_t
+		progress_us; /* when something unacknowledged was first sent or last acknowledged */
+	union {
+		void *user;                   /* what notify() passes along */
+		struct tcp_conn *accept_next; /* while CONN_ACCEPTING */
+	};
+	struct tcp_bound *bound;  /* the local port it holds, or of an accepted one NULL */
+	struct tcp_bound *parent; /* the listener whose accept queue it is in */
+	struct tcp_range *ranges; /* out of order, by sequence */
+	uint32_t ranges_charge;
+	const struct tcp_cc_ops *cc;
+	uint32_t cwnd_count; /* NewReno: segments acknowledged towards the next increase */
+	seq_t recover;       /* RFC 6582: highest sequence sent when recovery began */
+	seq_t iss;
+	seq_t irs;
+	seq_t snd_sml; /* end of the last partial segment sent: Minshall's form of Nagle */
+	uint32_t rcvbuf_bytes;
+	uint32_t sndbuf_bytes;
+	uint32_t user_timeout_ms;
+	uint32_t retransmits;
+	uint32_t ts_recent_s; /* when ts_recent was set, seconds of the engine's clock */
+	uint16_t user_mss;    /* TCP_MAXSEG; 0: not set */
+	uint16_t peer_mss;    /* from its SYN */
+	uint8_t soft_error;   /* errno of the last ICMP error that did not end it */
+	uint8_t probes;       /* sent in a row without any answer */
+	uint64_t bytes_acked;
+	uint64_t bytes_received;
+} __attribute__((aligned(64)));
+
+static_assert(offsetof(struct tcp_conn, sendq) == 64, "arrival has one cache line");
+static_assert(offsetof(struct tcp_conn, recvq) == 128, "sending has one cache line");
+static_assert(offsetof(struct tcp_conn, rto_us) == 256, "the hot part is four cache lines");
+
+/* A handshake that a peer began and has not finished: SYN-RECEIVED without the price of a socket.
+ */
+struct tcp_request {
+	struct wheel_timer timer;
+	struct tcp_tuple tuple;
+	struct tcp_bound *listener;
+	uint64_t sent_us; /* when the SYN-ACK left first: the first RTT sample */
+	seq_t irs, iss;
+	uint32_t ts_recent;
+	uint32_t ts_offset;
+	uint32_t snd_wnd; /* of the SYN, not scaled */
+	uint32_t hop;
+	uint32_t rcv_wnd; /* as offered in the SYN-ACK */
+	uint16_t mtu;
+	uint16_t path_flags;
+	uint16_t peer_mss;
+	uint8_t snd_wscale_shift;
+	uint8_t rcv_wscale_shift;
+	uint8_t retries;
+	bool timestamps;
+	bool wscale;
+	bool completed; /* the final ACK came, and the accept queue was full */
+};
+
+/* TIME-WAIT, RFC 9293 §3.6.1. All last equally long, so the oldest is always the first to end. */
+struct tcp_timewait {
+	TAILQ_ENTRY(tcp_timewait) link;
+	struct tcp_tuple tuple;
+	uint64_t ends_us;
+	seq_t snd_nxt, rcv_nxt;
+	uint16_t wnd; /* to advertise, as on the wire */
+	uint32_t ts_recent;
+	uint32_t ts_offset;
+	bool timestamps;
+};
+
+TAILQ_HEAD(tcp_timewait_list, tcp_timewait);
+
+/* A local port that a socket holds by bind(), listen() or connect(). */
+struct tcp_bound {
+	struct tcp_bound *next; /* of the same hash bucket */
+	struct tcp_conn *c;
+	struct tcp_endpoint local;
+	bool listening;
+	int backlog;
+	uint32_t requests; /* half-open ones of this listener */
+	uint32_t waiting;  /* in the accept queue */
+	struct tcp_conn *accept_head, *accept_tail;
+};
+
+#endif

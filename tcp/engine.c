@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine as a whole: its making and unmaking, the life of its objects, and the two lists
+ * through which work is put off to the end of a burst: connections that have something to send, and
+ * connections whose users should look.
+ */
+#include "engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_common.h>
+#include <rte_errno.h>
+
+static const char *const state_names[TCP_STATES] = {
+	[TCP_CLOSED] = "CLOSED",         [TCP_LISTEN] = "LISTEN",
+	[TCP_SYN_SENT] = "SYN-SENT",     [TCP_SYN_RECEIVED] = "SYN-RECV",
+	[TCP_ESTABLISHED] = "ESTAB",     [TCP_FIN_WAIT_1] = "FIN-WAIT-1",
+	[TCP_FIN_WAIT_2] = "FIN-WAIT-2", [TCP_CLOSE_WAIT] = "CLOSE-WAIT",
+	[TCP_CLOSING] = "CLOSING",       [TCP_LAST_ACK] = "LAST-ACK",
+	[TCP_TIME_WAIT] = "TIME-WAIT",
+};
+
+const char *
+tcp_state_name(enum tcp_state state)
+{
+	return state_names[state];
+}
+
+void
+tcp_config_defaults(struct tcp_config *config)
+{
+	*config = (struct tcp_config){
+		.socket_id = SOCKET_ID_ANY,
+		.max_conns = 65536,
+		.max_requests = 4096,
+		.max_timewait = 65536,
+		.max_held_bufs = 65536,
+		.rcvbuf_bytes = 1024 * 1024,
+		.sndbuf_bytes = 512 * 1024,
+		.timewait_ms = 60 * 1000,
+		.syn_retries = 6,
+		.synack_retries = 5,
+		.retries = 15,
+		.orphan_retries = 8,
+		.ttl = 64,
+		.timestamps = true,
+		.window_scaling = true,
+		.congestion = "newreno",
+	};
+}
+
+static bool
+config_is_valid(const struct tcp_config *c)
+{
+	return c->name != NULL && c->max_conns > 0 && c->max_requests > 0 && c->max_timewait > 0 &&
+	       c->max_held_bufs > 0 && c->rcvbuf_bytes >= 4096 && c->sndbuf_bytes >= 4096 &&
+	       c->rcvbuf_bytes <= 1u << 30 && c->sndbuf_bytes <= 1u << 30 && c->ttl > 0 &&
+	       c->congestion != NULL && c->header_pool != NULL && c->data_pool != NULL &&
+	       c->ref_pool != NULL;
+}
+
+static bool
+make_slab(struct tcp_engine *e, struct slab *s, size_t size, uint32_t capacity)
+{
+	void *base = e->env.alloc(e->env.ctx, size * capacity, 64);
+
+	slab_init(s, base, (uint32_t)size, capacity);
+	return base != NULL;
+}
+
+static bool
+make_tables(struct tcp_engine *e)
+{
+	const struct tcp_config *c = &e->config;
+	uint32_t flows = c->max_conns + c->max_requests + c->max_timewait;
+
+	e->env.random(e->env.ctx, e->iss_secret, sizeof(e->iss_secret));
+	e->env.random(e->env.ctx, e->ts_secret, sizeof(e->ts_secret));
+	e->env.random(e->env.ctx, e->port_secret, sizeof(e->port_secret));
+	e->env.random(e->env.ctx, e->flows.secret, sizeof(e->flows.secret));
+	return make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
+	       make_slab(e, &e->requests, sizeof(struct tcp_request), c->max_requests) &&
+	       make_slab(e, &e->timewaits, sizeof(struct tcp_timewait), c->max_timewait) &&
+	       make_slab(e, &e->bounds, sizeof(struct tcp_bound), c->max_conns) &&
+	       /* A record for each segment in flight: enough for all send buffers of a busy lane.
+		*/
+	       make_slab(e, &e->sents, sizeof(struct tcp_sent), c->max_conns * 2 + 65536) &&
+	       make_slab(e, &e->ranges, sizeof(struct tcp_range), c->max_conns / 4 + 4096) &&
+	       flow_table_init(&e->flows, c->name, flows, c->socket_id) == 0;
+}
+
+int
+tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
+		  struct tcp_engine **engine)
+{
+	const struct tcp_cc_ops *cc;
+	struct tcp_engine *e;
+
+	if (!config_is_valid(config))
+		return -EINVAL;
+	cc = tcp_cc_find(config->congestion);
+	if (cc == NULL)
+		return -ENOENT;
+	e = env->alloc(env->ctx, sizeof(*e), 64);
+	if (e == NULL)
+		return -ENOMEM;
+	e->config = *config;
+	e->config.name = NULL; /* the caller's string need not outlive this call */
+	e->config.congestion = cc->name;
+	e->env = *env;
+	e->cc = cc;
+	TAILQ_INIT(&e->timewait_list);
+	e->timewait_next_us = UINT64_MAX;
+	wheel_init(&e->wheel, 0);
+	/* make_tables() names the flow table. */
+	e->config.name = config->name;
+	if (!make_tables(e)) {
+		tcp_engine_destroy(e);
+		return -ENOMEM;
+	}
+	e->config.name = NULL;
+	*engine = e;
+	return 0;
+}
+
+void
+tcp_engine_destroy(struct tcp_engine *e)
+{
+	if (e == NULL)
+		return;
+	rte_pktmbuf_free_bulk(e->tx, e->n_tx);
+	for (uint32_t i = 0; i < e->conns.carved; i++) {
+		struct tcp_conn *c = slab_at(&e->conns, i);
+
+		if (c->flags & CONN_DEAD)
+			continue;
+		mbufq_clear(&c->recvq);
+		mbufq_clear(&c->sendq);
+		tcp_ranges_free(c);
+	}
+	flow_table_free(&e->flows);
+	e->env.free(e->env.ctx, e->conns.base);
+	e->env.free(e->env.ctx, e->requests.base);
+	e->env.free(e->env.ctx, e->timewaits.base);
+	e->env.free(e->env.ctx, e->bounds.base);
+	e->env.free(e->env.ctx, e->sents.base);
+	e->env.free(e->env.ctx, e->ranges.base);
+	e->env.free(e->env.ctx, e);
+}
+
+struct tcp_conn *
+tcp_conn_new(struct tcp_engine *e)
+{
+	struct tcp_conn *c = slab_get(&e->conns);
+
+	if (c == NULL)
+		return NULL;
+	*c = (struct tcp_conn){
+		.engine = e,
+		.state = TCP_CLOSED,
+		.ttl = e->config.ttl,
+		.cc = e->cc,
+		.ssthresh = UINT32_MAX,
+		.rto_us = TCP_RTO_INITIAL_US,
+		.rtx_at_us = UINT64_MAX,
+		.ack_at_us = UINT64_MAX,
+		.life_at_us = UINT64_MAX,
+		.rcvbuf_bytes = e->config.rcvbuf_bytes,
+		.sndbuf_bytes = e->config.sndbuf_bytes,
+		.user_timeout_ms = e->config.user_timeout_ms,
+		.paths_generation = e->paths_generation,
+	};
+	return c;
+}
+
+static void
+release_queues(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+	struct tcp_sent *s;
+
+	while ((s = c->sent_head) != NULL) {
+		c->sent_head = s->next;
+		slab_put(&e->sents, s);
+	}
+	c->sent_tail = NULL;
+	c->sent_segs = c->lost_segs = c->retrans_segs = c->reno_segs = 0;
+	e->queued_bufs -= c->sendq.bufs;
+	mbufq_clear(&c->sendq);
+	c->unsent_m = NULL;
+	c->unsent_bytes = 0;
+	tcp_ranges_free(c);
+}
+
+/* Out of the flow table and of the timer wheel: nothing will happen to it any more. */
+static void
+detach(struct tcp_conn *c)
+{
+	if (c->flags & CONN_IN_FLOWS)
+		flow_remove(&c->engine->flows, &c->tuple);
+	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
+	wheel_remove(&c->timer);
+	c->rtx_at_us = c->ack_at_us = c->life_at_us = UINT64_MAX;
+	release_queues(c);
+}
+
+static void
+reclaim(struct tcp_conn *c)
+{
+	if ((c->flags & (CONN_ON_DIRTY | CONN_ON_EVENTS)) == 0)
+		slab_put(&c->engine->conns, c);
+}
+
+void
+tcp_conn_free(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+
+	assert((c->flags & CONN_DEAD) == 0);
+	detach(c);
+	tcp_rcv_adjust_held(e, c->recvq.bufs, 0);
+	mbufq_clear(&c->recvq);
+	if (c->flags & CONN_ACCEPTING)
+		tcp_accept_queue_remove(c);
+	tcp_port_release(c);
+	if (c->flags & CONN_ORPHAN)
+		e->orphans--;
+	c->flags |= CONN_DEAD;
+	c->state = TCP_CLOSED;
+	reclaim(c);
+}
+
+void
+tcp_conn_end(struct tcp_conn *c, int error)
+{
+	bool handshake = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+
+	if (handshake)
+		TCP_COUNT(c->engine, attempts_failed);
+	detach(c);
+	if (c->flags & CONN_ORPHAN) {
+		tcp_conn_free(c);
+		return;
+	}
+	c->state = TCP_CLOSED;
+	c->error = (uint8_t)error;
+	c->flags &= ~(CONN_FIN_DUE | CONN_FIN_SENT);
+	/* Linux: a socket that was connected says EPIPE and EOF from now on. */
+	c->flags |= CONN_PEER_FIN;
+	tcp_mark_event(c);
+}
+
+void
+tcp_conn_reset(struct tcp_conn *c, int error)
+{
+	struct tcp_reply reply = {
+		.tuple = &c->tuple,
+		.seq = c->snd_nxt,
+		.ack = c->rcv_nxt,
+		.flags = TCP_RST | TCP_ACK,
+		.hop = c->hop,
+		.path_flags = c->path_flags,
+	};
+
+	if (c->paths_generation != c->engine->paths_generation && tcp_conn_find_path(c) == 0)
+		reply.hop = c->hop;
+	TCP_COUNT(c->engine, rsts_out);
+	TCP_COUNT(c->engine, established_resets);
+	tcp_transmit_reply(c->engine, &reply);
+	tcp_conn_end(c, error);
+}
+
+struct tcp_request *
+tcp_request_new(struct tcp_engine *e)
+{
+	struct tcp_request *r = slab_get(&e->requests);
+
+	if (r != NULL)
+		*r = (struct tcp_request){0};
+	return r;
+}
+
+void
+tcp_request_free(struct tcp_engine *e, struct tcp_request *r)
+{
+	wheel_remove(&r->timer);
+	r->listener->requests--;
+	r->listener = NULL;
+	slab_put(&e->requests, r);
+}
+
+void
+tcp_mark_dirty(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+
+	if (c->flags & CONN_ON_DIRTY)
+		return;
+	c->flags |= CONN_ON_DIRTY;
+	c->dirty_next = NULL;
+	if (e->dirty_tail != NULL)
+		e->dirty_tail->dirty_next = c;
+	else
+		e->dirty_head = c;
+	e->dirty_tail = c;
+}
+
+void
+tcp_mark_event(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+
+	if (c->flags & (CONN_ON_EVENTS | CONN_ORPHAN | CONN_ACCEPTING))
+		return;
+	c->flags |= CONN_ON_EVENTS;
+	c->events_next = NULL;
+	if (e->events_tail != NULL)
+		e->events_tail->events_next = c;
+	else
+		e->events_head = c;
+	e->events_tail = c;
+}
+
+void
+tcp_deliver_events(struct tcp_engine *e)
+{
+	struct tcp_conn *c;
+
+	while ((c = e->events_head) != NULL) {
+		e->events_head = c->events_next;
+		if (e->events_head == NULL)
+			e->events_tail = NULL;
+		c->flags &= ~CONN_ON_EVENTS;
+		if (c->flags & CONN_DEAD)
+			reclaim(c);
+		else if ((c->flags & CONN_ORPHAN) == 0)
+			e->env.notify(e->env.ctx, c, c->user);
+	}
+}
+
+void
+tcp_flush(struct tcp_engine *e)
+{
+	struct tcp_conn *c;
+
+	while ((c = e->dirty_head) != NULL) {
+		e->dirty_head = c->dirty_next;
+		if (e->dirty_head == NULL)
+			e->dirty_tail = NULL;
+		c->flags &= ~CONN_ON_DIRTY;
+		if (c->flags & CONN_DEAD)
+			reclaim(c);
+		else
+			tcp_output(c);
+	}
+	tcp_transmit_flush(e);
+}
+
+void
+tcp_paths_changed(struct tcp_engine *e)
+{
+	e->paths_generation++;
+}
+
+int
+tcp_conn_find_path(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+	struct tcp_path path;
+	int status = e->env.path(e->env.ctx, &c->tuple.remote, &c->tuple.local, &path);
+
+	if (status < 0)
+		return status;
+	c->tuple.local = path.local;
+	c->hop = path.hop;
+	/* What an ICMP error told of the path beyond stays in force. */
+	if (c->mtu == 0 || path.mtu < c->mtu)
+		c->mtu = path.mtu;
+	c->path_flags = path.flags;
+	c->paths_generation = e->paths_generation;
+	return 0;
+}
+
+uint16_t
+tcp_announced_mss(uint16_t mtu, bool is4, uint16_t user_mss)
+{
+	unsigned int headers = sizeof(struct tcp_header) +
+			       (is4 ? sizeof(struct ip4_header) : sizeof(struct ip6_header));
+	uint16_t mss = (uint16_t)(mtu > headers + TCP_MSS_MIN ? mtu - headers : TCP_MSS_MIN);
+
+	return user_mss != 0 && user_mss < mss ? user_mss : mss;
+}
+
+void
+tcp_conn_set_mss(struct tcp_conn *c)
+{
+	bool is4 = ip_is4(&c->tuple.remote);
+	unsigned int options = c->flags & CONN_TIMESTAMPS ? TCP_TIMESTAMPS_ALIGNED_BYTES : 0;
+	unsigned int mss = tcp_announced_mss(c->mtu, is4, c->user_mss);
+
+	mss = RTE_MIN(mss, (unsigned int)c->peer_mss);
+	c->mss = (uint16_t)(RTE_MAX(mss, (unsigned int)TCP_MSS_MIN) - options);
+}
+
+void
+tcp_conn_start(struct tcp_conn *c)
+{
+	tcp_conn_set_mss(c);
+	c->rcv_mss = c->mss < TCP_MSS_DEFAULT4 ? c->mss : TCP_MSS_DEFAULT4;
+	c->cwnd = TCP_INITIAL_CWND;
+	c->snd_sml = c->snd_una;
+	c->recover = c->snd_una;
+	c->progress_us = c->engine->now_us;
+	c->cc->start(c);
+}
+
+void
+tcp_usage(const struct tcp_engine *e, struct tcp_usage *usage)
+{
+	*usage = (struct tcp_usage){
+		.conns = e->conns.used,
+		.listeners = e->listeners,
+		.orphans = e->orphans,
+		.requests = e->requests.used,
+		.timewait = e->timewaits.used,
+		.flows = e->flows.count,
+		.held_bufs = e->held_bufs,
+		.queued_bufs = e->queued_bufs,
+		.sent_records = e->sents.used,
+		.ranges = e->ranges.used,
+	};
+}
+
+void
+tcp_stats_read(const struct tcp_engine *e, struct tcp_stats *stats)
+{
+	const uint64_t *from = (const uint64_t *)&e->stats;
+	uint64_t *to = (uint64_t *)stats;
+
+	for (size_t i = 0; i < TCP_STATS_COUNT; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}

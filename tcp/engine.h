@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine's inside: one lane's state, and the functions that its files offer to each other. Who
+ * implements what is said above each group.
+ */
+#ifndef TERN_TCP_ENGINE_H
+#define TERN_TCP_ENGINE_H
+
+#include "conn.h"
+#include "flow.h"
+#include "segment.h"
+#include "slab.h"
+
+enum {
+	TCP_TX_BURST = 64,
+	TCP_BOUND_BUCKETS = 256,
+	TCP_PORT_FIRST = 32768, /* ephemeral ports, as Linux's ip_local_port_range */
+	TCP_PORT_LAST = 60999,
+	TCP_MSS_DEFAULT4 = 536, /* RFC 9293 §3.7.1, if the peer says nothing */
+	TCP_MSS_DEFAULT6 = 1220,
+	TCP_MSS_MIN = 48,          /* below it we do not go, whatever the peer says */
+	TCP_INITIAL_CWND = 10,     /* RFC 6928 */
+	TCP_DELACK_US = 40 * 1000, /* as Linux's TCP_DELACK_MIN */
+	TCP_RTO_INITIAL_US = 1000 * 1000,
+	TCP_RTO_MIN_US = 200 * 1000, /* as Linux; RFC 6298 has 1 s */
+	TCP_RTO_MAX_US = 120 * 1000 * 1000,
+	TCP_SEGS_PER_PACKET = 8, /* mbufs behind the header of one packet, at most */
+};
+
+struct tcp_engine {
+	uint64_t now_us;
+	uint32_t now_ms; /* timestamps' clock */
+	uint32_t paths_generation;
+	struct flow_table flows;
+	struct timer_wheel wheel;
+	struct tcp_conn *dirty_head, *dirty_tail;   /* have something to send */
+	struct tcp_conn *events_head, *events_tail; /* have news for their user */
+	struct rte_mbuf *tx[TCP_TX_BURST];
+	unsigned int n_tx;
+	uint32_t held_bufs;   /* receive mbufs in queues */
+	uint32_t queued_bufs; /* mbufs in send queues */
+	struct tcp_stats stats;
+
+	struct tcp_config config;
+	struct tcp_env env;
+	struct slab conns, requests, timewaits, bounds, sents, ranges;
+	struct tcp_timewait_list timewait_list;
+	uint64_t timewait_next_us; /* when the first of the list ends */
+	struct tcp_bound *bound_buckets[TCP_BOUND_BUCKETS];
+	const struct tcp_cc_ops *cc;
+	uint32_t listeners;
+	uint32_t orphans;
+	uint8_t iss_secret[16], ts_secret[16], port_secret[16];
+	uint16_t port_next; /* RFC 6056 §3.3.3's increment */
+	uint16_t ip_id;
+	uint64_t challenge_second; /* RFC 5961 §10: the second that is being counted ... */
+	uint32_t challenge_count;  /* ... and the challenge ACKs in it */
+};
+
+/* One writer, this lane; readers elsewhere see each counter whole. */
+#define TCP_ADD(e, name, n)                                                                        \
+	__atomic_store_n(&(e)->stats.name, (e)->stats.name + (uint64_t)(n), __ATOMIC_RELAXED)
+#define TCP_COUNT(e, name) TCP_ADD(e, name, 1)
+
+/* ---- engine.c: life of the objects, lists */
+
+struct tcp_conn *tcp_conn_new(struct tcp_engine *e);
+void tcp_conn_free(struct tcp_conn *c); /* out of all lists and tables, queues emptied */
+struct tcp_request *tcp_request_new(struct tcp_engine *e);
+void tcp_request_free(struct tcp_engine *e, struct tcp_request *r);
+void tcp_mark_dirty(struct tcp_conn *c); /* flush it */
+void tcp_mark_event(struct tcp_conn *c); /* tell its user */
+void tcp_deliver_events(struct tcp_engine *e);
+
+/* The connection is over: CLOSED, with the error for its user, or freed if it has none. */
+void tcp_conn_end(struct tcp_conn *c, int error);
+/* As tcp_conn_end, sending a reset first. */
+void tcp_conn_reset(struct tcp_conn *c, int error);
+
+/* A new connection's windows, MSS and congestion state, once path and peer's options are known. */
+void tcp_conn_start(struct tcp_conn *c);
+
+/* Finds the path again, after tcp_paths_changed() or before connecting. 0 or a negative errno. */
+int tcp_conn_find_path(struct tcp_conn *c);
+
+/* Sets mss from the path's MTU, the peer's MSS and the user's. */
+void tcp_conn_set_mss(struct tcp_conn *c);
+
+/* The MSS that we announce: what our MTU lets in, not more than the user wants. */
+uint16_t tcp_announced_mss(uint16_t mtu, bool is4, uint16_t user_mss);
+
+/* ---- secrets.c: RFC 6528, RFC 7323 §5.4, RFC 6056 */
+
+seq_t tcp_new_iss(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+uint32_t tcp_new_ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+uint32_t tcp_port_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+
+static inline uint32_t
+tcp_now_ts(const struct tcp_engine *e, uint32_t offset)
+{
+	return e->now_ms + offset;
+}
+
+/* ---- input.c */
+
+void tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t flow);
+/* Segment arrival for a synchronized connection; request.c hands the final ACK on to it. */
+void tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg);
+void tcp_ack_now(struct tcp_conn *c);
+
+/* ---- ack.c: RFC 9293 §3.10.7.4 fifth, RFC 6298, what leaves the send queue */
+
+/* Returns false if the segment must be dropped. */
+bool tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
+/* The window in a segment, scaled: SYNs' are not. */
+void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd);
+
+/* ---- recovery.c */
+
+void tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack,
+		      bool is_dupack);
+void tcp_recovery_timeout(struct tcp_conn *c);
+/* The record's last transmission is taken for lost. */
+void tcp_mark_lost(struct tcp_conn *c, struct tcp_sent *s);
+
+/* Whether something is taken for lost and has not been sent again. */
+static inline bool
+tcp_has_unrepaired(const struct tcp_conn *c)
+{
+	return c->lost_segs > c->retrans_segs;
+}
+
+static inline uint32_t
+tcp_flight_segs(const struct tcp_conn *c)
+{
+	uint32_t gone = c->lost_segs + c->reno_segs;
+
+	return c->sent_segs + c->retrans_segs - (gone < c->sent_segs ? gone : c->sent_segs);
+}
+
+/* ---- receive.c: queues of received bytes, the window we offer */
+
+void tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg);
+void tcp_ranges_free(struct tcp_conn *c);
+/* RCV.WND to advertise now; moves rcv_adv. */
+uint32_t tcp_window_to_offer(struct tcp_conn *c);
+/* After the user read: whether the window grew enough to tell. */
+void tcp_window_opened(struct tcp_conn *c);
+void tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after);
+uint8_t tcp_rcv_wscale_for(uint32_t rcvbuf_bytes);
+uint32_t tcp_initial_rcv_wnd(const struct tcp_engine *e, uint32_t rcvbuf_bytes);
+
+/* ---- output.c: what to send */
+
+void tcp_output(struct tcp_conn *c);
+/* Sends one record again. Returns false if there was no mbuf. */
+bool tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s);
+void tcp_send_syn(struct tcp_conn *c);
+
+/* ---- transmit.c: building segments */
+
+/* Whatever is sent without payload: what it needs to know. */
+struct tcp_reply {
+	const struct tcp_tuple *tuple;
+	seq_t seq, ack;
+	uint16_t wnd; /* as on the wire */
+	uint8_t flags;
+	uint32_t hop;
+	uint16_t path_flags;
+	const uint8_t *options;
+	unsigned int options_len;
+};
+
+/* Returns false if there was no mbuf. */
+bool tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply);
+
+/* A segment of a connection. `len` bytes from data_off in m on; returns false without mbufs. */
+bool tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
+			  uint32_t data_off, uint32_t len);
+/* SYN or SYN-ACK of a connection (not of a request). */
+bool tcp_transmit_syn(struct tcp_conn *c, uint8_t flags);
+void tcp_transmit_flush(struct tcp_engine *e);
+
+/* ---- reset.c: answers to segments that belong to no connection */
+
+/* RFC 9293 §3.10.7.1: the reset that a segment deserves. */
+void tcp_reset_segment(struct tcp_engine *e, const struct tcp_segment *seg);
+/* RFC 5961 §10's limit. */
+bool tcp_may_challenge(struct tcp_engine *e);
+
+/* ---- request.c, accept.c, bind.c, timewait.c */
+
+/* A SYN's answer starts above iss_floor if that is not NULL: it reuses a TIME-WAIT. */
+void tcp_listener_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
+			  const seq_t *iss_floor);
+void tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg);
+void tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r);
+void tcp_requests_drop(struct tcp_engine *e, struct tcp_bound *l);
+void tcp_listener_close(struct tcp_conn *c);
+struct tcp_bound *tcp_listener_find(struct tcp_engine *e, const struct tcp_tuple *tuple);
+bool tcp_accept_queue_full(const struct tcp_bound *l);
+void tcp_accept_queue_remove(struct tcp_conn *c);
+
+void tcp_timewait_enter(struct tcp_conn *c); /* frees or detaches c */
+void tcp_timewait_arrives(struct tcp_engine *e, struct tcp_timewait *tw, struct tcp_segment *seg);
+void tcp_timewait_advance(struct tcp_engine *e);
+void tcp_timewait_free(struct tcp_engine *e, struct tcp_timewait *tw);
+
+/* ---- bind.c: ports */
+
+int tcp_port_hold(struct tcp_conn *c, const struct tcp_endpoint *local);
+void tcp_port_release(struct tcp_conn *c);
+/* Completes c->tuple's local port for connecting. 0 or -EADDRNOTAVAIL. */
+int tcp_port_choose(struct tcp_conn *c);
+
+/* ---- timers.c */
+
+void tcp_timer_fired(struct tcp_engine *e, struct wheel_timer *t);
+/* Makes the wheel fire no later than the connection's earliest time. */
+void tcp_timers_arm(struct tcp_conn *c);
+void tcp_rtx_restart(struct tcp_conn *c); /* as RFC 6298 §5: running exactly while needed */
+void tcp_user_closed(struct tcp_conn *c); /* orphans end in time */
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TCP options: one bounds-checking iterator, decoding and encoding side by side.
+ *
+ * RFC 9293 §3.2 (end, no-operation, MSS), RFC 7323 (window scale, timestamps), RFC 2018
+ * (SACK-permitted). Kinds we do not know are skipped, RFC 9293 MUST-6.
+ */
+#ifndef TERN_TCP_OPTIONS_H
+#define TERN_TCP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tcp_option_kind {
+	TCP_OPT_END = 0,
+	TCP_OPT_NOP = 1,
+	TCP_OPT_MSS = 2,
+	TCP_OPT_WSCALE = 3,
+	TCP_OPT_SACK_PERMITTED = 4,
+	TCP_OPT_TIMESTAMPS = 8,
+};
+
+enum {
+	TCP_OPTLEN_MSS = 4,
+	TCP_OPTLEN_WSCALE = 3,
+	TCP_OPTLEN_SACK_PERMITTED = 2,
+	TCP_OPTLEN_TIMESTAMPS = 10,
+	/* As every stack sends it, behind two NOPs: the fields lie on 32-bit boundaries. */
+	TCP_TIMESTAMPS_ALIGNED_BYTES = 12,
+	TCP_MAX_WSCALE_SHIFT = 14, /* RFC 7323 §2.3 */
+};
+
+struct tcp_options {
+	bool has_mss;
+	bool has_wscale;
+	bool has_timestamps;
+	bool sack_permitted;
+	uint8_t wscale_shift; /* at most TCP_MAX_WSCALE_SHIFT */
+	uint16_t mss;         /* bytes */
+	uint32_t ts_val;
+	uint32_t ts_ecr;
+};
+
+/* One option: its kind, its length with kind and length byte, and what follows these. */
+struct tcp_option {
+	uint8_t kind;
+	uint8_t len;
+	const uint8_t *data;
+};
+
+/*
+ * Steps to the next option other than END and NOP in bytes [*at, end). Returns 1 with *option set,
+ * 0 at the end, -1 if a length is below 2 or leads past the end.
+ */
+int tcp_option_next(const uint8_t **at, const uint8_t *end, struct tcp_option *option);
+
+/*
+ * Decodes the option bytes of a segment. Options that belong in SYNs only (MSS, window scale,
+ * SACK-permitted) are ignored elsewhere; a known kind with a wrong length is ignored too, as Linux
+ * does. Returns false if the bytes cannot be walked to their end.
+ */
+bool tcp_options_decode(const uint8_t *bytes, unsigned int n, bool is_syn,
+			struct tcp_options *options);
+
+/*
+ * Encodes options as a SYN or SYN-ACK carries them, in Linux's order: MSS, SACK-permitted,
+ * timestamps, window scale, padded with NOPs to 32-bit boundaries. Returns the length, at most
+ * TCP_MAX_OPTION_BYTES.
+ */
+unsigned int tcp_options_encode_syn(const struct tcp_options *options, uint8_t *bytes);
+
+/* Encodes NOP NOP timestamps: TCP_TIMESTAMPS_ALIGNED_BYTES. */
+void tcp_options_encode_timestamps(uint32_t ts_val, uint32_t ts_ecr, uint8_t *bytes);
+
+#endif

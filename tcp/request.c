@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Passive opens: a SYN becomes a request, the final ACK makes a connection of it.
+ *
+ *     SYN -> request in the flow table, SYN-ACK sent, retransmitted after 1, 2, 4, ... s
+ *     ACK -> connection in its place and in the listener's accept queue; or, while that is full,
+ *            nothing: the request goes on asking, as on Linux
+ *
+ * RFC 9293 §3.10.7.2 (LISTEN) and §3.10.7.4 (SYN-RECEIVED).
+ */
+#include <errno.h>
+
+#include <rte_common.h>
+
+#include "engine.h"
+
+static uint32_t
+listener_rcvbuf(const struct tcp_request *r)
+{
+	return r->listener->c->rcvbuf_bytes;
+}
+
+static bool
+send_synack(struct tcp_engine *e, struct tcp_request *r)
+{
+	const struct tcp_conn *l = r->listener->c;
+	struct tcp_options opt = {
+		.has_mss = true,
+		.mss = tcp_announced_mss(r->mtu, ip_is4(&r->tuple.remote), l->user_mss),
+		.has_timestamps = r->timestamps,
+		.ts_val = tcp_now_ts(e, r->ts_offset),
+		.ts_ecr = r->ts_recent,
+		.has_wscale = r->wscale,
+		.wscale_shift = r->rcv_wscale_shift,
+	};
+	uint8_t bytes[TCP_MAX_OPTION_BYTES];
+	struct tcp_reply reply = {
+		.tuple = &r->tuple,
+		.seq = r->iss,
+		.ack = r->irs + 1,
+		.wnd = (uint16_t)RTE_MIN(r->rcv_wnd, 0xffffu),
+		.flags = TCP_SYN | TCP_ACK,
+		.hop = r->hop,
+		.path_flags = r->path_flags,
+		.options = bytes,
+		.options_len = tcp_options_encode_syn(&opt, bytes),
+	};
+
+	return tcp_transmit_reply(e, &reply);
+}
+
+static void
+take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segment *seg)
+{
+	r->peer_mss = seg->opt.has_mss             ? seg->opt.mss
+		      : ip_is4(&seg->tuple.remote) ? (uint16_t)TCP_MSS_DEFAULT4
+						   : (uint16_t)TCP_MSS_DEFAULT6;
+	r->timestamps = e->config.timestamps && seg->opt.has_timestamps;
+	r->ts_recent = seg->opt.ts_val;
+	r->ts_offset = tcp_new_ts_offset(e, &seg->tuple);
+	r->wscale = e->config.window_scaling && seg->opt.has_wscale;
+	if (r->wscale) {
+		r->snd_wscale_shift = seg->opt.wscale_shift;
+		r->rcv_wscale_shift = tcp_rcv_wscale_for(listener_rcvbuf(r));
+	}
+	r->rcv_wnd = tcp_initial_rcv_wnd(e, listener_rcvbuf(r));
+}
+
+static struct tcp_request *
+request_make(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment *seg,
+	     const struct tcp_path *path)
+{
+	struct tcp_request *r = tcp_request_new(e);
+
+	if (r == NULL) {
+		TCP_COUNT(e, drop_syn_queue_full);
+		return NULL;
+	}
+	r->listener = l;
+	l->requests++;
+	r->tuple = seg->tuple;
+	r->irs = seg->seq;
+	r->snd_wnd = seg->wnd;
+	r->sent_us = e->now_us;
+	r->hop = path->hop;
+	r->mtu = path->mtu;
+	r->path_flags = path->flags;
+	r->iss = tcp_new_iss(e, &seg->tuple);
+	take_options(e, r, seg);
+	if (flow_set(&e->flows, &r->tuple, flow_hash(&e->flows, &r->tuple),
+		     flow_make(r, FLOW_REQUEST)) < 0) {
+		TCP_COUNT(e, drop_flow_table);
+		tcp_request_free(e, r);
+		return NULL;
+	}
+	return r;
+}
+
+/* A SYN to a listener. */
+static void
+syn_arrives(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment *seg,
+	    const seq_t *iss_floor)
+{
+	struct tcp_request *r;
+	struct tcp_path path;
+
+	if (tcp_accept_queue_full(l)) {
+		TCP_COUNT(e, drop_accept_queue_full);
+		return;
+	}
+	if (l->requests >= (uint32_t)RTE_MAX(l->backlog, 8)) {
+		TCP_COUNT(e, drop_syn_queue_full);
+		return;
+	}
+	if (e->env.path(e->env.ctx, &seg->tuple.remote, &seg->tuple.local, &path) < 0) {
+		TCP_COUNT(e, tx_no_path);
+		return;
+	}
+	r = request_make(e, l, seg, &path);
+	if (r == NULL)
+		return;
+	if (iss_floor != NULL && seq_lt(r->iss, *iss_floor))
+		r->iss = *iss_floor;
+	send_synack(e, r);
+	wheel_add(&e->wheel, &r->timer, e->now_us + TCP_RTO_INITIAL_US);
+}
+
+void
+tcp_listener_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
+		     const seq_t *iss_floor)
+{
+	if (seg->flags & TCP_RST) {
+		TCP_COUNT(e, drop_no_socket);
+	} else if (seg->flags & TCP_ACK) {
+		TCP_COUNT(e, drop_no_socket);
+		tcp_reset_segment(e, seg);
+	} else if (seg->flags & TCP_SYN) {
+		syn_arrives(e, l, seg, iss_floor);
+	} else {
+		TCP_COUNT(e, drop_no_ack);
+	}
+}
+
+static void
+request_end(struct tcp_engine *e, struct tcp_request *r)
+{
+	flow_remove(&e->flows, &r->tuple);
+	tcp_request_free(e, r);
+}
+
+void
+tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r)
+{
+	if (r->retries >= e->config.synack_retries) {
+		TCP_COUNT(e, attempts_failed);
+		request_end(e, r);
+		return;
+	}
+	r->retries++;
+	TCP_COUNT(e, synack_retransmits);
+	send_synack(e, r);
+	wheel_add(&e->wheel, &r->timer, e->now_us + ((uint64_t)TCP_RTO_INITIAL_US << r->retries));
+}
+
+void
+tcp_requests_drop(struct tcp_engine *e, struct tcp_bound *l)
+{
+	for (uint32_t i = 0; i < e->requests.carved && l->requests > 0; i++) {
+		struct tcp_request *r = slab_at(&e->requests, i);
+
+		if (r->listener == l)
+			request_end(e, r);
+	}
+}
+
+/* The connection that a finished handshake makes; takes the request's place in the flow table. */
+static struct tcp_conn *
+connection_make(struct tcp_engine *e, struct tcp_request *r)
+{
+	const struct tcp_conn *l = r->listener->c;
+	struct tcp_conn *c = tcp_conn_new(e);
+
+	if (c == NULL)
+		return NULL;
+	c->tuple = r->tuple;
+	if (flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
+		     flow_make(c, FLOW_CONN)) < 0) {
+		tcp_conn_free(c);
+		return NULL;
+	}
+	c->flags = CONN_IN_FLOWS | CONN_CONNECT_DONE |
+		   (l->flags & (CONN_NODELAY | CONN_FAMILY6 | CONN_V6ONLY | CONN_LINGER_RESET)) |
+		   (r->timestamps ? CONN_TIMESTAMPS : 0) | (r->wscale ? CONN_WSCALE : 0);
+	c->rcvbuf_bytes = l->rcvbuf_bytes;
+	c->sndbuf_bytes = l->sndbuf_bytes;
+	c->user_timeout_ms = l->user_timeout_ms;
+	c->user_mss = l->user_mss;
+	c->hop = r->hop;
+	c->mtu = r->mtu;
+	c->path_flags = r->path_flags;
+	c->iss = r->iss;
+	c->irs = r->irs;
+	c->snd_una = c->snd_nxt = r->iss + 1;
+	c->rcv_nxt = c->rcv_wup = r->irs + 1;
+	c->rcv_adv = c->rcv_nxt + r->rcv_wnd;
+	c->snd_wscale_shift = r->snd_wscale_shift;
+	c->rcv_wscale_shift = r->rcv_wscale_shift;
+	c->ts_recent = r->ts_recent;
+	c->ts_recent_s = e->now_ms / 1000;
+	c->ts_offset = r->ts_offset;
+	c->peer_mss = r->peer_mss;
+	c->state = TCP_ESTABLISHED;
+	tcp_conn_start(c);
+	if (r->retries == 0)
+		tcp_rtt_sample(c, (int64_t)(e->now_us - r->sent_us));
+	else if (r->retries > 1)
+		c->cwnd = 1; /* as Linux: RFC 5681 §3.1 */
+	return c;
+}
+
+static void
+final_ack_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg)
+{
+	struct tcp_bound *l = r->listener;
+	struct tcp_conn *c;
+
+	if (tcp_accept_queue_full(l)) {
+		TCP_COUNT(e, drop_accept_queue_full);
+		return;
+	}
+	c = connection_make(e, r);
+	if (c == NULL) {
+		TCP_COUNT(e, drop_no_memory);
+		return;
+	}
+	tcp_request_free(e, r);
+	TCP_COUNT(e, passive_opens);
+	c->flags |= CONN_ACCEPTING;
+	c->parent = l;
+	c->accept_next = NULL;
+	if (l->accept_tail != NULL)
+		l->accept_tail->accept_next = c;
+	else
+		l->accept_head = c;
+	l->accept_tail = c;
+	l->waiting++;
+	tcp_mark_event(l->c);
+	tcp_update_snd_wnd(c, seg, (uint32_t)seg->wnd << c->snd_wscale_shift);
+	tcp_conn_arrives(c, seg);
+}
+
+/* RFC 9293 §3.10.7.4's first step, with the window of the SYN-ACK. */
+static bool
+is_acceptable(const struct tcp_request *r, const struct tcp_segment *seg)
+{
+	seq_t rcv_nxt = r->irs + 1;
+
+	if (r->timestamps && seg->opt.has_timestamps && (seg->flags & TCP_RST) == 0 &&
+	    (int32_t)(seg->opt.ts_val - r->ts_recent) < 0)
+		return false;
+	return seq_geq(seg->seq + tcp_segment_seqlen(seg), rcv_nxt) &&
+	       seq_leq(seg->seq, rcv_nxt + r->rcv_wnd);
+}
+
+void
+tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg)
+{
+	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seg->seq == r->irs) {
+		/* The same SYN again: so is our answer, and its time runs anew. */
+		r->ts_recent = seg->opt.ts_val;
+		TCP_COUNT(e, synack_retransmits);
+		send_synack(e, r);
+		return;
+	}
+	if (!is_acceptable(r, seg)) {
+		TCP_COUNT(e, drop_sequence);
+		if ((seg->flags & TCP_RST) == 0 && tcp_may_challenge(e))
+			send_synack(e, r);
+		return;
+	}
+	if (seg->flags & TCP_RST) {
+		if (seg->seq != r->irs + 1) {
+			TCP_COUNT(e, drop_rst_invalid);
+			return;
+		}
+		TCP_COUNT(e, rsts_in);
+		TCP_COUNT(e, attempts_failed);
+		request_end(e, r);
+		return;
+	}
+	if (seg->flags & TCP_SYN) {
+		TCP_COUNT(e, drop_sequence);
+		if (tcp_may_challenge(e))
+			send_synack(e, r);
+		return;
+	}
+	if ((seg->flags & TCP_ACK) == 0) {
+		TCP_COUNT(e, drop_no_ack);
+		return;
+	}
+	if (seg->ack != r->iss + 1) {
+		TCP_COUNT(e, drop_ack_invalid);
+		tcp_reset_segment(e, seg);
+		return;
+	}
+	final_ack_arrives(e, r, seg);
+}

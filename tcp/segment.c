@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Parsing: RFC 9293 §3.1. The IP layer has checked the IP header; here the TCP header is, and the
+ * checksum unless a device has done it.
+ */
+#include "segment.h"
+
+#include "checksum.h"
+
+static bool
+checksum_is_good(const struct rte_mbuf *m, const struct tcp_tuple *tuple)
+{
+	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	return tcp_full_sum(m, &tuple->local, &tuple->remote) == 0xffff;
+}
+
+static void
+read_addresses(const struct rte_mbuf *m, bool is4, struct tcp_segment *seg)
+{
+	if (is4) {
+		const struct ip4_header *ip = rte_pktmbuf_mtod(m, const struct ip4_header *);
+
+		seg->tuple.local = ip_from4(ip->dst);
+		seg->tuple.remote = ip_from4(ip->src);
+		seg->ecn = ip->tos & 3;
+	} else {
+		const struct ip6_header *ip = rte_pktmbuf_mtod(m, const struct ip6_header *);
+
+		seg->tuple.local = ip_from6(ip->dst);
+		seg->tuple.remote = ip_from6(ip->src);
+		seg->ecn = be32_get(ip->vtc_flow) >> 20 & 3;
+	}
+}
+
+enum tcp_parse
+tcp_segment_parse(struct rte_mbuf *m, struct tcp_segment *seg)
+{
+	bool is4 = RTE_ETH_IS_IPV4_HDR(m->packet_type);
+	uint32_t l3_len = m->l3_len, hdr_len;
+	const struct tcp_header *th;
+
+	if (m->pkt_len < l3_len + sizeof(*th) || m->data_len < l3_len + sizeof(*th))
+		return TCP_PARSE_SHORT;
+	th = rte_pktmbuf_mtod_offset(m, const struct tcp_header *, l3_len);
+	hdr_len = (uint32_t)(th->data_off >> 4) * 4;
+	if (hdr_len < sizeof(*th) || l3_len + hdr_len > m->data_len)
+		return TCP_PARSE_DATA_OFFSET;
+
+	read_addresses(m, is4, seg);
+	if (!checksum_is_good(m, &seg->tuple))
+		return TCP_PARSE_CHECKSUM;
+	seg->tuple.lport = th->dport;
+	seg->tuple.rport = th->sport;
+	seg->seq = be32_get(th->seq);
+	seg->ack = be32_get(th->ack);
+	seg->wnd = be16_get(th->wnd);
+	seg->flags = th->flags;
+	if (be16_get(th->sport) == 0 || ip_is_multicast(&seg->tuple.remote) ||
+	    ip_is_any(&seg->tuple.remote))
+		return TCP_PARSE_BAD_SOURCE;
+	if (!tcp_options_decode((const uint8_t *)(th + 1), hdr_len - (uint32_t)sizeof(*th),
+				(th->flags & TCP_SYN) != 0, &seg->opt))
+		return TCP_PARSE_BAD_OPTION;
+
+	seg->len = m->pkt_len - l3_len - hdr_len;
+	rte_pktmbuf_adj(m, (uint16_t)(l3_len + hdr_len));
+	seg->m = m;
+	return TCP_PARSE_OK;
+}

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The socket calls, with Linux's semantics and errno values: RFC 9293 §3.10.1 to §3.10.5.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <rte_common.h>
+
+#include "engine.h"
+
+/* Soon enough to look again for an mbuf that was not there. */
+enum { STARVED_RETRY_US = 1000 };
+
+int
+tcp_open(struct tcp_engine *e, int family, struct tcp_conn **out)
+{
+	struct tcp_conn *c;
+
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	c = tcp_conn_new(e);
+	if (c == NULL)
+		return -ENOBUFS;
+	if (family == AF_INET6)
+		c->flags |= CONN_FAMILY6;
+	*out = c;
+	return 0;
+}
+
+void
+tcp_set_user(struct tcp_conn *c, void *user)
+{
+	c->user = user;
+}
+
+void *
+tcp_user(const struct tcp_conn *c)
+{
+	return c->user;
+}
+
+struct tcp_engine *
+tcp_engine_of(const struct tcp_conn *c)
+{
+	return c->engine;
+}
+
+enum tcp_state
+tcp_state(const struct tcp_conn *c)
+{
+	return (enum tcp_state)c->state;
+}
+
+/* The connection's error, once. */
+static int
+take_error(struct tcp_conn *c)
+{
+	int error = c->error;
+
+	c->error = 0;
+	return -error;
+}
+
+/* ---- connecting */
+
+/* How the last connect() went, if there was one. */
+static int
+connect_again(struct tcp_conn *c)
+{
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		return -EALREADY;
+	if (c->flags & CONN_CONNECT_DONE)
+		return -EISCONN;
+	c->flags |= CONN_CONNECT_DONE;
+	return 0;
+}
+
+static int
+start_connection(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+	int status = tcp_port_choose(c);
+
+	if (status < 0)
+		return status;
+	if (flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
+		     flow_make(c, FLOW_CONN)) < 0) {
+		TCP_COUNT(e, drop_flow_table);
+		return -ENOBUFS;
+	}
+	c->flags |= CONN_IN_FLOWS | CONN_ACTIVE;
+	c->flags &= ~(CONN_CONNECT_DONE | CONN_PEER_FIN | CONN_RD_SHUT | CONN_FIN_DUE |
+		      CONN_FIN_SENT | CONN_TIMESTAMPS | CONN_WSCALE | CONN_WAS_CONNECTED);
+	c->state = TCP_SYN_SENT;
+	c->ca_state = CA_OPEN;
+	c->backoffs = c->dupacks = c->probes = 0;
+	c->srtt_us = c->rttvar_us = 0;
+	c->rto_us = TCP_RTO_INITIAL_US;
+	c->ssthresh = UINT32_MAX;
+	c->snd_wnd = c->max_wnd = 0;
+	c->snd_wscale_shift = c->rcv_wscale_shift = 0;
+	c->iss = tcp_new_iss(e, &c->tuple);
+	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
+	c->snd_una = c->iss;
+	c->snd_nxt = c->iss;
+	c->cwnd = TCP_INITIAL_CWND;
+	TCP_COUNT(e, active_opens);
+	tcp_send_syn(c);
+	return -EINPROGRESS;
+}
+
+int
+tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
+{
+	int status;
+
+	if (c->error != 0)
+		return take_error(c);
+	if (c->state != TCP_CLOSED)
+		return connect_again(c);
+	if ((c->flags & CONN_FAMILY6) == 0 && !ip_is4(&remote->ip))
+		return -EAFNOSUPPORT;
+	if (ip_is4(&remote->ip) && (c->flags & CONN_V6ONLY))
+		return -ENETUNREACH;
+	if (remote->port == 0 || ip_is_any(&remote->ip))
+		return -ECONNREFUSED;
+	if (ip_is_multicast(&remote->ip))
+		return -ENETUNREACH;
+	c->tuple.remote = remote->ip;
+	c->tuple.rport = be16(remote->port);
+	c->tuple.local = (struct ip_addr){0};
+	if (c->bound != NULL && !ip_is_any(&c->bound->local.ip)) {
+		if (ip_is4(&c->bound->local.ip) != ip_is4(&remote->ip))
+			return -ENETUNREACH;
+		c->tuple.local = c->bound->local.ip;
+	}
+	c->mtu = 0;
+	status = tcp_conn_find_path(c);
+	return status < 0 ? status : start_connection(c);
+}
+
+/* ---- sending */
+
+/* 0 if data may be queued now. */
+static int
+send_status(struct tcp_conn *c)
+{
+	if (c->error != 0)
+		return take_error(c);
+	switch (c->state) {
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECEIVED:
+		c->flags |= CONN_WANT_ROOM;
+		return -EAGAIN;
+	case TCP_ESTABLISHED:
+	case TCP_CLOSE_WAIT:
+		return c->flags & CONN_FIN_DUE ? -EPIPE : 0;
+	default:
+		return -EPIPE;
+	}
+}
+
+static uint32_t
+room_bytes(const struct tcp_conn *c)
+{
+	return c->sendq.charge < c->sndbuf_bytes ? c->sndbuf_bytes - c->sendq.charge : 0;
+}
+
+/* Bytes behind `old_tail`, up to which everything was queued before, are now the user's news. */
+static void
+note_queued(struct tcp_conn *c, struct rte_mbuf *m, uint32_t off, uint32_t n, int flags)
+{
+	if (c->unsent_m == NULL) {
+		c->unsent_m = m;
+		c->unsent_off = off;
+	}
+	c->unsent_bytes += n;
+	if (flags & MSG_MORE)
+		c->flags |= CONN_MORE;
+	else
+		c->flags &= ~CONN_MORE;
+	tcp_mark_dirty(c);
+}
+
+/*
+ * Room behind the last byte of the queue: one mbuf holds at most a full segment, so that each later
+ * needs but one reference. *m is NULL if there is none and no mbuf for more.
+ */
+static uint32_t
+tail_room(struct tcp_conn *c, struct rte_mbuf **m)
+{
+	struct rte_mempool *pool = c->engine->config.data_pool;
+	struct rte_mbuf *tail = c->sendq.tail;
+	uint32_t room;
+
+	if (tail != NULL && tail->pool == pool && RTE_MBUF_DIRECT(tail) &&
+	    tail->data_len < c->mss) {
+		room = RTE_MIN((uint32_t)rte_pktmbuf_tailroom(tail),
+			       (uint32_t)c->mss - tail->data_len);
+		if (room > 0) {
+			*m = tail;
+			return room;
+		}
+	}
+	*m = rte_pktmbuf_alloc(pool);
+	if (*m == NULL)
+		return 0;
+	return RTE_MIN((uint32_t)rte_pktmbuf_tailroom(*m), (uint32_t)c->mss);
+}
+
+/* Copies into the send queue as much as fits; stops short when mbufs run out. */
+static uint32_t
+queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags)
+{
+	uint32_t done = 0;
+
+	while (done < bytes && (room_bytes(c) > 0 || done == 0)) {
+		struct rte_mbuf *m;
+		uint32_t n = tail_room(c, &m);
+
+		if (m == NULL)
+			break;
+		n = (uint32_t)RTE_MIN((size_t)n, bytes - done);
+		memcpy(rte_pktmbuf_mtod_offset(m, void *, m->data_len), from + done, n);
+		note_queued(c, m, (uint32_t)m->data_off + m->data_len, n, flags);
+		if (m == c->sendq.tail) {
+			m->data_len = (uint16_t)(m->data_len + n);
+			c->sendq.bytes += n;
+		} else {
+			m->data_len = (uint16_t)n;
+			mbufq_append(&c->sendq, m);
+			c->engine->queued_bufs++;
+		}
+		done += n;
+	}
+	return done;
+}
+
+/* The user found no room: he hears when there is some. */
+static ssize_t
+no_room(struct tcp_conn *c)
+{
+	c->flags |= CONN_WANT_ROOM;
+	if (c->rtx_at_us == UINT64_MAX) {
+		c->rtx_at_us = c->engine->now_us + STARVED_RETRY_US;
+		tcp_timers_arm(c);
+	}
+	return -EAGAIN;
+}
+
+ssize_t
+tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
+{
+	int status = send_status(c);
+	uint32_t n;
+
+	if (status < 0)
+		return status;
+	if (bytes == 0)
+		return 0;
+	if (room_bytes(c) == 0)
+		return no_room(c);
+	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags);
+	if (n < bytes)
+		c->flags |= CONN_WANT_ROOM;
+	return n > 0 ? (ssize_t)n : no_room(c);
+}
+
+ssize_t
+tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
+{
+	int status = send_status(c);
+	struct rte_mbuf *tail, *first;
+	uint32_t before, bufs;
+
+	if (status < 0)
+		return status;
+	if (room_bytes(c) == 0)
+		return no_room(c);
+	tail = c->sendq.tail;
+	before = c->sendq.bytes;
+	bufs = c->sendq.bufs;
+	mbufq_append(&c->sendq, chain);
+	c->engine->queued_bufs += c->sendq.bufs - bufs;
+	first = tail != NULL ? tail->next : c->sendq.head;
+	if (first != NULL)
+		note_queued(c, first, first->data_off, c->sendq.bytes - before, flags);
+	return (ssize_t)(c->sendq.bytes - before);
+}
+
+size_t
+tcp_send_room(const struct tcp_conn *c)
+{
+	bool open = (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT) &&
+		    (c->flags & CONN_FIN_DUE) == 0 && c->error == 0;
+
+	return open ? room_bytes(c) : 0;
+}
+
+/* ---- receiving */
+
+/* What recv() answers when the queue is empty. */
+static int
+empty_status(struct tcp_conn *c)
+{
+	if (c->error != 0)
+		return take_error(c);
+	if (c->flags & (CONN_PEER_FIN | CONN_RD_SHUT))
+		return 0;
+	return c->state == TCP_CLOSED || c->state == TCP_LISTEN ? -ENOTCONN : -EAGAIN;
+}
+
+ssize_t
+tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
+{
+	uint32_t n = (uint32_t)RTE_MIN(bytes, (size_t)c->recvq.bytes);
+
+	if (c->recvq.bytes == 0)
+		return bytes == 0 && c->error == 0 ? 0 : empty_status(c);
+	mbufq_copy_out(&c->recvq, 0, buf, n);
+	if ((flags & MSG_PEEK) == 0)
+		tcp_consume(c, n);
+	return (ssize_t)n;
+}
+
+ssize_t
+tcp_peek_mbufs(struct tcp_conn *c, const struct rte_mbuf **data)
+{
+	if (c->recvq.bytes == 0)
+		return empty_status(c);
+	*data = c->recvq.head;
+	return (ssize_t)c->recvq.bytes;
+}
+
+size_t
+tcp_consume(struct tcp_conn *c, size_t bytes)
+{
+	uint32_t n = (uint32_t)RTE_MIN(bytes, (size_t)c->recvq.bytes), bufs = c->recvq.bufs;
+
+	mbufq_trim_front(&c->recvq, n);
+	tcp_rcv_adjust_held(c->engine, bufs, c->recvq.bufs);
+	tcp_window_opened(c);
+	return n;
+}
+
+/* ---- closing */
+
+/* FIN follows what is queued; the state changes at once, as on Linux. */
+static void
+send_no_more(struct tcp_conn *c)
+{
+	switch (c->state) {
+	case TCP_ESTABLISHED:
+		c->state = TCP_FIN_WAIT_1;
+		break;
+	case TCP_CLOSE_WAIT:
+		c->state = TCP_LAST_ACK;
+		break;
+	case TCP_SYN_RECEIVED:
+		break;
+	default:
+		return;
+	}
+	c->flags |= CONN_FIN_DUE;
+	c->flags &= ~CONN_MORE;
+	tcp_mark_dirty(c);
+}
+
+int
+tcp_shutdown(struct tcp_conn *c, int how)
+{
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		return -EINVAL;
+	switch (c->state) {
+	case TCP_CLOSED:
+		return -ENOTCONN;
+	case TCP_LISTEN:
+		if (how != SHUT_WR)
+			tcp_listener_close(c);
+		return 0;
+	case TCP_SYN_SENT:
+		tcp_conn_end(c, ECONNRESET);
+		return 0;
+	default:
+		break;
+	}
+	if (how != SHUT_WR)
+		c->flags |= CONN_RD_SHUT;
+	if (how != SHUT_RD)
+		send_no_more(c);
+	tcp_mark_event(c);
+	return 0;
+}
+
+void
+tcp_abort(struct tcp_conn *c)
+{
+	if (c->state == TCP_LISTEN)
+		tcp_listener_close(c);
+	c->flags |= CONN_ORPHAN;
+	c->engine->orphans++;
+	c->user = NULL;
+	switch (c->state) {
+	case TCP_CLOSED:
+	case TCP_SYN_SENT:
+		tcp_conn_end(c, 0);
+		break;
+	default:
+		tcp_conn_reset(c, 0);
+		break;
+	}
+}
+
+void
+tcp_close(struct tcp_conn *c)
+{
+	if (c->state == TCP_LISTEN || c->state == TCP_CLOSED || c->state == TCP_SYN_SENT ||
+	    (c->flags & CONN_LINGER_RESET)) {
+		tcp_abort(c);
+		return;
+	}
+	if (c->recvq.bytes > 0) {
+		TCP_COUNT(c->engine, orphans_reset);
+		tcp_abort(c);
+		return;
+	}
+	c->flags |= CONN_ORPHAN;
+	c->engine->orphans++;
+	c->user = NULL;
+	send_no_more(c);
+	tcp_user_closed(c);
+}
+
+/* ---- looking */
+
+static bool
+is_writable(const struct tcp_conn *c)
+{
+	/* As Linux: a third of the buffer is free. */
+	return c->sendq.charge <= c->sndbuf_bytes / 3 * 2;
+}
+
+short
+tcp_poll(const struct tcp_conn *c)
+{
+	bool rd_shut = (c->flags & (CONN_PEER_FIN | CONN_RD_SHUT)) != 0;
+	bool wr_shut = (c->flags & CONN_FIN_DUE) != 0 || (c->state == TCP_CLOSED && rd_shut);
+	short events = 0;
+
+	if (c->state == TCP_LISTEN)
+		return c->bound->accept_head != NULL ? POLLIN | POLLRDNORM : 0;
+	if (c->state == TCP_CLOSED || (rd_shut && wr_shut))
+		events |= POLLHUP;
+	if (rd_shut)
+		events |= POLLIN | POLLRDNORM | POLLRDHUP;
+	if (c->error != 0)
+		events |= POLLERR;
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		return events;
+	if (c->recvq.bytes > 0)
+		events |= POLLIN | POLLRDNORM;
+	if (wr_shut || is_writable(c))
+		events |= POLLOUT | POLLWRNORM;
+	return events;
+}
+
+int
+tcp_getsockname(const struct tcp_conn *c, struct tcp_endpoint *local)
+{
+	if (c->state != TCP_CLOSED && c->state != TCP_LISTEN)
+		*local = (struct tcp_endpoint){c->tuple.local, be16_get(c->tuple.lport)};
+	else if (c->bound != NULL)
+		*local = c->bound->local;
+	else
+		*local = (struct tcp_endpoint){0};
+	return 0;
+}
+
+int
+tcp_getpeername(const struct tcp_conn *c, struct tcp_endpoint *remote)
+{
+	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN || c->state == TCP_SYN_SENT)
+		return -ENOTCONN;
+	*remote = (struct tcp_endpoint){c->tuple.remote, be16_get(c->tuple.rport)};
+	return 0;
+}

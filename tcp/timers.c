@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A connection's timers. It has three times, and one place in the wheel that fires no later than
+ * the earliest of them:
+ *
+ *     rtx_at_us   while something is unacknowledged: retransmission (RFC 6298 §5);
+ *                 while data waits for a window and nothing is in flight: persist (RFC 9293
+ * §3.8.6.1) ack_at_us   while an acknowledgment is delayed life_at_us  while the user has closed
+ * and the peer has not: the end of FIN-WAIT-2
+ *
+ * A time that moves later is not moved in the wheel; the timer fires, finds nothing due, and is
+ * added again for the time that holds now.
+ *
+ * A connection is given up when nothing was acknowledged for user_timeout_ms (RFC 9293 §3.8.3's
+ * R2), or without one after as many retransmissions as Linux allows.
+ */
+#include <errno.h>
+
+#include <rte_common.h>
+
+#include "engine.h"
+
+static uint64_t
+earliest(const struct tcp_conn *c)
+{
+	return RTE_MIN(RTE_MIN(c->rtx_at_us, c->ack_at_us), c->life_at_us);
+}
+
+void
+tcp_timers_arm(struct tcp_conn *c)
+{
+	uint64_t at_us = earliest(c);
+
+	if (at_us == UINT64_MAX || (wheel_is_armed(&c->timer) && c->timer.at_us <= at_us))
+		return;
+	wheel_remove(&c->timer);
+	wheel_add(&c->engine->wheel, &c->timer, at_us);
+}
+
+/* RTO or probe interval after `backoffs` doublings. */
+static uint64_t
+backed_off(const struct tcp_conn *c)
+{
+	uint64_t us = (uint64_t)c->rto_us << RTE_MIN(c->backoffs, (uint8_t)16);
+
+	return RTE_MIN(us, (uint64_t)TCP_RTO_MAX_US);
+}
+
+void
+tcp_rtx_restart(struct tcp_conn *c)
+{
+	bool waits = c->sent_head != NULL || c->unsent_bytes > 0 ||
+		     (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
+
+	c->rtx_at_us = waits ? c->engine->now_us + backed_off(c) : UINT64_MAX;
+	tcp_timers_arm(c);
+}
+
+static uint8_t
+allowed_retries(const struct tcp_conn *c)
+{
+	const struct tcp_config *config = &c->engine->config;
+
+	if (c->state == TCP_SYN_SENT)
+		return config->syn_retries;
+	if (c->state == TCP_SYN_RECEIVED)
+		return config->synack_retries;
+	return c->flags & CONN_ORPHAN ? config->orphan_retries : config->retries;
+}
+
+/* Whether the peer has been silent for too long. */
+static bool
+is_hopeless(const struct tcp_conn *c, uint8_t tries)
+{
+	uint64_t silent_us = c->engine->now_us - c->progress_us;
+
+	if (c->user_timeout_ms != 0 && silent_us >= (uint64_t)c->user_timeout_ms * 1000)
+		return true;
+	return tries >= allowed_retries(c) &&
+	       (c->user_timeout_ms == 0 || c->state < TCP_ESTABLISHED || c->flags & CONN_ORPHAN);
+}
+
+static void
+give_up(struct tcp_conn *c)
+{
+	TCP_COUNT(c->engine, timeouts);
+	tcp_conn_end(c, c->soft_error != 0 ? c->soft_error : ETIMEDOUT);
+}
+
+/* The user's time-out may come before the next retransmission. */
+static void
+cap_by_user_timeout(struct tcp_conn *c)
+{
+	uint64_t end_us = c->progress_us + (uint64_t)c->user_timeout_ms * 1000;
+
+	if (c->user_timeout_ms != 0 && c->rtx_at_us > end_us)
+		c->rtx_at_us = RTE_MAX(end_us, c->engine->now_us);
+}
+
+static void
+retransmission_timeout(struct tcp_conn *c)
+{
+	if (is_hopeless(c, c->backoffs)) {
+		give_up(c);
+		return;
+	}
+	TCP_COUNT(c->engine, rto);
+	if (c->state >= TCP_ESTABLISHED)
+		tcp_recovery_timeout(c);
+	tcp_retransmit(c, c->sent_head);
+	c->backoffs++;
+	c->rtx_at_us = c->engine->now_us + backed_off(c);
+	cap_by_user_timeout(c);
+}
+
+static void
+persist_timeout(struct tcp_conn *c)
+{
+	if (c->probes == 0)
+		c->progress_us = c->backoffs == 0 ? c->engine->now_us : c->progress_us;
+	if (c->probes > 0 && is_hopeless(c, c->probes)) {
+		give_up(c);
+		return;
+	}
+	c->probes++;
+	c->backoffs = (uint8_t)RTE_MIN(c->backoffs + 1, 255);
+	c->flags |= CONN_SEND_PROBE;
+	tcp_mark_dirty(c);
+	c->rtx_at_us = c->engine->now_us + backed_off(c);
+}
+
+/* Data waits for a window, or its user for an mbuf to put data into. */
+static void
+nothing_in_flight(struct tcp_conn *c)
+{
+	if (c->unsent_bytes > 0 || (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE) {
+		persist_timeout(c);
+		return;
+	}
+	c->rtx_at_us = UINT64_MAX;
+	if (c->flags & CONN_WANT_ROOM) {
+		c->flags &= ~CONN_WANT_ROOM;
+		tcp_mark_event(c);
+	}
+}
+
+static void
+conn_timer_fired(struct tcp_conn *c)
+{
+	uint64_t now_us = c->engine->now_us;
+
+	if (now_us >= c->life_at_us) {
+		TCP_COUNT(c->engine, timeouts);
+		tcp_conn_end(c, ETIMEDOUT);
+		return;
+	}
+	if (now_us >= c->ack_at_us) {
+		TCP_COUNT(c->engine, delayed_acks);
+		c->ack_at_us = UINT64_MAX;
+		tcp_ack_now(c);
+	}
+	if (now_us >= c->rtx_at_us) {
+		if (c->sent_head != NULL)
+			retransmission_timeout(c);
+		else
+			nothing_in_flight(c);
+	}
+	if ((c->flags & CONN_DEAD) == 0 && c->state != TCP_CLOSED)
+		tcp_timers_arm(c);
+}
+
+void
+tcp_timer_fired(struct tcp_engine *e, struct wheel_timer *t)
+{
+	if (slab_contains(&e->conns, t))
+		conn_timer_fired(
+			(struct tcp_conn *)((uint8_t *)t - offsetof(struct tcp_conn, timer)));
+	else
+		tcp_request_timeout(e, (struct tcp_request *)((uint8_t *)t -
+							      offsetof(struct tcp_request, timer)));
+}
+
+void
+tcp_user_closed(struct tcp_conn *c)
+{
+	if (c->state != TCP_FIN_WAIT_2)
+		return;
+	c->life_at_us = c->engine->now_us + (uint64_t)c->engine->config.timewait_ms * 1000;
+	tcp_timers_arm(c);
+}
+
+void
+tcp_advance(struct tcp_engine *e, uint64_t now_us)
+{
+	struct wheel_timer *t;
+
+	e->now_us = now_us;
+	e->now_ms = (uint32_t)(now_us / 1000);
+	wheel_advance(&e->wheel, now_us);
+	while ((t = wheel_take_due(&e->wheel)) != NULL)
+		tcp_timer_fired(e, t);
+	if (now_us >= e->timewait_next_us)
+		tcp_timewait_advance(e);
+	tcp_deliver_events(e);
+}
+
+uint64_t
+tcp_next_timer(const struct tcp_engine *e)
+{
+	bool work_waits = e->dirty_head != NULL || e->events_head != NULL || e->n_tx > 0;
+
+	return work_waits ? e->now_us : RTE_MIN(wheel_next(&e->wheel), e->timewait_next_us);
+}

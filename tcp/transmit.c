@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Building segments: one header mbuf, and behind it the payload, copied if it is small and referred
+ * to if it is large.
+ *
+ *     header mbuf                 indirect mbuf          indirect mbuf
+ *     [headroom | IP TCP opts] -> [.. queued bytes ..] -> [.. queued bytes ..]
+ *
+ * Packets are collected and handed to env.transmit in bursts.
+ */
+#include <rte_ip.h>
+
+#include "checksum.h"
+#include "engine.h"
+
+enum {
+	/* Up to this, copying is cheaper than an mbuf that refers to the bytes. */
+	COPY_MAX_BYTES = 512,
+	MAX_HEADERS_BYTES = (int)sizeof(struct ip6_header) + TCP_MAX_HDR_BYTES,
+};
+
+void
+tcp_transmit_flush(struct tcp_engine *e)
+{
+	unsigned int n = e->n_tx;
+
+	if (n == 0)
+		return;
+	e->n_tx = 0;
+	e->env.transmit(e->env.ctx, e->tx, n);
+}
+
+static void
+enqueue(struct tcp_engine *e, struct rte_mbuf *m, uint32_t hop)
+{
+	m->hash.usr = hop;
+	e->tx[e->n_tx++] = m;
+	TCP_COUNT(e, segs_out);
+	if (e->n_tx == TCP_TX_BURST)
+		tcp_transmit_flush(e);
+}
+
+static void
+put_ip4(struct rte_mbuf *m, struct tcp_engine *e, const struct tcp_tuple *tuple, uint8_t ttl,
+	uint16_t path_flags)
+{
+	struct ip4_header *ip = rte_pktmbuf_mtod(m, struct ip4_header *);
+
+	*ip = (struct ip4_header){
+		.version_ihl = 0x45,
+		.total_len = be16((uint16_t)m->pkt_len),
+		.id = be16(e->ip_id++),
+		.frag = be16(IP4_DF),
+		.ttl = ttl,
+		.proto = IP_PROTO_TCP,
+		.src = ip_to4(&tuple->local),
+		.dst = ip_to4(&tuple->remote),
+	};
+	m->packet_type = RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_TCP;
+	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+	if (path_flags & TCP_PATH_TX_IP4_CKSUM)
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	else
+		ip->cksum.raw = rte_ipv4_cksum((const struct rte_ipv4_hdr *)ip);
+}
+
+static void
+put_ip6(struct rte_mbuf *m, const struct tcp_tuple *tuple, uint8_t ttl)
+{
+	struct ip6_header *ip = rte_pktmbuf_mtod(m, struct ip6_header *);
+
+	ip->vtc_flow = be32(6u << 28);
+	ip->payload_len = be16((uint16_t)(m->pkt_len - sizeof(*ip)));
+	ip->proto = IP_PROTO_TCP;
+	ip->hop_limit = ttl;
+	memcpy(ip->src, tuple->local.w, sizeof(ip->src));
+	memcpy(ip->dst, tuple->remote.w, sizeof(ip->dst));
+	m->packet_type = RTE_PTYPE_L3_IPV6 | RTE_PTYPE_L4_TCP;
+	m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+}
+
+/* Fills in the IP header in front and the TCP checksum, once the packet is complete. */
+static void
+finish(struct tcp_engine *e, struct rte_mbuf *m, const struct tcp_tuple *tuple, uint8_t ttl,
+       uint16_t path_flags)
+{
+	bool is4 = ip_is4(&tuple->remote);
+	struct tcp_header *th;
+
+	m->l3_len = is4 ? sizeof(struct ip4_header) : sizeof(struct ip6_header);
+	th = rte_pktmbuf_mtod_offset(m, struct tcp_header *, m->l3_len);
+	m->l4_len = (uint8_t)(th->data_off >> 4) * 4u;
+	if (is4)
+		put_ip4(m, e, tuple, ttl, path_flags);
+	else
+		put_ip6(m, tuple, ttl);
+	if (path_flags & TCP_PATH_TX_TCP_CKSUM) {
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+		th->cksum.raw = tcp_pseudo_sum(&tuple->local, &tuple->remote,
+					       m->pkt_len - (uint32_t)m->l3_len);
+	} else {
+		th->cksum.raw = 0;
+		th->cksum.raw = (uint16_t)~tcp_full_sum(m, &tuple->local, &tuple->remote);
+	}
+}
+
+/* A packet with room for its headers made: returns the TCP header, options and payload follow. */
+static struct tcp_header *
+start(struct rte_mbuf *m, const struct tcp_tuple *tuple, unsigned int options_len)
+{
+	unsigned int ip_len =
+		ip_is4(&tuple->remote) ? sizeof(struct ip4_header) : sizeof(struct ip6_header);
+	unsigned int tcp_len = (unsigned int)sizeof(struct tcp_header) + options_len;
+	struct tcp_header *th;
+
+	m->data_len = (uint16_t)(ip_len + tcp_len);
+	m->pkt_len = m->data_len;
+	th = rte_pktmbuf_mtod_offset(m, struct tcp_header *, ip_len);
+	th->sport = tuple->lport;
+	th->dport = tuple->rport;
+	th->data_off = (uint8_t)(tcp_len / 4 << 4);
+	th->urg = be16(0);
+	return th;
+}
+
+bool
+tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(e->config.header_pool);
+	struct tcp_header *th;
+
+	if (m == NULL) {
+		TCP_COUNT(e, tx_no_mbuf);
+		return false;
+	}
+	th = start(m, reply->tuple, reply->options_len);
+	th->seq = be32(reply->seq);
+	th->ack = be32(reply->ack);
+	th->flags = reply->flags;
+	th->wnd = be16(reply->wnd);
+	if (reply->options_len != 0)
+		memcpy(th + 1, reply->options, reply->options_len);
+	finish(e, m, reply->tuple, e->config.ttl, reply->path_flags);
+	enqueue(e, m, reply->hop);
+	return true;
+}
+
+static void
+copy_payload(struct rte_mbuf *to, const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
+{
+	uint8_t *out = rte_pktmbuf_mtod_offset(to, uint8_t *, to->data_len);
+
+	to->data_len = (uint16_t)(to->data_len + len);
+	to->pkt_len += len;
+	while (len > 0) {
+		uint32_t part = RTE_MIN(len, (uint32_t)m->data_off + m->data_len - data_off);
+
+		memcpy(out, (const uint8_t *)m->buf_addr + data_off, part);
+		out += part;
+		len -= part;
+		m = m->next;
+		if (len > 0)
+			data_off = m->data_off;
+	}
+}
+
+/* Hangs references to the bytes behind the header mbuf. Returns false, undone, without mbufs. */
+static bool
+refer_payload(struct tcp_engine *e, struct rte_mbuf *head, struct rte_mbuf *m, uint32_t data_off,
+	      uint32_t len)
+{
+	struct rte_mbuf *last = head;
+
+	while (len > 0) {
+		uint32_t part = RTE_MIN(len, (uint32_t)m->data_off + m->data_len - data_off);
+		struct rte_mbuf *ref = rte_pktmbuf_alloc(e->config.ref_pool);
+
+		if (ref == NULL) {
+			rte_pktmbuf_free(head->next);
+			head->next = NULL;
+			return false;
+		}
+		rte_pktmbuf_attach(ref, m);
+		ref->data_off = (uint16_t)data_off;
+		ref->data_len = (uint16_t)part;
+		ref->pkt_len = part;
+		last->next = ref;
+		last = ref;
+		head->nb_segs++;
+		head->pkt_len += part;
+		len -= part;
+		m = m->next;
+		if (len > 0)
+			data_off = m->data_off;
+	}
+	return true;
+}
+
+static unsigned int
+mbufs_spanned(const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
+{
+	unsigned int n = 1;
+
+	while (len > (uint32_t)m->data_off + m->data_len - data_off) {
+		len -= (uint32_t)m->data_off + m->data_len - data_off;
+		m = m->next;
+		data_off = m->data_off;
+		n++;
+	}
+	return n;
+}
+
+/* The mbuf that will hold the headers, and the payload too if *copy is set. */
+static struct rte_mbuf *
+alloc_for(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off, uint32_t len,
+	  bool *copy)
+{
+	struct tcp_engine *e = c->engine;
+	struct rte_mbuf *head;
+
+	*copy = len <= COPY_MAX_BYTES || (c->path_flags & TCP_PATH_TX_MULTI_SEG) == 0 ||
+		mbufs_spanned(m, data_off, len) > TCP_SEGS_PER_PACKET;
+	head = rte_pktmbuf_alloc(e->config.header_pool);
+	if (head == NULL || !*copy || rte_pktmbuf_tailroom(head) >= MAX_HEADERS_BYTES + len)
+		return head;
+	rte_pktmbuf_free(head);
+	head = rte_pktmbuf_alloc(e->config.data_pool);
+	if (head != NULL && rte_pktmbuf_tailroom(head) < MAX_HEADERS_BYTES + len) {
+		rte_pktmbuf_free(head);
+		return NULL;
+	}
+	return head;
+}
+
+/* Every segment acknowledges all that has arrived, and tells the window. */
+static void
+note_ack_sent(struct tcp_conn *c)
+{
+	c->rcv_wup = c->rcv_nxt;
+	c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED);
+	c->ack_at_us = UINT64_MAX;
+}
+
+bool
+tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
+		     uint32_t data_off, uint32_t len)
+{
+	unsigned int options_len = c->flags & CONN_TIMESTAMPS ? TCP_TIMESTAMPS_ALIGNED_BYTES : 0;
+	struct tcp_engine *e = c->engine;
+	struct rte_mbuf *head;
+	struct tcp_header *th;
+	bool copy;
+
+	head = alloc_for(c, m, data_off, len, &copy);
+	if (head == NULL)
+		goto no_mbuf;
+	th = start(head, &c->tuple, options_len);
+	th->seq = be32(seq);
+	th->ack = be32(c->rcv_nxt);
+	th->flags = flags;
+	th->wnd = be16((uint16_t)RTE_MIN(tcp_window_to_offer(c) >> c->rcv_wscale_shift, 0xffffu));
+	if (options_len != 0)
+		tcp_options_encode_timestamps(tcp_now_ts(e, c->ts_offset), c->ts_recent,
+					      (uint8_t *)(th + 1));
+	if (len > 0 && copy)
+		copy_payload(head, m, data_off, len);
+	else if (len > 0 && !refer_payload(e, head, m, data_off, len)) {
+		rte_pktmbuf_free(head);
+		goto no_mbuf;
+	}
+	finish(e, head, &c->tuple, c->ttl, c->path_flags);
+	enqueue(e, head, c->hop);
+	note_ack_sent(c);
+	return true;
+no_mbuf:
+	TCP_COUNT(e, tx_no_mbuf);
+	return false;
+}
+
+bool
+tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
+{
+	const struct tcp_engine *e = c->engine;
+	bool is_answer = (flags & TCP_ACK) != 0;
+	struct tcp_options opt = {
+		.has_mss = true,
+		.mss = tcp_announced_mss(c->mtu, ip_is4(&c->tuple.remote), c->user_mss),
+		.has_timestamps =
+			is_answer ? (c->flags & CONN_TIMESTAMPS) != 0 : e->config.timestamps,
+		.has_wscale = is_answer ? (c->flags & CONN_WSCALE) != 0 : e->config.window_scaling,
+		.wscale_shift = tcp_rcv_wscale_for(c->rcvbuf_bytes),
+		.ts_val = tcp_now_ts(e, c->ts_offset),
+		.ts_ecr = is_answer ? c->ts_recent : 0,
+	};
+	uint8_t bytes[TCP_MAX_OPTION_BYTES];
+	struct tcp_reply reply = {
+		.tuple = &c->tuple,
+		.seq = c->iss,
+		.ack = is_answer ? c->rcv_nxt : 0,
+		.wnd = (uint16_t)RTE_MIN(tcp_initial_rcv_wnd(e, c->rcvbuf_bytes), 0xffffu),
+		.flags = flags,
+		.hop = c->hop,
+		.path_flags = c->path_flags,
+		.options = bytes,
+		.options_len = tcp_options_encode_syn(&opt, bytes),
+	};
+
+	if (!tcp_transmit_reply(c->engine, &reply))
+		return false;
+	if (is_answer)
+		note_ack_sent(c);
+	return true;
+}
