@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tcp/options.c: every kind, every wrong length, every end of the buffer. */
+#include "unit.h"
+
+#include "tcp/options.h"
+#include "tcp/wire.h"
+
+/* In memory of just this size, so that a sanitizer sees a byte too many read. */
+static bool
+decode(const void *bytes, unsigned int n, bool is_syn, struct tcp_options *opt)
+{
+	uint8_t *exact = malloc(n > 0 ? n : 1);
+	bool good;
+
+	memcpy(exact, bytes, n);
+	good = tcp_options_decode(exact, n, is_syn, opt);
+	free(exact);
+	return good;
+}
+
+UNIT_CASE(linux_syn_is_understood)
+{
+	static const uint8_t syn[] = {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0,
+				      0, 1, 0,    0,    0, 2, 1, 3,  3, 7};
+	struct tcp_options opt;
+
+	CU_ASSERT(decode(syn, sizeof(syn), true, &opt));
+	CU_ASSERT(opt.has_mss && opt.has_wscale && opt.has_timestamps && opt.sack_permitted);
+	UNIT_EQ(opt.mss, 1460);
+	UNIT_EQ(opt.wscale_shift, 7);
+	UNIT_EQ(opt.ts_val, 1);
+	UNIT_EQ(opt.ts_ecr, 2);
+}
+
+UNIT_CASE(syn_options_count_in_syns_only)
+{
+	static const uint8_t bytes[] = {2, 4, 0x05, 0xb4, 1, 3, 3, 7, 4, 2};
+	struct tcp_options opt;
+
+	CU_ASSERT(decode(bytes, sizeof(bytes), false, &opt));
+	CU_ASSERT(!opt.has_mss && !opt.has_wscale && !opt.sack_permitted);
+}
+
+UNIT_CASE(window_scale_is_capped_at_14)
+{
+	struct tcp_options opt;
+
+	CU_ASSERT(decode("\x03\x03\x0f", 3, true, &opt));
+	UNIT_EQ(opt.wscale_shift, 14);
+}
+
+UNIT_CASE(wrong_lengths_of_known_kinds_are_ignored)
+{
+	struct tcp_options opt;
+
+	CU_ASSERT(
+		decode("\x02\x03\x05\x03\x04\x01\x02\x04\x03\x00\x08\x04\x01\x01", 14, true, &opt));
+	CU_ASSERT(!opt.has_mss && !opt.has_wscale && !opt.has_timestamps && !opt.sack_permitted);
+	CU_ASSERT(decode("\x02\x04\x00\x00", 4, true, &opt));
+	CU_ASSERT(!opt.has_mss);
+}
+
+UNIT_CASE(lengths_that_lead_nowhere_are_refused)
+{
+	struct tcp_options opt;
+
+	CU_ASSERT(!decode("\x08\x00\x01\x01", 4, false, &opt));
+	CU_ASSERT(!decode("\x08\x01\x01\x01", 4, false, &opt));
+	CU_ASSERT(!decode("\x01\x01\x08\x0a", 4, false, &opt));
+	CU_ASSERT(!decode("\x01\x01\x01\x08", 4, false, &opt));
+	CU_ASSERT(!decode("\xfd\x00\x00\x00", 4, true, &opt));
+	CU_ASSERT(!decode("\x02\x04\x05\xb4\x03\x04\x00", 7, true, &opt));
+}
+
+UNIT_CASE(nothing_behind_the_end_counts)
+{
+	struct tcp_options opt;
+
+	CU_ASSERT(decode("\x00\x08\x00\x00", 4, false, &opt));
+	CU_ASSERT(!opt.has_timestamps);
+	CU_ASSERT(decode("", 0, true, &opt));
+}
+
+UNIT_CASE(unknown_kinds_are_skipped)
+{
+	struct tcp_options opt;
+
+	CU_ASSERT(decode("\xfe\x06\xe2\xd4\xc3\xd9\x02\x04\x05\xb4", 10, true, &opt));
+	UNIT_EQ(opt.mss, 1460);
+}
+
+UNIT_CASE(what_is_encoded_is_decoded)
+{
+	for (unsigned int bits = 0; bits < 16; bits++) {
+		struct tcp_options in = {
+			.has_mss = bits & 1,
+			.has_wscale = bits >> 1 & 1,
+			.has_timestamps = bits >> 2 & 1,
+			.sack_permitted = bits >> 3 & 1,
+			.mss = bits & 1 ? 1460 : 0,
+			.wscale_shift = bits & 2 ? 9 : 0,
+			.ts_val = bits & 4 ? 0x01020304 : 0,
+			.ts_ecr = bits & 4 ? 0xfffefdfc : 0,
+		};
+		uint8_t bytes[TCP_MAX_OPTION_BYTES];
+		unsigned int n = tcp_options_encode_syn(&in, bytes);
+		struct tcp_options out;
+
+		UNIT_EQ(n % 4, 0);
+		CU_ASSERT_FATAL(n <= sizeof(bytes) && decode(bytes, n, true, &out));
+		CU_ASSERT(in.has_mss == out.has_mss && in.mss == out.mss);
+		CU_ASSERT(in.has_wscale == out.has_wscale && in.wscale_shift == out.wscale_shift);
+		CU_ASSERT(in.has_timestamps == out.has_timestamps && in.ts_val == out.ts_val &&
+			  in.ts_ecr == out.ts_ecr);
+		CU_ASSERT(in.sack_permitted == out.sack_permitted);
+	}
+}
+
+UNIT_CASE(timestamps_take_the_short_way)
+{
+	uint8_t bytes[TCP_TIMESTAMPS_ALIGNED_BYTES];
+	struct tcp_options opt;
+
+	tcp_options_encode_timestamps(5, 6, bytes);
+	CU_ASSERT(memcmp(bytes, "\x01\x01\x08\x0a\0\0\0\x05\0\0\0\x06", 12) == 0);
+	CU_ASSERT(decode(bytes, sizeof(bytes), false, &opt));
+	CU_ASSERT(opt.has_timestamps && opt.ts_val == 5 && opt.ts_ecr == 6);
+}
+
+UNIT_MAIN(UNIT_RUN(linux_syn_is_understood), UNIT_RUN(syn_options_count_in_syns_only),
+	  UNIT_RUN(window_scale_is_capped_at_14),
+	  UNIT_RUN(wrong_lengths_of_known_kinds_are_ignored),
+	  UNIT_RUN(lengths_that_lead_nowhere_are_refused), UNIT_RUN(nothing_behind_the_end_counts),
+	  UNIT_RUN(unknown_kinds_are_skipped), UNIT_RUN(what_is_encoded_is_decoded),
+	  UNIT_RUN(timestamps_take_the_short_way))
