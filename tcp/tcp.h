@@ -55,8 +55,7 @@ enum tcp_state {
 /* The state's name as `ss` prints it ("ESTAB", "SYN-SENT", ...). */
 const char *tcp_state_name(enum tcp_state state);
 
-/* ---- What the engine asks of its surroundings -------------------------------------------------
- */
+/* ---- What the engine asks of its surroundings */
 
 /* What a path can do for the packets that take it. */
 enum {
@@ -148,8 +147,7 @@ int tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env
 /* Frees an engine with all its connections, without a packet. NULL is ignored. */
 void tcp_engine_destroy(struct tcp_engine *engine);
 
-/* ---- Driving it ---------------------------------------------------------------------------------
- */
+/* ---- Driving it */
 
 /*
  * Hands over a burst of IP packets that carry TCP to us, and takes ownership of them. Of each mbuf:
@@ -200,8 +198,7 @@ tcp_packet_hop(const struct rte_mbuf *packet)
 /* Makes every connection ask env.path anew before it next sends: routes or hops changed. */
 void tcp_paths_changed(struct tcp_engine *engine);
 
-/* ---- Socket calls -------------------------------------------------------------------------------
- */
+/* ---- Socket calls */
 
 /*
  * Opens a socket. family is AF_INET or AF_INET6 (the latter speaks IPv4 too unless IPV6_V6ONLY is
@@ -312,8 +309,7 @@ int tcp_getpeername(const struct tcp_conn *c, struct tcp_endpoint *remote);
 
 enum tcp_state tcp_state(const struct tcp_conn *c);
 
-/* ---- Looking at it ------------------------------------------------------------------------------
- */
+/* ---- Looking at it */
 
 /* Every counter, in the order of tcp_stats.def; each explained there. */
 struct tcp_stats {
