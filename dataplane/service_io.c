@@ -73,8 +73,15 @@ service_send_blob(struct service_conn *conn, const struct content_blob *blob, ui
 		struct rte_mbuf *chain;
 		ssize_t n;
 
-		if (room == 0) /* a broken connection shows by POLLERR or POLLHUP */
-			break;
+		/* The engine tells of room only those who asked for it in vain. */
+		if (room == 0) {
+			n = service_send(conn, blob->data + at, 1, 0, verdict);
+			if (n <= 0)
+				break;
+			sent++;
+			at = (at + 1) % blob->bytes;
+			continue;
+		}
 		if (room > bytes - sent)
 			room = (size_t)(bytes - sent);
 		chain = content_refer(blob, at, room, CHAIN_MBUFS, set->shared, set->ref_pool);
