@@ -47,7 +47,9 @@ tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t w
 static bool
 take_window(struct tcp_conn *c, const struct tcp_segment *seg)
 {
-	uint32_t wnd = (uint32_t)seg->wnd << c->snd_wscale_shift, before = c->snd_wnd;
+	/* RFC 7323 §2.2: a window beside a SYN is never scaled. */
+	uint32_t wnd = (uint32_t)seg->wnd << (seg->was_syn ? 0 : c->snd_wscale_shift);
+	uint32_t before = c->snd_wnd;
 
 	if (seq_gt(c->snd_wl1, seg->seq) ||
 	    (c->snd_wl1 == seg->seq && seq_gt(c->snd_wl2, seg->ack)))

@@ -101,6 +101,13 @@ tcp_now_ts(const struct tcp_engine *e, uint32_t offset)
 	return e->now_ms + offset;
 }
 
+/* Seconds, from a clock that does not wrap as now_ms does. */
+static inline uint32_t
+tcp_now_s(const struct tcp_engine *e)
+{
+	return (uint32_t)(e->now_us / 1000000);
+}
+
 /* ---- input.c */
 
 void tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t flow);

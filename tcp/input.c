@@ -37,7 +37,7 @@ paws_rejects(const struct tcp_conn *c, const struct tcp_segment *seg)
 	if ((c->flags & CONN_TIMESTAMPS) == 0 || !seg->opt.has_timestamps ||
 	    (int32_t)(seg->opt.ts_val - c->ts_recent) >= 0)
 		return false;
-	return c->engine->now_ms / 1000 - c->ts_recent_s < outdated_s;
+	return tcp_now_s(c->engine) - c->ts_recent_s < outdated_s;
 }
 
 /* RFC 7323 §4.3: of the segments that our next acknowledgment covers, the earliest. */
@@ -47,7 +47,7 @@ take_timestamp(struct tcp_conn *c, const struct tcp_segment *seg)
 	if ((c->flags & CONN_TIMESTAMPS) && seg->opt.has_timestamps &&
 	    seq_leq(seg->seq, c->rcv_wup)) {
 		c->ts_recent = seg->opt.ts_val;
-		c->ts_recent_s = c->engine->now_ms / 1000;
+		c->ts_recent_s = tcp_now_s(c->engine);
 	}
 }
 
@@ -219,11 +219,12 @@ tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		TCP_COUNT(c->engine, drop_no_ack);
 		return;
 	}
-	take_timestamp(c, seg);
 	if (c->state == TCP_SYN_RECEIVED && !ack_opens(c, seg))
 		return;
+	/* Only then is it the peer's: a forged timestamp would make PAWS drop all that follows. */
 	if (!tcp_ack_arrives(c, seg))
 		return;
+	take_timestamp(c, seg);
 	if ((c->flags & CONN_FIN_SENT) && c->snd_una == c->snd_nxt && !fin_acknowledged(c))
 		return;
 	if (seg->len > 0 || (seg->flags & TCP_FIN))
@@ -246,7 +247,7 @@ take_syn(struct tcp_conn *c, const struct tcp_segment *seg)
 	if (e->config.timestamps && seg->opt.has_timestamps) {
 		c->flags |= CONN_TIMESTAMPS;
 		c->ts_recent = seg->opt.ts_val;
-		c->ts_recent_s = e->now_ms / 1000;
+		c->ts_recent_s = tcp_now_s(e);
 	}
 	if (e->config.window_scaling && seg->opt.has_wscale) {
 		c->flags |= CONN_WSCALE;

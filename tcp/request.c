@@ -206,7 +206,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->snd_wscale_shift = r->snd_wscale_shift;
 	c->rcv_wscale_shift = r->rcv_wscale_shift;
 	c->ts_recent = r->ts_recent;
-	c->ts_recent_s = e->now_ms / 1000;
+	c->ts_recent_s = tcp_now_s(e);
 	c->ts_offset = r->ts_offset;
 	c->peer_mss = r->peer_mss;
 	c->state = TCP_ESTABLISHED;

@@ -33,6 +33,14 @@ read_addresses(const struct rte_mbuf *m, bool is4, struct tcp_segment *seg)
 	}
 }
 
+/* RFC 9293 §3.9.2.3: an address that no single host can have. */
+static bool
+nobody_is(const struct ip_addr *a)
+{
+	return ip_is_multicast(a) || ip_is_any(a) ||
+	       (ip_is4(a) && be32_get(ip_to4(a)) == UINT32_MAX);
+}
+
 enum tcp_parse
 tcp_segment_parse(struct rte_mbuf *m, struct tcp_segment *seg)
 {
@@ -56,8 +64,8 @@ tcp_segment_parse(struct rte_mbuf *m, struct tcp_segment *seg)
 	seg->ack = be32_get(th->ack);
 	seg->wnd = be16_get(th->wnd);
 	seg->flags = th->flags;
-	if (be16_get(th->sport) == 0 || ip_is_multicast(&seg->tuple.remote) ||
-	    ip_is_any(&seg->tuple.remote))
+	seg->was_syn = (th->flags & TCP_SYN) != 0;
+	if (be16_get(th->sport) == 0 || nobody_is(&seg->tuple.remote))
 		return TCP_PARSE_BAD_SOURCE;
 	if (!tcp_options_decode((const uint8_t *)(th + 1), hdr_len - (uint32_t)sizeof(*th),
 				(th->flags & TCP_SYN) != 0, &seg->opt))

@@ -19,6 +19,7 @@ struct tcp_segment {
 	uint16_t wnd;  /* as on the wire, not scaled */
 	uint8_t flags; /* TCP_FIN ... */
 	uint8_t ecn;   /* the IP header's ECN field */
+	bool was_syn;  /* SYN was set on arrival: the window is not scaled */
 	struct tcp_options opt;
 	struct rte_mbuf *m; /* data_off at the payload; NULL once somebody took it */
 };
