@@ -157,7 +157,7 @@ join_next(struct tcp_conn *c, struct tcp_range *r)
 {
 	struct tcp_range *next = r->next;
 
-	if (next == NULL || next->seq != range_end(r))
+	if (next == NULL || next->seq != range_end(r) || r->fin)
 		return;
 	mbufq_splice(&r->q, &next->q);
 	r->fin |= next->fin;
@@ -182,11 +182,11 @@ range_insert(struct tcp_conn *c, seq_t seq, struct mbufq *in, bool fin)
 		mbufq_trim_front(in, have);
 		seq += have;
 	}
-	if (prev != NULL && prev->fin && range_end(prev) == seq)
-		fin = false;
 	cut_by_followers(c, link, seq, in, &fin);
-	if (in->bytes == 0 && !fin) {
+	if ((in->bytes == 0 && !fin) || (prev != NULL && prev->fin)) {
+		/* There is nothing behind a FIN. */
 		TCP_COUNT(c->engine, drop_duplicate);
+		mbufq_clear(in);
 		return;
 	}
 	TCP_COUNT(c->engine, ooo_segs);
@@ -249,6 +249,8 @@ pull_ranges(struct tcp_conn *c)
 		}
 		mbufq_clear(&r->q);
 		slab_put(&c->engine->ranges, r);
+		if (c->flags & CONN_PEER_FIN)
+			tcp_ranges_free(c); /* nothing lies behind a FIN */
 	}
 }
 
@@ -314,6 +316,8 @@ tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 	in_order = seq == c->rcv_nxt;
 	if ((c->flags & CONN_PEER_FIN) || (in.bytes == 0 && !fin) || !may_hold(c, &in, in_order)) {
 		/* Nothing new, or no room: say again where we are. */
+		if (seg->len > 0 && seq_leq(seg->seq + seg->len, c->rcv_nxt))
+			TCP_COUNT(c->engine, drop_duplicate);
 		mbufq_clear(&in);
 		tcp_ack_now(c);
 		return;
