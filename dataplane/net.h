@@ -36,7 +36,14 @@ struct net_neighbour_news {
 	uint16_t port;
 	bool router;
 	bool override;  /* replaces another link-layer address */
-	bool solicited; /* confirms reachability */
+	bool solicited; /* answers a solicitation: confirms reachability */
+
+	/*
+	 * What a router advertised of itself: it is a default router for so many seconds from now,
+	 * 0: no more. Only where has_lifetime.
+	 */
+	bool has_lifetime;
+	uint16_t lifetime_s;
 };
 
 struct net_env {
@@ -118,6 +125,38 @@ void net_neighbour_learn(struct net *net, uint64_t now_us, const struct net_neig
 /* The link of a port came up (announce again) or went down. */
 void net_link_changed(struct net *net, uint64_t now_us, uint16_t port, bool up);
 
+/*
+ * Forward progress: what was sent over this hop arrived (RFC 4861 §7.3.1), because the peer
+ * acknowledged something new. Spares the neighbour from being probed; cheap.
+ */
+void net_confirm(struct net *net, uint32_t hop);
+
+/* What an address of ours is good for. */
+enum net_address_state {
+	NET_ADDRESS_NONE,      /* not ours */
+	NET_ADDRESS_TENTATIVE, /* IPv6, duplicate address detection runs: not used yet */
+	NET_ADDRESS_PREFERRED, /* in use */
+	NET_ADDRESS_DUPLICATE, /* another station has it: not used */
+};
+
+enum net_address_state net_address_state(const struct net *net, const struct ip_addr *ip);
+
+/* Marks an address as another station's; for lanes that do not announce, told by the one that does.
+ */
+void net_address_duplicate(struct net *net, uint64_t now_us, const struct ip_addr *ip);
+
+/* One of our addresses, the link-local ones that every port makes for itself included. */
+struct net_address_listing {
+	struct ip_addr ip;
+	uint8_t prefix_len; /* bits: 0...32 or 0...128 */
+	uint16_t port;
+	enum net_address_state state;
+};
+
+/* Lists our addresses; *cursor is 0 at first. Returns how many were written, 0 at the end. */
+unsigned int net_list_addresses(const struct net *net, uint32_t *cursor,
+				struct net_address_listing *listing, unsigned int n);
+
 /* Copies the counters; any thread. */
 void net_stats_read(const struct net *net, struct net_stats *stats);
 
@@ -134,7 +173,7 @@ struct net_neighbour_listing {
 unsigned int net_list_neighbours(const struct net *net, uint32_t *cursor,
 				 struct net_neighbour_listing *listing, unsigned int n);
 
-/* Mbufs that wait in neighbour queues, for the check that nothing leaked. */
+/* Mbufs that wait in neighbour queues or to be turned around, for the check that nothing leaked. */
 uint32_t net_held_bufs(const struct net *net);
 
 #endif
