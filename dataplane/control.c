@@ -380,14 +380,21 @@ control_run(struct control *control)
 }
 
 void
+control_stop(struct control *control)
+{
+	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
+		drop_client(control, &control->clients[i]);
+	epoll_ctl(control->epoll, EPOLL_CTL_DEL, control->listener, NULL);
+}
+
+void
 control_close(struct control *control)
 {
 	struct stat st;
 
 	if (control == NULL)
 		return;
-	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
-		drop_client(control, &control->clients[i]);
+	control_stop(control);
 	if (control->listener >= 0) {
 		if (control->ino != 0 && stat(control->sun.sun_path, &st) == 0 &&
 		    st.st_dev == control->dev && st.st_ino == control->ino)

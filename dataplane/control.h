@@ -53,7 +53,10 @@ void control_serve(struct control *control, control_handler handler, void *ctx);
 int control_fd(const struct control *control);
 void control_run(struct control *control);
 
-/* Drops all clients and removes the socket. NULL is ignored. */
+/* Drops all clients and answers no more; the socket stays ours. */
+void control_stop(struct control *control);
+
+/* The same, and removes the socket. NULL is ignored. */
 void control_close(struct control *control);
 
 #endif
