@@ -2,6 +2,7 @@
 /* EAL's arguments, its start and its end. See eal.h; what the machine has is eal_host.c's. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_log.h>
 
 #include "dataplane/eal.h"
 #include "dataplane/eal_files.h"
@@ -191,13 +193,18 @@ int
 eal_plan_make(struct eal_plan *plan, const struct config *config, const struct eal_host *host,
 	      uint64_t need_bytes, char **extra, int n_extra)
 {
-	const char *prefix;
+	const char *prefix, *level;
 	int n_user;
 
 	memset(plan, 0, sizeof(*plan));
 	if (add_users(plan, config, extra, n_extra) < 0)
 		return -1;
 	n_user = plan->argc - 1;
+	level = option(plan, n_user, "--log-level");
+	if (option(plan, n_user, "--help") != NULL || option(plan, n_user, "-h") != NULL ||
+	    (level != NULL && strcmp(level, "help") == 0))
+		return refuse(plan, "asking EAL for help ends ternd; leave it out, and see DPDK's "
+				    "\"EAL parameters\"");
 	prefix = option(plan, n_user, "--file-prefix");
 	if (strlen(prefix == NULL ? config->name : prefix) >= sizeof(plan->prefix))
 		return refuse(plan, "--file-prefix %s: longer than %zu characters", prefix,
@@ -208,7 +215,7 @@ eal_plan_make(struct eal_plan *plan, const struct config *config, const struct e
 	if (option(plan, n_user, "-l") == NULL && option(plan, n_user, "-c") == NULL &&
 	    option(plan, n_user, "--lcores") == NULL && add_lcores(plan, config->lanes, host) < 0)
 		return -1;
-	if (option(plan, n_user, "--log-level") == NULL && add(plan, "--log-level=error") < 0)
+	if (level == NULL && add(plan, "--log-level=error") < 0)
 		return -1;
 	return add_memory(plan, config, host, need_bytes, n_user);
 }
@@ -221,26 +228,49 @@ eal_plan_free(struct eal_plan *plan)
 	plan->argc = 0;
 }
 
+/* EAL answers an argument that it does not know with a page of usage on stdout; errors suffice. */
+static int
+init_quietly(struct eal_plan *plan)
+{
+	int out, nowhere, status, error;
+
+	fflush(stdout);
+	out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+	nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (out >= 0 && nowhere >= 0)
+		dup2(nowhere, STDOUT_FILENO);
+	status = rte_eal_init(plan->argc, plan->argv);
+	error = rte_errno;
+	fflush(stdout);
+	if (out >= 0 && nowhere >= 0)
+		dup2(out, STDOUT_FILENO);
+	if (out >= 0)
+		close(out);
+	if (nowhere >= 0)
+		close(nowhere);
+	return status < 0 ? -error : 0;
+}
+
 int
 eal_start(struct eal_plan *plan, unsigned int lanes)
 {
-	int error;
+	int status;
 
 	if (log_eal_hold() < 0) {
 		log_line("no memory");
 		return -1;
 	}
-	if (rte_eal_init(plan->argc, plan->argv) < 0) {
-		error = rte_errno;
-		log_eal_release(true);
-		log_line("DPDK's EAL does not start: %s", rte_strerror(error));
+	rte_log_set_global_level(RTE_LOG_ERR); /* until EAL has read --log-level */
+	status = init_quietly(plan);
+	if (status < 0) {
+		log_failure("DPDK's EAL does not start: %s", rte_strerror(-status));
 		eal_files_remove(plan->prefix);
 		return -1;
 	}
 	if (rte_lcore_count() - 1 < lanes) {
 		log_eal_release(false);
-		log_line("%u lanes, but the EAL arguments give %u worker lcores (the first of them "
-			 "is the main thread's); name %u CPUs, or leave -l, -c and --lcores out",
+		log_line("lanes = %u, but the EAL arguments give %u worker lcores besides the main "
+			 "thread's; name %u CPUs, or leave -l, -c and --lcores out",
 			 lanes, rte_lcore_count() - 1, lanes + 1);
 		eal_stop(plan);
 		return -1;

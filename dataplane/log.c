@@ -56,6 +56,19 @@ take_eal_log(void *cookie, const char *text, size_t n)
 	return (ssize_t)n;
 }
 
+void
+log_failure(const char *format, ...)
+{
+	char line[LINE_BYTES];
+	va_list args;
+
+	log_eal_release(true);
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	log_line("%s", line);
+}
+
 int
 log_eal_hold(void)
 {

@@ -12,6 +12,9 @@
 
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same for why something did not start: after what EAL had to say about it. */
+void log_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Routes EAL's log here and holds it back. Returns 0, -1 without memory. */
 int log_eal_hold(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ports: see port.h. RSS spreads by IP addresses and TCP ports, so that a connection has one lane.
  */
+#include <net/if.h>
 #include <string.h>
 
 #include <rte_errno.h>
@@ -34,9 +35,10 @@ port_probe(struct port_device *port, unsigned int index, const struct config *co
 	port->index = index;
 	port->config = &config->ports[index];
 	if (find_device(index, &port->id) < 0) {
-		log_line("[port %u] has no device: EAL found %u; check the devices in [dataplane] "
-			 "eal (\"%s\")",
-			 index, rte_eth_dev_count_avail(), config->eal);
+		log_failure(
+			"[port %u] has no device: EAL found %u; check the devices in [dataplane] "
+			"eal (\"%s\")",
+			index, rte_eth_dev_count_avail(), config->eal);
 		return -1;
 	}
 	status = rte_eth_dev_info_get(port->id, &port->info);
@@ -49,7 +51,7 @@ port_probe(struct port_device *port, unsigned int index, const struct config *co
 	else
 		port->mtu = port->config->mtu;
 	if (status < 0) {
-		log_line("port %u: cannot ask the device: %s", index, rte_strerror(-status));
+		log_failure("port %u: cannot ask the device: %s", index, rte_strerror(-status));
 		return -1;
 	}
 	port->driver = port->info.driver_name;
@@ -123,15 +125,15 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 	int status;
 
 	if (queues < lanes) {
-		log_line("port %u (%s) has %u queue%s for %u lanes; set lanes = %u, or give the "
-			 "device more",
-			 port->index, port->name, queues, queues == 1 ? "" : "s", lanes, queues);
+		log_failure("port %u (%s) has %u queue%s for %u lanes; set lanes = %u, or give the "
+			    "device more",
+			    port->index, port->name, queues, queues == 1 ? "" : "s", lanes, queues);
 		return -1;
 	}
 	if (port->config->mtu != 0 &&
 	    (port->mtu < port->info.min_mtu || port->mtu > port->info.max_mtu)) {
-		log_line("port %u (%s): mtu = %u; the device takes %u to %u", port->index,
-			 port->name, port->mtu, port->info.min_mtu, port->info.max_mtu);
+		log_failure("port %u (%s): mtu = %u; the device takes %u to %u", port->index,
+			    port->name, port->mtu, port->info.min_mtu, port->info.max_mtu);
 		return -1;
 	}
 	choose_offloads(port, &conf, lanes, room);
@@ -144,8 +146,8 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 	if (status == 0)
 		status = setup_queues(port, &conf, lanes, pools, socket_ids);
 	if (status < 0)
-		log_line("port %u (%s) cannot be configured: %s", port->index, port->name,
-			 rte_strerror(-status));
+		log_failure("port %u (%s) cannot be configured: %s", port->index, port->name,
+			    rte_strerror(-status));
 	return status < 0 ? -1 : 0;
 }
 
@@ -155,8 +157,8 @@ port_start(struct port_device *port)
 	int status = rte_eth_dev_start(port->id);
 
 	if (status < 0) {
-		log_line("port %u (%s) does not start: %s", port->index, port->name,
-			 rte_strerror(-status));
+		log_failure("port %u (%s) does not start: %s", port->index, port->name,
+			    rte_strerror(-status));
 		return -1;
 	}
 	port->started = true;
@@ -169,6 +171,18 @@ port_start(struct port_device *port)
 	return 0;
 }
 
+/*
+ * Whether the Linux interface behind a device is not in our network namespace any more. Drivers
+ * like net_tap look for it here and say "down", but packets still come and go.
+ */
+static bool
+has_moved_away(const struct port_device *port)
+{
+	char name[IF_NAMESIZE];
+
+	return port->info.if_index != 0 && if_indextoname(port->info.if_index, name) == NULL;
+}
+
 bool
 port_link_changed(struct port_device *port)
 {
@@ -177,7 +191,7 @@ port_link_changed(struct port_device *port)
 
 	if (rte_eth_link_get_nowait(port->id, &link) < 0)
 		return false;
-	up = link.link_status == RTE_ETH_LINK_UP;
+	up = link.link_status == RTE_ETH_LINK_UP || has_moved_away(port);
 	if (up == port->link_up)
 		return false;
 	port->link_up = up;
