@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ternd's configuration: which sections and keys there are, their ranges and defaults, and what
- * must hold between them.
+ * ternd's configuration: which sections and keys there are, their ranges and defaults.
  *
  * Three steps, each of which goes on after an error, so that a user hears of all of them at once:
  * the line checker (config_lines.c), the values of each key by the tables below, and the rules
- * between keys (a gateway on link, no endpoint twice).
+ * between keys (config_rules.c).
  *
  * Keys that no mechanism stands behind are unknown, not ignored.
  */
@@ -18,6 +17,7 @@
 #include <rte_cfgfile.h>
 
 #include "dataplane/config_lines.h"
+#include "dataplane/config_rules.h"
 #include "dataplane/config_values.h"
 
 struct parser {
@@ -26,7 +26,7 @@ struct parser {
 	const struct config_lines *lines;
 	const char *section;
 	const char *key;
-	const char *service_sections[CONFIG_MAX_SERVICES]; /* names, for the rules */
+	const char *service_sections[CONFIG_MAX_SERVICES]; /* for the rules */
 };
 
 struct key {
@@ -490,130 +490,6 @@ read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 			  "[service KIND]");
 }
 
-/* ---- Rules between keys
- * ------------------------------------------------------------------------*/
-
-static void
-check_gateway(struct parser *p, const struct config_port *port, const char *key,
-	      const struct ip_addr *gateway)
-{
-	char text[CONFIG_IP_TEXT];
-	bool on_link = ip_is_link_local6(gateway);
-
-	if (ip_is_any(gateway))
-		return;
-	p->key = key;
-	for (unsigned int i = 0; i < port->n_addresses; i++) {
-		on_link |= config_on_link(&port->addresses[i], gateway);
-		if (ip_eq(&port->addresses[i].ip, gateway))
-			REFUSE(p, "%s is this port's own address; give the router's",
-			       config_ip_text(gateway, text));
-	}
-	if (!on_link)
-		REFUSE(p,
-		       "%s is not on link: in no prefix of this port's addresses; give one that is",
-		       config_ip_text(gateway, text));
-	p->key = NULL;
-}
-
-static void
-check_port(struct parser *p, const struct config *config, unsigned int n)
-{
-	const struct config_port *port = &config->ports[n];
-	char section[CONFIG_NAME_BYTES], text[CONFIG_IP_TEXT];
-	bool v6 = false;
-
-	snprintf(section, sizeof(section), "port %u", n);
-	p->section = section;
-	check_gateway(p, port, "gateway4", &port->gateway4);
-	check_gateway(p, port, "gateway6", &port->gateway6);
-	for (unsigned int i = 0; i < port->n_addresses; i++) {
-		const struct ip_addr *ip = &port->addresses[i].ip;
-
-		v6 |= !ip_is4(ip);
-		for (unsigned int o = 0; o < n; o++)
-			for (unsigned int j = 0; j < config->ports[o].n_addresses; j++)
-				if (ip_eq(&config->ports[o].addresses[j].ip, ip) &&
-				    !ip_is_link_local6(ip))
-					REFUSE(p,
-					       "%s is an address of [port %u], too; leave one out",
-					       config_ip_text(ip, text), o);
-	}
-	p->key = "mtu";
-	if (v6 && port->mtu != 0 && port->mtu < 1280)
-		REFUSE(p, "%u is too small for IPv6; write 1280 at least", port->mtu);
-	p->key = NULL;
-}
-
-static bool
-is_ours(const struct config *config, const struct ip_addr *ip)
-{
-	if (ip_is_any(ip) || ip_is_link_local6(ip))
-		return true; /* the port may have made its link-local address itself */
-	for (unsigned int n = 0; n < config->n_ports; n++)
-		for (unsigned int i = 0; i < config->ports[n].n_addresses; i++)
-			if (ip_eq(&config->ports[n].addresses[i].ip, ip))
-				return true;
-	return false;
-}
-
-static bool
-collide(const struct tcp_endpoint *a, const struct tcp_endpoint *b)
-{
-	return a->port == b->port &&
-	       (ip_is_any(&a->ip) || ip_is_any(&b->ip) || ip_eq(&a->ip, &b->ip));
-}
-
-/* Complains if an earlier endpoint already has what the j-th of the s-th service wants. */
-static void
-check_endpoint(struct parser *p, const struct config *config, unsigned int s, unsigned int j)
-{
-	const struct tcp_endpoint *endpoint = &config->services[s].listen[j];
-	char text[CONFIG_ENDPOINT_TEXT];
-
-	if (!is_ours(config, &endpoint->ip))
-		REFUSE(p, "%s is not an address of any [port]; give one of theirs, or *",
-		       config_endpoint_text(endpoint, text));
-	for (unsigned int o = 0; o <= s; o++) {
-		unsigned int end = o == s ? j : config->services[o].n_listen;
-
-		for (unsigned int i = 0; i < end; i++) {
-			if (!collide(endpoint, &config->services[o].listen[i]))
-				continue;
-			REFUSE(p, "%s is taken by [%s]; give another port",
-			       config_endpoint_text(endpoint, text), p->service_sections[o]);
-			return;
-		}
-	}
-}
-
-static void
-check_rules(struct parser *p, const bool *port_seen)
-{
-	struct config *config = p->config;
-	unsigned int highest = 0;
-
-	for (unsigned int n = 0; n < CONFIG_MAX_PORTS; n++) {
-		config->n_ports += port_seen[n];
-		if (port_seen[n])
-			highest = n;
-	}
-	if (config->n_ports == 0)
-		config_error(p->report, 0, NULL, NULL, "no port; add a section [port 0]");
-	else if (config->n_ports != highest + 1)
-		config_error(p->report, 0, NULL, NULL,
-			     "[port %u], but not all before it; number ports 0, 1, ...", highest);
-	else
-		for (unsigned int n = 0; n < config->n_ports; n++)
-			check_port(p, config, n);
-	for (unsigned int s = 0; s < config->n_services; s++) {
-		p->section = p->service_sections[s];
-		p->key = "listen";
-		for (unsigned int j = 0; j < config->services[s].n_listen; j++)
-			check_endpoint(p, config, s, j);
-	}
-}
-
 /* ---- All of it
  * ---------------------------------------------------------------------------------*/
 
@@ -637,7 +513,7 @@ read_values(struct parser *p, struct rte_cfgfile *file)
 		p->section = names[i];
 		read_section(p, file, port_seen);
 	}
-	check_rules(p, port_seen);
+	config_check_rules(p->config, port_seen, p->service_sections, p->lines, p->report);
 	free(list);
 	free(names);
 }

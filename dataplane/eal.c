@@ -154,16 +154,16 @@ tell_reserve(char *text, size_t size, const struct eal_host *host, uint64_t need
 /* Huge pages or not, and how much memory without them. */
 static int
 add_memory(struct eal_plan *plan, const struct config *config, const struct eal_host *host,
-	   uint64_t need_bytes, int n_user)
+	   const struct eal_need *need, int n_user)
 {
 	bool in_memory = option(plan, n_user, "--in-memory") != NULL;
 	bool own =
 		option(plan, n_user, "-m") != NULL || option(plan, n_user, "--socket-mem") != NULL;
-	uint64_t need = need_bytes * config->lanes, found;
-	bool enough = has_hugepages(host, config->lanes, need_bytes, &found);
+	uint64_t small = need->small * config->lanes, found;
+	bool enough = has_hugepages(host, config->lanes, need->huge, &found);
 	char reserve[384];
 
-	tell_reserve(reserve, sizeof(reserve), host, need, found);
+	tell_reserve(reserve, sizeof(reserve), host, need->huge * config->lanes, found);
 	plan->hugepages = option(plan, n_user, "--no-huge") == NULL;
 	if (plan->hugepages && (enough || own) && config->hugepages != HUGEPAGES_NO)
 		return 0;
@@ -183,15 +183,16 @@ add_memory(struct eal_plan *plan, const struct config *config, const struct eal_
 	plan->hugepages = false;
 	/* A quarter more than needed: pages that are never touched cost nothing. */
 	return own ? 0
-	       : add(plan, "-m") < 0 || add(plan, "%llu",
-					    (unsigned long long)((need + need / 4) >> 20) + 64) < 0
+	       : add(plan, "-m") < 0 ||
+			       add(plan, "%llu",
+				   (unsigned long long)((small + small / 4) >> 20) + 64) < 0
 		       ? -1
 		       : 0;
 }
 
 int
 eal_plan_make(struct eal_plan *plan, const struct config *config, const struct eal_host *host,
-	      uint64_t need_bytes, char **extra, int n_extra)
+	      const struct eal_need *need, char **extra, int n_extra)
 {
 	const char *prefix, *level;
 	int n_user;
@@ -217,7 +218,7 @@ eal_plan_make(struct eal_plan *plan, const struct config *config, const struct e
 		return -1;
 	if (level == NULL && add(plan, "--log-level=error") < 0)
 		return -1;
-	return add_memory(plan, config, host, need_bytes, n_user);
+	return add_memory(plan, config, host, need, n_user);
 }
 
 void

@@ -49,12 +49,18 @@ struct eal_plan {
 	char error[512];                /* why there is no plan */
 };
 
+/* What one lane takes, bytes. */
+struct eal_need {
+	uint64_t huge;  /* in huge pages */
+	uint64_t small; /* in ordinary pages */
+};
+
 /*
- * Makes the argument vector. need_bytes is what one lane takes; extra are the arguments after
- * "--" on our command line. Returns 0, or -1 with plan->error. eal_plan_free() in either case.
+ * Makes the argument vector. extra are the arguments after "--" on our command line. Returns 0, or
+ * -1 with plan->error. eal_plan_free() in either case.
  */
 int eal_plan_make(struct eal_plan *plan, const struct config *config, const struct eal_host *host,
-		  uint64_t need_bytes, char **extra, int n_extra);
+		  const struct eal_need *need, char **extra, int n_extra);
 void eal_plan_free(struct eal_plan *plan);
 
 /*

@@ -274,6 +274,9 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 			 rte_strerror(-status));
 		return -1;
 	}
+	for (uint16_t i = 0; i < lane->n_ports; i++)
+		if (!lane->ports[i].device->link_up)
+			net_link_changed(lane->net, lane->now_us, i, false);
 	services.engine = lane->tcp;
 	lane->services = service_set_create(&services, stderr);
 	return lane->services == NULL ? -1 : 0;

@@ -27,7 +27,10 @@
 
 #define CONTROL_FOLDER "/run/tern"
 
-enum { DRAIN_LOOK_MS = 10 };
+enum {
+	DRAIN_LOOK_MS = 10,
+	HUGE_PAGE_BYTES = 2 << 20, /* the smallest that count as huge */
+};
 
 const char *argp_program_version = "ternd " TERN_VERSION;
 
@@ -223,6 +226,7 @@ main(int argc, char **argv)
 	static struct eal_host host;
 	static struct eal_plan plan;
 	struct options options = {0};
+	struct eal_need need;
 	struct control *control;
 	struct watch watch;
 	int status = 1;
@@ -242,9 +246,10 @@ main(int argc, char **argv)
 	if (control == NULL)
 		return 1;
 	eal_survey(&host);
-	if (eal_plan_make(&plan, &daemon.config, &host,
-			  lane_memory_bytes(&daemon.config, sizeof(struct lane_news)), options.eal,
-			  options.n_eal) < 0) {
+	need.huge = lane_memory_bytes(&daemon.config, sizeof(struct lane_news), HUGE_PAGE_BYTES);
+	need.small = lane_memory_bytes(&daemon.config, sizeof(struct lane_news),
+				       (uint64_t)sysconf(_SC_PAGESIZE));
+	if (eal_plan_make(&plan, &daemon.config, &host, &need, options.eal, options.n_eal) < 0) {
 		log_line("%s", plan.error);
 	} else {
 		if (plan.warning[0] != '\0')

@@ -19,10 +19,11 @@ enum {
 	NEWS_OBJECTS = 1024,
 	LINK_BYTES = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN,
 
-	/* Rough, and rather too much: what the engine's tables take for one of each. */
-	CONNECTION_BYTES = 1280,
-	REQUEST_BYTES = 320,
-	TIMEWAIT_BYTES = 256,
+	/* Rough, and rather too much: what the tables of engine and services take for one of each.
+	 */
+	CONNECTION_BYTES = 1024,
+	REQUEST_BYTES = 256,
+	TIMEWAIT_BYTES = 224,
 	NEIGHBOUR_BYTES = 512,
 	OTHER_BYTES = 24 << 20, /* EAL's and devices' own, files to serve */
 };
@@ -64,8 +65,18 @@ make_plans(const struct config *config, uint16_t max_mtu, struct pool_plan plan[
 	plan[POOL_NEWS] = (struct pool_plan){NEWS_OBJECTS, 0};
 }
 
+static uint64_t
+pool_bytes(uint64_t objects, uint64_t object_bytes, uint64_t page_bytes)
+{
+	uint64_t a_page = page_bytes / object_bytes;
+
+	if (a_page == 0)
+		return objects * RTE_ALIGN_CEIL(object_bytes, page_bytes);
+	return (objects + a_page - 1) / a_page * page_bytes;
+}
+
 uint64_t
-lane_memory_bytes(const struct config *config, size_t news_bytes)
+lane_memory_bytes(const struct config *config, size_t news_bytes, uint64_t page_bytes)
 {
 	struct pool_plan plan[POOL_KINDS];
 	uint64_t bytes = OTHER_BYTES;
@@ -79,9 +90,9 @@ lane_memory_bytes(const struct config *config, size_t news_bytes)
 					  ? (uint32_t)news_bytes
 					  : (uint32_t)sizeof(struct rte_mbuf) + plan[k].room_bytes;
 
-		/* And a pointer in the pool's ring. */
-		bytes += (uint64_t)plan[k].objects *
-			 (rte_mempool_calc_obj_size(object, 0, NULL) + sizeof(void *));
+		bytes += pool_bytes(plan[k].objects, rte_mempool_calc_obj_size(object, 0, NULL),
+				    page_bytes);
+		bytes += plan[k].objects * sizeof(void *); /* in the pool's ring */
 	}
 	bytes += (uint64_t)config->connections * CONNECTION_BYTES;
 	bytes += (uint64_t)config->requests * REQUEST_BYTES;

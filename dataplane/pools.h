@@ -36,10 +36,10 @@ struct lane_pools {
 };
 
 /*
- * Bytes that one lane takes, its engine's tables included: what is needed of huge pages. Works
- * before EAL starts.
+ * Bytes that one lane takes, its engine's tables included, in pages of the given size: mbufs do not
+ * lie across two, so that small pages waste much. Works before EAL starts.
  */
-uint64_t lane_memory_bytes(const struct config *config, size_t news_bytes);
+uint64_t lane_memory_bytes(const struct config *config, size_t news_bytes, uint64_t page_bytes);
 
 /*
  * Makes the pools of a lane; max_mtu is the largest of its ports'. Returns 0, or -1 after telling

@@ -11,8 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_ethdev.h>
+
 #include "dataplane/config.h"
-#include "dataplane/ethdev.h"
 #include "dataplane/pools.h"
 
 struct port_device {

@@ -25,13 +25,14 @@ plan_for(const char *eal, unsigned int lanes, enum config_hugepages hugepages,
 	 const struct eal_host *host, const char *extra)
 {
 	struct config config = {.name = "t", .lanes = lanes, .hugepages = hugepages};
+	const struct eal_need need = {.huge = 100 * MB, .small = 200 * MB};
 	char word[64], *extras[1] = {word};
 	size_t n = 0;
 
 	snprintf(config.eal, sizeof(config.eal), "%s", eal);
 	snprintf(word, sizeof(word), "%s", extra == NULL ? "" : extra);
 	text[0] = '\0';
-	if (eal_plan_make(&plan, &config, host, 100 * MB, extras, extra != NULL) < 0)
+	if (eal_plan_make(&plan, &config, host, &need, extras, extra != NULL) < 0)
 		snprintf(text, sizeof(text), "error: %s", plan.error);
 	else
 		for (int i = 0; i < plan.argc; i++)
@@ -68,7 +69,7 @@ UNIT_CASE(users_win)
 			       "ternd --lcores=0,1 -m64 --file-prefix=t --log-level=error "
 			       "--no-huge");
 	CU_ASSERT_STRING_EQUAL(plan_for("--no-huge -l0,1", 1, HUGEPAGES_YES, &host, NULL),
-			       "ternd --no-huge -l0,1 --file-prefix=t --log-level=error -m 189");
+			       "ternd --no-huge -l0,1 --file-prefix=t --log-level=error -m 314");
 	CU_ASSERT(!plan.hugepages);
 }
 
@@ -91,7 +92,7 @@ UNIT_CASE(too_few_huge_pages)
 			 "free") == text);
 	CU_ASSERT(strstr(plan_for("--in-memory", 2, HUGEPAGES_AUTO, &host, NULL),
 			 "error: --in-memory needs huge pages") == text);
-	CU_ASSERT(strstr(plan_for("", 2, HUGEPAGES_AUTO, &host, NULL), " --no-huge -m 314") !=
+	CU_ASSERT(strstr(plan_for("", 2, HUGEPAGES_AUTO, &host, NULL), " --no-huge -m 564") !=
 		  NULL);
 	CU_ASSERT(!plan.hugepages);
 	CU_ASSERT(strstr(plan.note, "200 MB of huge pages are needed, 150 MB are free") != NULL);
