@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ternd as a whole, between EAL's start and its end: ports, what services serve, and lanes. What
+ * the control socket and telemetry tell of.
+ */
+#ifndef TERN_DATAPLANE_DAEMON_H
+#define TERN_DATAPLANE_DAEMON_H
+
+#include <stdbool.h>
+
+#include "dataplane/config.h"
+#include "dataplane/lane.h"
+#include "dataplane/port.h"
+
+struct daemon {
+	struct config config;
+	struct port_device ports[CONFIG_MAX_PORTS];
+	struct lane *lanes[CONFIG_MAX_LANES]; /* NULL: not made (yet) */
+	struct service_content *content;
+	int link_event; /* eventfd: a driver says that a link changed */
+};
+
+/*
+ * Makes ports and lanes by daemon->config (the rest is zero) and sets lanes running. hugepages
+ * tells whether memory has NUMA nodes. Returns 0, or -1 after telling why not; daemon_stop() in
+ * either case.
+ */
+int daemon_start(struct daemon *daemon, bool hugepages);
+
+/* Tells on the log what is served, and where. */
+void daemon_tell(const struct daemon *daemon);
+
+/* Looks after the links of all ports, and tells lanes of changes. */
+void daemon_check_links(struct daemon *daemon);
+
+/* Tells lanes to let their connections finish, or (LANE_STOP) to end at once. */
+void daemon_order(struct daemon *daemon, enum lane_order order);
+bool daemon_has_stopped(const struct daemon *daemon);
+
+/* Ends lanes, closes ports and frees everything. */
+void daemon_stop(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A lane's life and its loop; see lane.h.
+ *
+ * The clock is the TSC, read once an iteration and turned into microseconds by a multiplication:
+ *
+ *     us = (tsc - tsc_base) * tsc_mult >> CLOCK_SHIFT,    tsc_mult = 10^6 << CLOCK_SHIFT / Hz
+ *
+ * All lanes share tsc_base, so that times mean the same in news from one to another.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_malloc.h>
+#include <rte_prefetch.h>
+
+#include "dataplane/lane_impl.h"
+#include "dataplane/log.h"
+
+enum {
+	CLOCK_SHIFT = 40,
+	PREFETCH_AHEAD = 4,
+	IDLE_CHECK_US = 1000, /* how often a draining lane looks whether it is done */
+};
+
+const char *const lane_stats_names[] = {
+#define LANE_STAT(name, text) #name,
+#include "dataplane/lane_stats.def"
+#undef LANE_STAT
+};
+
+const char *const lane_stats_texts[] = {
+#define LANE_STAT(name, text) text,
+#include "dataplane/lane_stats.def"
+#undef LANE_STAT
+};
+
+void
+lane_stats_read(const struct lane *lane, struct lane_stats *stats)
+{
+	const uint64_t *from = (const uint64_t *)&lane->stats;
+	uint64_t *to = (uint64_t *)stats;
+
+	for (size_t i = 0; i < LANE_STATS_COUNT; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+/* ---- The loop
+ * ----------------------------------------------------------------------------------*/
+
+static void
+read_clock(struct lane *lane)
+{
+	unsigned __int128 ticks = rte_rdtsc() - lane->tsc_base;
+	uint64_t now_us = (uint64_t)(ticks * lane->tsc_mult >> CLOCK_SHIFT);
+
+	if (likely(now_us > lane->now_us)) /* time does not go backwards, whatever TSCs do */
+		lane->now_us = now_us;
+}
+
+static unsigned int
+receive(struct lane *lane, uint16_t index)
+{
+	struct rte_mbuf *frames[LANE_RX_BURST];
+	uint16_t n = rte_eth_rx_burst(lane->ports[index].device->id, (uint16_t)lane->index, frames,
+				      LANE_RX_BURST);
+
+	if (n == 0)
+		return 0;
+	for (unsigned int i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+	LANE_COUNT_N(lane, frames_in, n);
+	net_input(lane->net, lane->now_us, index, frames, n);
+	return n;
+}
+
+/* One iteration. Returns how many frames came and went. */
+static unsigned int
+turn(struct lane *lane)
+{
+	unsigned int frames = 0;
+
+	read_clock(lane);
+	for (uint16_t i = 0; i < lane->n_ports; i++)
+		frames += receive(lane, i);
+	tcp_advance(lane->tcp, lane->now_us);
+	if (lane->services != NULL)
+		service_set_advance(lane->services, lane->now_us);
+	net_advance(lane->net, lane->now_us);
+	if (unlikely(!rte_ring_empty(lane->inbox)))
+		lane_inbox_run(lane);
+	tcp_flush(lane->tcp);
+	for (unsigned int i = 0; i < lane->n_ports; i++)
+		if (lane->ports[i].n_tx != 0)
+			frames += lane_port_flush(lane, &lane->ports[i]);
+	LANE_COUNT(lane, turns);
+	if (frames != 0)
+		LANE_COUNT(lane, turns_busy);
+	return frames;
+}
+
+static void
+begin_drain(struct lane *lane)
+{
+	service_set_destroy(lane->services);
+	lane->services = NULL;
+	lane->draining = true;
+	lane->drain_end_us = lane->now_us + LANE_DRAIN_US;
+}
+
+/* Whether nothing is left to be said to any peer. TIME-WAIT is left to end with us. */
+static bool
+is_drained(const struct lane *lane)
+{
+	struct tcp_usage usage;
+
+	if (lane->now_us >= lane->drain_end_us)
+		return true;
+	tcp_usage(lane->tcp, &usage);
+	for (unsigned int i = 0; i < lane->n_ports; i++)
+		if (lane->ports[i].n_tx != 0)
+			return false;
+	return usage.conns == 0 && usage.requests == 0;
+}
+
+static int
+run(void *arg)
+{
+	struct lane *lane = arg;
+	uint64_t check_us = 0;
+	uint32_t order;
+
+	while ((order = __atomic_load_n(&lane->order, __ATOMIC_RELAXED)) != LANE_STOP) {
+		unsigned int frames = turn(lane);
+
+		if (unlikely(order == LANE_DRAIN)) {
+			if (!lane->draining)
+				begin_drain(lane);
+			if (lane->now_us >= check_us && is_drained(lane))
+				break;
+			if (lane->now_us >= check_us)
+				check_us = lane->now_us + IDLE_CHECK_US;
+		}
+		if (frames == 0 && lane->shares_cpu)
+			sched_yield();
+		else if (frames == 0)
+			rte_pause();
+	}
+	__atomic_store_n(&lane->stopped, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* ---- Its life
+ * ----------------------------------------------------------------------------------*/
+
+struct lane *
+lane_create(const struct config *config, unsigned int index, unsigned int lcore, int socket_id,
+	    uint16_t max_mtu)
+{
+	struct lane *lane = rte_zmalloc_socket("lane", sizeof(*lane), 0, socket_id);
+	char name[RTE_RING_NAMESIZE];
+
+	if (lane == NULL) {
+		log_line("no memory for lane %u", index);
+		return NULL;
+	}
+	lane->index = index;
+	lane->lcore = lcore;
+	lane->socket_id = socket_id;
+	lane->stopped = 1;
+	lane->random_used = LANE_RANDOM_BYTES;
+	snprintf(name, sizeof(name), "inbox%u", index);
+	lane->inbox = rte_ring_create(name, LANE_INBOX, socket_id, RING_F_SC_DEQ);
+	if (lane->inbox == NULL)
+		log_line("no memory for lane %u's inbox: %s", index, rte_strerror(rte_errno));
+	if (lane->inbox == NULL || pools_create(&lane->pools, config, index, socket_id, max_mtu,
+						sizeof(struct lane_news)) < 0) {
+		lane_destroy(lane);
+		return NULL;
+	}
+	return lane;
+}
+
+static int
+build_net(struct lane *lane, const struct config *config)
+{
+	struct net_port ports[CONFIG_MAX_PORTS] = {0};
+	struct net_config net_config = {
+		.ports = ports,
+		.n_ports = lane->n_ports,
+		.max_neighbours = config->neighbours,
+		.announce = lane->index == 0,
+		.pool = lane->pools.pool[POOL_RX],
+		.socket_id = lane->socket_id,
+	};
+	struct net_env env;
+
+	for (unsigned int i = 0; i < lane->n_ports; i++) {
+		const struct port_device *device = lane->ports[i].device;
+
+		ports[i] = (struct net_port){
+			.mac = device->mac,
+			.mtu = device->mtu,
+			.path_flags = device->path_flags,
+			.config = device->config,
+		};
+	}
+	lane_fill_net_env(lane, &env);
+	return net_create(&net_config, &env, &lane->net);
+}
+
+static int
+build_tcp(struct lane *lane, const struct config *config)
+{
+	struct tcp_config tcp_config;
+	struct tcp_env env;
+	char name[16];
+
+	snprintf(name, sizeof(name), "lane%u", lane->index);
+	tcp_config_defaults(&tcp_config);
+	tcp_config.name = name;
+	tcp_config.socket_id = lane->socket_id;
+	tcp_config.max_conns = config->connections;
+	tcp_config.max_requests = config->requests;
+	tcp_config.max_timewait = config->timewait;
+	tcp_config.max_held_bufs = config->buffers;
+	tcp_config.rcvbuf_bytes = config->rmem_bytes;
+	tcp_config.sndbuf_bytes = config->wmem_bytes;
+	tcp_config.timewait_ms = config->timewait_s * 1000;
+	tcp_config.user_timeout_ms = config->user_timeout_s * 1000;
+	tcp_config.syn_retries = config->syn_retries;
+	tcp_config.synack_retries = config->synack_retries;
+	tcp_config.retries = config->retries;
+	tcp_config.orphan_retries = config->orphan_retries;
+	tcp_config.timestamps = config->timestamps;
+	tcp_config.window_scaling = config->window_scaling;
+	tcp_config.congestion = config->congestion;
+	tcp_config.header_pool = lane->pools.pool[POOL_HEADER];
+	tcp_config.data_pool = lane->pools.pool[POOL_DATA];
+	tcp_config.ref_pool = lane->pools.pool[POOL_REF];
+	lane_fill_tcp_env(lane, &env);
+	return tcp_engine_create(&tcp_config, &env, &lane->tcp);
+}
+
+int
+lane_build(struct lane *lane, const struct lane_setup *setup)
+{
+	const struct config *config = setup->config;
+	struct service_set_config services = {
+		.config = config,
+		.content = setup->content,
+		.ref_pool = lane->pools.pool[POOL_REF],
+		.socket_id = lane->socket_id,
+	};
+	int status;
+
+	lane->lanes = setup->lanes;
+	lane->n_lanes = setup->n_lanes;
+	lane->tsc_base = setup->tsc_base;
+	lane->tsc_mult = (1000000ull << CLOCK_SHIFT) / rte_get_tsc_hz();
+	lane->n_ports = config->n_ports;
+	for (unsigned int i = 0; i < lane->n_ports; i++)
+		lane->ports[i].device = &setup->ports[i];
+	read_clock(lane);
+	status = build_net(lane, config);
+	if (status == 0)
+		status = build_tcp(lane, config);
+	if (status < 0) {
+		log_line("lane %u: %s; lower [limits], or give ternd more memory", lane->index,
+			 rte_strerror(-status));
+		return -1;
+	}
+	for (uint16_t i = 0; i < lane->n_ports; i++)
+		if (!lane->ports[i].device->link_up)
+			net_link_changed(lane->net, lane->now_us, i, false);
+	services.engine = lane->tcp;
+	lane->services = service_set_create(&services, stderr);
+	return lane->services == NULL ? -1 : 0;
+}
+
+int
+lane_launch(struct lane *lane)
+{
+	int status;
+
+	__atomic_store_n(&lane->stopped, 0, __ATOMIC_RELEASE);
+	status = rte_eal_remote_launch(run, lane, lane->lcore);
+	if (status < 0) {
+		__atomic_store_n(&lane->stopped, 1, __ATOMIC_RELEASE);
+		log_line("lane %u cannot run on lcore %u: %s", lane->index, lane->lcore,
+			 rte_strerror(-status));
+	}
+	return status < 0 ? -1 : 0;
+}
+
+void
+lane_order(struct lane *lane, enum lane_order order)
+{
+	__atomic_store_n(&lane->order, order, __ATOMIC_RELAXED);
+}
+
+bool
+lane_has_stopped(const struct lane *lane)
+{
+	return __atomic_load_n(&lane->stopped, __ATOMIC_ACQUIRE) != 0;
+}
+
+void
+lane_dismantle(struct lane *lane)
+{
+	if (lane == NULL)
+		return;
+	rte_eal_wait_lcore(lane->lcore);
+	lane_inbox_clear(lane);
+	if (lane->services != NULL)
+		service_set_destroy(lane->services);
+	lane->services = NULL;
+	tcp_engine_destroy(lane->tcp);
+	net_destroy(lane->net);
+	lane->tcp = NULL;
+	lane->net = NULL;
+	for (unsigned int i = 0; i < lane->n_ports; i++) {
+		rte_pktmbuf_free_bulk(lane->ports[i].tx, lane->ports[i].n_tx);
+		lane->ports[i].n_tx = 0;
+	}
+}
+
+unsigned int
+lane_destroy(struct lane *lane)
+{
+	unsigned int missing;
+
+	if (lane == NULL)
+		return 0;
+	missing = pools_check(&lane->pools, lane->index);
+	pools_free(&lane->pools);
+	rte_ring_free(lane->inbox);
+	rte_free(lane);
+	return missing;
+}

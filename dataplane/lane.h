@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A lane: one worker lcore with everything it needs, and its loop.
+ *
+ *     rx burst -> net_input -> tcp_input -> timers -> services -> inbox -> tcp_flush -> tx burst
+ *
+ * A lane shares nothing with others on the packet path. What must cross goes through its inbox, an
+ * rte_ring with many producers: news from other lanes, which nobody waits for, and requests from
+ * other threads, which do.
+ *
+ * Threads: lane_create() to lane_destroy() belong to the main thread; the loop has the lane between
+ * lane_launch() and lane_join(). lane_ask() and the counters are for any thread meanwhile.
+ */
+#ifndef TERN_DATAPLANE_LANE_H
+#define TERN_DATAPLANE_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ring.h>
+
+#include "dataplane/net.h"
+#include "dataplane/pools.h"
+#include "dataplane/port.h"
+#include "dataplane/service.h"
+#include "tcp/tcp.h"
+
+enum {
+	LANE_RX_BURST = 64,
+	LANE_TX_FRAMES = 512,    /* that may wait for a device */
+	LANE_TX_BURST = 64,      /* are handed over as soon as there are so many */
+	LANE_INBOX = 4096,       /* messages; a power of 2 */
+	LANE_LIST = 256,         /* entries of one part of a list */
+	LANE_DRAIN_US = 2000000, /* for connections to finish at the end */
+	LANE_RANDOM_BYTES = 4096,
+};
+
+/* Counters of the loop, in the order of lane_stats.def. */
+struct lane_stats {
+#define LANE_STAT(name, text) uint64_t name;
+#include "dataplane/lane_stats.def"
+#undef LANE_STAT
+};
+
+extern const char *const lane_stats_names[];
+extern const char *const lane_stats_texts[];
+#define LANE_STATS_COUNT (sizeof(struct lane_stats) / sizeof(uint64_t))
+
+/* ---- Messages
+ * ----------------------------------------------------------------------------------*/
+
+/* From lane to lanes: made by the sender from its pool, and put back there by who takes it. */
+enum lane_news_kind {
+	NEWS_NEIGHBOUR,
+	NEWS_ICMP,
+	NEWS_REQUEST, /* not from a lane: `request` is answered, then belongs to who asked */
+};
+
+struct lane_request;
+
+struct lane_news {
+	enum lane_news_kind kind;
+	struct rte_mempool *pool; /* where it goes back to; NULL: part of the request */
+	union {
+		struct net_neighbour_news neighbour;
+		struct tcp_icmp icmp;
+		struct lane_request *request;
+	};
+};
+
+enum lane_request_kind {
+	ASK_CONNECTIONS,
+	ASK_NEIGHBOURS,
+	ASK_USAGE,
+	ASK_LINK, /* tells that a port's link went up or down */
+};
+
+enum lane_request_state {
+	REQUEST_WAITING,
+	REQUEST_ANSWERED,
+	REQUEST_REFUSED,   /* the lane has stopped */
+	REQUEST_ABANDONED, /* who asked is gone: the lane frees it */
+};
+
+struct lane_usage {
+	struct tcp_usage tcp;
+	uint32_t neighbour_bufs; /* mbufs in neighbours' queues */
+	uint32_t tx_bufs;        /* mbufs that wait for a device */
+};
+
+/* A question to a lane and its answer; on the heap. */
+struct lane_request {
+	struct lane_news message; /* what goes into the ring */
+	uint32_t state;           /* atomic: enum lane_request_state */
+	enum lane_request_kind kind;
+	uint64_t cursor; /* lists: 0 at first */
+	unsigned int n;  /* lists: entries that follow; 0: the list is at its end */
+	uint16_t port;   /* ASK_LINK */
+	bool up;         /* ASK_LINK */
+	union {
+		struct tcp_listing connections[LANE_LIST];
+		struct net_neighbour_listing neighbours[LANE_LIST];
+		struct lane_usage usage;
+	};
+};
+
+/* ---- The lane
+ * ----------------------------------------------------------------------------------*/
+
+/* What a lane is to do, set by the main thread; each may only follow the one before. */
+enum lane_order {
+	LANE_RUN,
+	LANE_DRAIN, /* close everything and let connections finish, LANE_DRAIN_US at most */
+	LANE_STOP,
+};
+
+struct lane_port {
+	const struct port_device *device;
+	unsigned int n_tx;
+	struct rte_mbuf *tx[LANE_TX_FRAMES]; /* oldest first */
+};
+
+struct lane {
+	/* The loop's. */
+	uint64_t now_us;
+	uint64_t tsc_base, tsc_mult; /* see lane.c */
+	struct tcp_engine *tcp;
+	struct net *net;
+	struct service_set *services; /* NULL while draining */
+	unsigned int n_ports;
+	struct lane_port ports[CONFIG_MAX_PORTS];
+	struct rte_ring *inbox;
+	struct lane_pools pools;
+	struct lane **lanes; /* all, by index */
+	unsigned int n_lanes;
+	unsigned int index;
+	bool shares_cpu; /* with another lane: yields when idle */
+	bool draining;
+	uint64_t drain_end_us;
+	uint32_t order;   /* atomic: enum lane_order */
+	uint32_t stopped; /* atomic: the loop has ended, or not begun */
+	struct lane_stats stats;
+	unsigned int random_used;
+	uint8_t random[LANE_RANDOM_BYTES];
+
+	/* Fixed. */
+	unsigned int lcore;
+	int socket_id;
+};
+
+/* What all lanes share. */
+struct lane_setup {
+	const struct config *config;
+	struct service_content *content;
+	const struct port_device *ports;
+	struct lane **lanes;
+	unsigned int n_lanes;
+	uint64_t tsc_base;
+};
+
+/*
+ * In this order: allocate (pools and inbox), then, with the ports configured and started, build
+ * (the IP layer, the engine, services), then launch. Return NULL or -1 after telling why not.
+ */
+struct lane *lane_create(const struct config *config, unsigned int index, unsigned int lcore,
+			 int socket_id, uint16_t max_mtu);
+int lane_build(struct lane *lane, const struct lane_setup *setup);
+int lane_launch(struct lane *lane);
+
+void lane_order(struct lane *lane, enum lane_order order);
+bool lane_has_stopped(const struct lane *lane);
+
+/* Waits for the loop to end, and takes apart what lane_build() made. NULL is ignored. */
+void lane_dismantle(struct lane *lane);
+
+/* With all lanes' loops ended: drops the news that came too late. */
+void lane_inbox_clear(struct lane *lane);
+
+/* With the ports closed and all inboxes cleared: frees the rest. Returns the number of pools that
+ * were not full. */
+unsigned int lane_destroy(struct lane *lane);
+
+/* An empty request; NULL without memory. free() it after lane_ask() returned 0. */
+struct lane_request *lane_request_make(enum lane_request_kind kind);
+
+/*
+ * Asks, and waits for the answer, which takes the lane one iteration. Returns 0, or -1 if the lane
+ * does not answer; the request is not the caller's then.
+ */
+int lane_ask(struct lane *lane, struct lane_request *request);
+
+/* Copies the loop's counters; any thread. */
+void lane_stats_read(const struct lane *lane, struct lane_stats *stats);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A lane's surroundings: what the engine and the IP layer ask for, and the way out.
+ *
+ *     engine -> transmit -> net_output -> send -> ports[i].tx -> rte_eth_tx_burst
+ *
+ * Frames that a device does not take wait for the next iteration, in order; when LANE_TX_FRAMES
+ * wait, what comes on top is dropped.
+ */
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_malloc.h>
+
+#include "dataplane/lane_impl.h"
+
+/* ---- Transmission
+ * ------------------------------------------------------------------------------*/
+
+/* Has the driver look at frames that use its offloads; drops those that it cannot send. */
+static void
+prepare(struct lane *lane, struct lane_port *port)
+{
+	unsigned int done = 0;
+
+	while (done < port->n_tx) {
+		done += rte_eth_tx_prepare(port->device->id, (uint16_t)lane->index, port->tx + done,
+					   (uint16_t)(port->n_tx - done));
+		if (done == port->n_tx)
+			return;
+		LANE_COUNT(lane, drop_tx_prepare);
+		rte_pktmbuf_free(port->tx[done]);
+		port->n_tx--;
+		memmove(port->tx + done, port->tx + done + 1,
+			(port->n_tx - done) * sizeof(port->tx[0]));
+	}
+}
+
+unsigned int
+lane_port_flush(struct lane *lane, struct lane_port *port)
+{
+	unsigned int sent = 0, n;
+
+	if (port->device->prepare)
+		prepare(lane, port);
+	while (sent < port->n_tx) {
+		n = rte_eth_tx_burst(
+			port->device->id, (uint16_t)lane->index, port->tx + sent,
+			(uint16_t)RTE_MIN(port->n_tx - sent, (unsigned int)LANE_TX_BURST));
+		if (n == 0)
+			break;
+		sent += n;
+	}
+	port->n_tx -= sent;
+	if (port->n_tx != 0) {
+		LANE_COUNT_N(lane, tx_postponed, port->n_tx);
+		memmove(port->tx, port->tx + sent, port->n_tx * sizeof(port->tx[0]));
+	}
+	LANE_COUNT_N(lane, frames_out, sent);
+	return sent;
+}
+
+/* The frame in one mbuf, for devices that take no more. NULL, and the frame dropped, without
+ * memory.
+ */
+static struct rte_mbuf *
+linearise(struct lane *lane, struct rte_mbuf *frame)
+{
+	struct rte_mbuf *copy;
+
+	copy = rte_pktmbuf_copy(frame, lane->pools.pool[POOL_DATA], 0, UINT32_MAX);
+	if (copy != NULL && copy->nb_segs > 1) {
+		rte_pktmbuf_free(copy);
+		copy = NULL;
+	}
+	if (copy == NULL) {
+		LANE_COUNT(lane, drop_tx_no_memory);
+	} else {
+		copy->tx_offload = frame->tx_offload;
+		LANE_COUNT(lane, linearised);
+	}
+	rte_pktmbuf_free(frame);
+	return copy;
+}
+
+static void
+env_send(void *ctx, uint16_t index, struct rte_mbuf **frames, unsigned int n)
+{
+	struct lane *lane = ctx;
+	struct lane_port *port = &lane->ports[index];
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct rte_mbuf *frame = frames[i];
+
+		if (unlikely(frame->nb_segs > 1 && !port->device->multi_seg)) {
+			frame = linearise(lane, frame);
+			if (frame == NULL)
+				continue;
+		}
+		if (unlikely(port->n_tx == LANE_TX_FRAMES) && lane_port_flush(lane, port) == 0) {
+			LANE_COUNT(lane, drop_tx_full);
+			rte_pktmbuf_free(frame);
+			continue;
+		}
+		port->tx[port->n_tx++] = frame;
+	}
+	if (port->n_tx >= LANE_TX_BURST)
+		lane_port_flush(lane, port);
+}
+
+/* ---- The engine's
+ * ------------------------------------------------------------------------------*/
+
+static void
+env_transmit(void *ctx, struct rte_mbuf **packets, unsigned int n)
+{
+	struct lane *lane = ctx;
+
+	net_output(lane->net, packets, n);
+}
+
+static int
+env_path(void *ctx, const struct ip_addr *remote, const struct ip_addr *local,
+	 struct tcp_path *path)
+{
+	struct lane *lane = ctx;
+
+	return net_path(lane->net, remote, local, path);
+}
+
+static bool
+env_is_local(void *ctx, const struct ip_addr *local)
+{
+	struct lane *lane = ctx;
+
+	return net_is_local(lane->net, local);
+}
+
+/* The kernel's randomness, a buffer at a time; no byte is given out twice. */
+static void
+env_random(void *ctx, void *buf, size_t bytes)
+{
+	struct lane *lane = ctx;
+	uint8_t *out = buf;
+
+	while (bytes > 0) {
+		size_t n;
+
+		if (lane->random_used == LANE_RANDOM_BYTES) {
+			ssize_t got = getrandom(lane->random, LANE_RANDOM_BYTES, 0);
+
+			/* Interrupted early by a signal: use what came, from the buffer's end. */
+			if (got <= 0)
+				continue;
+			lane->random_used = LANE_RANDOM_BYTES - (unsigned int)got;
+			memmove(lane->random + lane->random_used, lane->random, (size_t)got);
+		}
+		n = RTE_MIN(bytes, (size_t)(LANE_RANDOM_BYTES - lane->random_used));
+		memcpy(out, lane->random + lane->random_used, n);
+		explicit_bzero(lane->random + lane->random_used, n);
+		lane->random_used += (unsigned int)n;
+		out += n;
+		bytes -= n;
+	}
+}
+
+static void
+env_notify(void *ctx, struct tcp_conn *c, void *user)
+{
+	struct lane *lane = ctx;
+
+	if (lane->services != NULL)
+		service_set_notify(lane->services, c, user);
+}
+
+static void *
+env_alloc(void *ctx, size_t bytes, size_t align)
+{
+	struct lane *lane = ctx;
+
+	return rte_zmalloc_socket("tcp", bytes, (unsigned int)align, lane->socket_id);
+}
+
+static void
+env_free(void *ctx, void *memory)
+{
+	(void)ctx;
+	rte_free(memory);
+}
+
+void
+lane_fill_tcp_env(struct lane *lane, struct tcp_env *env)
+{
+	*env = (struct tcp_env){
+		.ctx = lane,
+		.transmit = env_transmit,
+		.path = env_path,
+		.is_local = env_is_local,
+		.random = env_random,
+		.notify = env_notify,
+		.alloc = env_alloc,
+		.free = env_free,
+	};
+}
+
+/* ---- The IP layer's
+ * ----------------------------------------------------------------------------*/
+
+static void
+env_tcp(void *ctx, struct rte_mbuf **packets, unsigned int n)
+{
+	struct lane *lane = ctx;
+
+	tcp_input(lane->tcp, lane->now_us, packets, n);
+}
+
+/* The error may have come to another lane than its connection's; a quote that fits nothing is
+ * ignored.
+ */
+static void
+env_icmp(void *ctx, const struct tcp_icmp *icmp)
+{
+	struct lane *lane = ctx;
+	struct lane_news news = {.kind = NEWS_ICMP, .icmp = *icmp};
+
+	tcp_icmp_input(lane->tcp, icmp);
+	lane_tell(lane, &news);
+}
+
+static void
+env_neighbour(void *ctx, const struct net_neighbour_news *neighbour)
+{
+	struct lane_news news = {.kind = NEWS_NEIGHBOUR, .neighbour = *neighbour};
+
+	lane_tell(ctx, &news);
+}
+
+static void
+env_paths_changed(void *ctx)
+{
+	struct lane *lane = ctx;
+
+	tcp_paths_changed(lane->tcp);
+}
+
+void
+lane_fill_net_env(struct lane *lane, struct net_env *env)
+{
+	*env = (struct net_env){
+		.ctx = lane,
+		.send = env_send,
+		.tcp = env_tcp,
+		.icmp = env_icmp,
+		.neighbour = lane->n_lanes > 1 ? env_neighbour : NULL,
+		.paths_changed = env_paths_changed,
+		.random = env_random,
+	};
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A lane's inbox: news of other lanes, and other threads' requests.
+ *
+ * News may be lost when memory or an inbox is full; what it told is learned again by itself. A
+ * request is answered in one iteration of the lane, in parts of at most LANE_LIST entries, so that
+ * no question holds up packets for long.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "dataplane/lane_impl.h"
+
+enum {
+	INBOX_BURST = 32,          /* messages an iteration */
+	ASK_STEP_NS = 20000,       /* between two looks at the answer */
+	ASK_LIMIT_NS = 1000000000, /* a lane that takes longer is stuck */
+};
+
+/* ---- Telling
+ * -----------------------------------------------------------------------------------*/
+
+void
+lane_tell(struct lane *lane, const struct lane_news *news)
+{
+	struct rte_mempool *pool = lane->pools.pool[POOL_NEWS];
+	void *message;
+
+	for (unsigned int i = 0; i < lane->n_lanes; i++) {
+		if (lane->lanes[i] == lane)
+			continue;
+		if (rte_mempool_get(pool, &message) < 0) {
+			LANE_COUNT(lane, drop_message);
+			continue;
+		}
+		*(struct lane_news *)message = *news;
+		((struct lane_news *)message)->pool = pool;
+		if (rte_ring_enqueue(lane->lanes[i]->inbox, message) < 0) {
+			rte_mempool_put(pool, message);
+			LANE_COUNT(lane, drop_message);
+			continue;
+		}
+		LANE_COUNT(lane, messages_out);
+	}
+}
+
+/* ---- Asking
+ * ------------------------------------------------------------------------------------*/
+
+struct lane_request *
+lane_request_make(enum lane_request_kind kind)
+{
+	struct lane_request *request = calloc(1, sizeof(*request));
+
+	if (request != NULL) {
+		request->kind = kind;
+		request->message.kind = NEWS_REQUEST;
+		request->message.request = request;
+	}
+	return request;
+}
+
+/* Moves a request on from WAITING. Returns false if the other side was faster. */
+static bool
+settle(struct lane_request *request, enum lane_request_state state)
+{
+	uint32_t waiting = REQUEST_WAITING;
+
+	return __atomic_compare_exchange_n(&request->state, &waiting, state, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+int
+lane_ask(struct lane *lane, struct lane_request *request)
+{
+	const struct timespec step = {.tv_nsec = ASK_STEP_NS};
+	uint32_t state;
+
+	__atomic_store_n(&request->state, REQUEST_WAITING, __ATOMIC_RELAXED);
+	request->n = 0;
+	if (lane_has_stopped(lane) || rte_ring_enqueue(lane->inbox, &request->message) < 0) {
+		free(request);
+		return -1;
+	}
+	for (unsigned int waited = 0; waited < ASK_LIMIT_NS; waited += ASK_STEP_NS) {
+		state = __atomic_load_n(&request->state, __ATOMIC_ACQUIRE);
+		if (state == REQUEST_ANSWERED)
+			return 0;
+		if (state == REQUEST_REFUSED) {
+			free(request);
+			return -1;
+		}
+		nanosleep(&step, NULL);
+	}
+	if (settle(request, REQUEST_ABANDONED))
+		return -1;
+	if (__atomic_load_n(&request->state, __ATOMIC_ACQUIRE) == REQUEST_ANSWERED)
+		return 0;
+	free(request);
+	return -1;
+}
+
+/* ---- Answering
+ * ---------------------------------------------------------------------------------*/
+
+static void
+answer(struct lane *lane, struct lane_request *request)
+{
+	uint32_t cursor = (uint32_t)request->cursor;
+
+	switch (request->kind) {
+	case ASK_CONNECTIONS:
+		request->n = tcp_list(lane->tcp, &request->cursor, request->connections, LANE_LIST);
+		break;
+	case ASK_NEIGHBOURS:
+		request->n =
+			net_list_neighbours(lane->net, &cursor, request->neighbours, LANE_LIST);
+		request->cursor = cursor;
+		break;
+	case ASK_USAGE:
+		tcp_usage(lane->tcp, &request->usage.tcp);
+		request->usage.neighbour_bufs = net_held_bufs(lane->net);
+		request->usage.tx_bufs = 0;
+		for (unsigned int i = 0; i < lane->n_ports; i++)
+			request->usage.tx_bufs += lane->ports[i].n_tx;
+		break;
+	case ASK_LINK:
+		net_link_changed(lane->net, lane->now_us, request->port, request->up);
+		break;
+	}
+	if (!settle(request, REQUEST_ANSWERED))
+		free(request);
+}
+
+void
+lane_inbox_run(struct lane *lane)
+{
+	void *messages[INBOX_BURST];
+	unsigned int n = rte_ring_dequeue_burst(lane->inbox, messages, INBOX_BURST, NULL);
+
+	LANE_COUNT_N(lane, messages_in, n);
+	for (unsigned int i = 0; i < n; i++) {
+		struct lane_news *news = messages[i];
+
+		switch (news->kind) {
+		case NEWS_NEIGHBOUR:
+			net_neighbour_learn(lane->net, lane->now_us, &news->neighbour);
+			break;
+		case NEWS_ICMP:
+			tcp_icmp_input(lane->tcp, &news->icmp);
+			break;
+		case NEWS_REQUEST:
+			answer(lane, news->request);
+			continue;
+		}
+		rte_mempool_put(news->pool, news);
+	}
+}
+
+void
+lane_inbox_clear(struct lane *lane)
+{
+	void *message;
+
+	while (rte_ring_dequeue(lane->inbox, &message) == 0) {
+		struct lane_news *news = message;
+
+		if (news->kind != NEWS_REQUEST)
+			rte_mempool_put(news->pool, news);
+		else if (!settle(news->request, REQUEST_REFUSED))
+			free(news->request);
+	}
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A port: one ethdev, with a receive and a transmit queue for each lane.
+ *
+ * Offloads are asked for only if the device offers them; what it does not do is done in software.
+ * Main thread only, but for the fields that lanes read and nobody writes after port_start().
+ */
+#ifndef TERN_DATAPLANE_PORT_H
+#define TERN_DATAPLANE_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ethdev.h>
+
+#include "dataplane/config.h"
+#include "dataplane/pools.h"
+
+struct port_device {
+	unsigned int index; /* N of [port N] */
+	uint16_t id;        /* ethdev's */
+	uint16_t mtu;
+	uint16_t path_flags; /* TCP_PATH_... */
+	bool multi_seg;      /* transmits packets of several mbufs */
+	bool prepare;        /* packets pass rte_eth_tx_prepare() first */
+	bool configured;
+	bool started;
+	bool link_up; /* as last told to lanes */
+	struct rte_ether_addr mac;
+	char name[RTE_ETH_NAME_MAX_LEN];
+	const char *driver;
+	struct rte_eth_dev_info info;
+	const struct config_port *config;
+};
+
+/* Finds the device of [port index], and what it is. Returns 0, or -1 after telling why not. */
+int port_probe(struct port_device *port, unsigned int index, const struct config *config);
+
+/* Configures its queues, lane i receiving into pools[i]. Returns 0, or -1 after telling why not. */
+int port_configure(struct port_device *port, unsigned int lanes,
+		   const struct lane_pools *const *pools, const int *socket_ids);
+
+/* Starts it, and has it receive what Neighbour Discovery needs. Returns as above. */
+int port_start(struct port_device *port);
+
+/* Asks for the state of the link; true if it is not port->link_up any more, which is set. */
+bool port_link_changed(struct port_device *port);
+
+/* Stops and closes it. */
+void port_close(struct port_device *port);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Building the JSON of report.h. Names of members are what `tern` and telemetry's users rely on. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_ether.h>
+#include <rte_lcore.h>
+
+#include "dataplane/config_values.h"
+#include "dataplane/report.h"
+
+/* ---- Counters
+ * ----------------------------------------------------------------------------------*/
+
+static json_t *
+counters(const void *stats, const char *const *names, size_t n)
+{
+	const uint64_t *values = stats;
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(object, names[i], json_integer((json_int_t)values[i]));
+	return object;
+}
+
+static json_t *
+texts(const char *const *names, const char *const *explained, size_t n)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(object, names[i], json_string(explained[i]));
+	return object;
+}
+
+json_t *
+report_counters(const struct lane *lane)
+{
+	struct tcp_stats tcp;
+	struct net_stats net;
+	struct service_stats service;
+	struct lane_stats loop;
+
+	tcp_stats_read(lane->tcp, &tcp);
+	net_stats_read(lane->net, &net);
+	service_stats_read(lane->services, &service);
+	lane_stats_read(lane, &loop);
+	return json_pack("{s:i,s:o,s:o,s:o,s:o}", "lane", (int)lane->index, "tcp",
+			 counters(&tcp, tcp_stats_names, TCP_STATS_COUNT), "net",
+			 counters(&net, net_stats_names, NET_STATS_COUNT), "service",
+			 counters(&service, service_stats_names, SERVICE_STATS_COUNT), "loop",
+			 counters(&loop, lane_stats_names, LANE_STATS_COUNT));
+}
+
+json_t *
+report_texts(void)
+{
+	return json_pack("{s:o,s:o,s:o,s:o}", "tcp",
+			 texts(tcp_stats_names, tcp_stats_texts, TCP_STATS_COUNT), "net",
+			 texts(net_stats_names, net_stats_texts, NET_STATS_COUNT), "service",
+			 texts(service_stats_names, service_stats_texts, SERVICE_STATS_COUNT),
+			 "loop", texts(lane_stats_names, lane_stats_texts, LANE_STATS_COUNT));
+}
+
+json_t *
+report_port_counters(const struct port_device *port)
+{
+	json_t *object = json_object();
+	int n = rte_eth_xstats_get(port->id, NULL, 0), got, named;
+	struct rte_eth_xstat *values = calloc((size_t)(n > 0 ? n : 1), sizeof(*values));
+	struct rte_eth_xstat_name *names = calloc((size_t)(n > 0 ? n : 1), sizeof(*names));
+
+	if (n > 0 && values != NULL && names != NULL) {
+		got = rte_eth_xstats_get(port->id, values, (unsigned int)n);
+		named = rte_eth_xstats_get_names(port->id, names, (unsigned int)n);
+		for (int i = 0; i < got && i < named && i < n; i++)
+			if (values[i].id < (uint64_t)n)
+				json_object_set_new(object, names[values[i].id].name,
+						    json_integer((json_int_t)values[i].value));
+	}
+	free(values);
+	free(names);
+	return json_pack("{s:i,s:s,s:o}", "port", (int)port->index, "name", port->name, "counters",
+			 object);
+}
+
+/* ---- What there is
+ * -----------------------------------------------------------------------------*/
+
+static json_t *
+mac_text(const struct rte_ether_addr *mac)
+{
+	char text[RTE_ETHER_ADDR_FMT_SIZE];
+
+	rte_ether_format_addr(text, sizeof(text), mac);
+	return json_string(text);
+}
+
+json_t *
+report_port(const struct port_device *port)
+{
+	json_t *addresses = json_array();
+	char ip[CONFIG_IP_TEXT];
+
+	for (unsigned int i = 0; i < port->config->n_addresses; i++)
+		json_array_append_new(
+			addresses,
+			json_sprintf("%s/%u", config_ip_text(&port->config->addresses[i].ip, ip),
+				     port->config->addresses[i].prefix_len));
+	return json_pack("{s:i,s:s,s:s,s:s,s:o,s:i,s:o}", "port", (int)port->index, "name",
+			 port->name, "driver", port->driver, "link", port->link_up ? "up" : "down",
+			 "mac", mac_text(&port->mac), "mtu", (int)port->mtu, "addresses",
+			 addresses);
+}
+
+json_t *
+report_service(const struct config_service *service)
+{
+	json_t *listen = json_array();
+	char text[CONFIG_ENDPOINT_TEXT];
+
+	for (unsigned int i = 0; i < service->n_listen; i++)
+		json_array_append_new(listen,
+				      json_string(config_endpoint_text(&service->listen[i], text)));
+	return json_pack("{s:s,s:o}", "name", service->name, "listen", listen);
+}
+
+json_t *
+report_lane(struct lane *lane)
+{
+	struct lane_request *request = lane_request_make(ASK_USAGE);
+	const struct tcp_usage *tcp;
+	json_t *object;
+
+	if (request == NULL || lane_ask(lane, request) < 0)
+		return NULL;
+	tcp = &request->usage.tcp;
+	object = json_pack("{s:i,s:i,s:i}", "lane", (int)lane->index, "lcore", (int)lane->lcore,
+			   "cpu", rte_lcore_to_cpu_id((int)lane->lcore));
+	json_object_update_new(
+		object,
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "connections", (json_int_t)tcp->conns,
+			  "listeners", (json_int_t)tcp->listeners, "orphans",
+			  (json_int_t)tcp->orphans, "requests", (json_int_t)tcp->requests,
+			  "timewait", (json_int_t)tcp->timewait, "flows", (json_int_t)tcp->flows));
+	json_object_update_new(object,
+			       json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "received_buffers",
+					 (json_int_t)tcp->held_bufs, "sending_buffers",
+					 (json_int_t)tcp->queued_bufs, "sent_records",
+					 (json_int_t)tcp->sent_records, "out_of_order_ranges",
+					 (json_int_t)tcp->ranges, "neighbour_buffers",
+					 (json_int_t)request->usage.neighbour_bufs,
+					 "device_buffers", (json_int_t)request->usage.tx_bufs));
+	free(request);
+	return object;
+}
+
+json_t *
+report_pools(const struct lane *lane)
+{
+	json_t *array = json_array();
+	struct pool_count count;
+
+	for (unsigned int k = 0; k < POOL_KINDS; k++) {
+		pool_count(lane->pools.pool[k], &count);
+		json_array_append_new(
+			array, json_pack("{s:i,s:s,s:I,s:I,s:I,s:I}", "lane", (int)lane->index,
+					 "pool", pool_name(k), "size", (json_int_t)count.size,
+					 "available", (json_int_t)count.available, "in_use",
+					 (json_int_t)count.size - (json_int_t)count.available,
+					 "cached", (json_int_t)count.cached));
+	}
+	return array;
+}
+
+/* ---- Lists
+ * -------------------------------------------------------------------------------------*/
+
+static json_t *
+endpoint_text(const struct ip_addr *ip, be16_t port)
+{
+	struct tcp_endpoint endpoint = {.ip = *ip, .port = be16_get(port)};
+	char text[CONFIG_ENDPOINT_TEXT];
+
+	if (endpoint.port == 0 && ip_is_any(ip))
+		return json_string("*:*");
+	return json_string(config_endpoint_text(&endpoint, text));
+}
+
+static json_t *
+connection(const struct lane *lane, const struct tcp_listing *c)
+{
+	json_t *object = json_pack("{s:i,s:s,s:o,s:o,s:I,s:I}", "lane", (int)lane->index, "state",
+				   tcp_state_name(c->state), "local",
+				   endpoint_text(&c->tuple.local, c->tuple.lport), "remote",
+				   endpoint_text(&c->tuple.remote, c->tuple.rport), "recv_q",
+				   (json_int_t)c->recv_q, "send_q", (json_int_t)c->send_q);
+	json_t *more =
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "srtt_us", (json_int_t)c->srtt_us,
+			  "rttvar_us", (json_int_t)c->rttvar_us, "rto_us", (json_int_t)c->rto_us,
+			  "cwnd", (json_int_t)c->cwnd_segs, "mss", (json_int_t)c->mss, "snd_wnd",
+			  (json_int_t)c->snd_wnd, "rcv_wnd", (json_int_t)c->rcv_wnd);
+
+	json_object_update_new(object, more);
+	if (c->ssthresh_segs != UINT32_MAX)
+		json_object_set_new(object, "ssthresh", json_integer(c->ssthresh_segs));
+	more = json_pack("{s:I,s:I,s:I,s:i,s:i,s:b,s:b}", "retransmits", (json_int_t)c->retransmits,
+			 "bytes_acked", (json_int_t)c->bytes_acked, "bytes_received",
+			 (json_int_t)c->bytes_received, "snd_wscale", (int)c->snd_wscale_shift,
+			 "rcv_wscale", (int)c->rcv_wscale_shift, "timestamps", c->timestamps,
+			 "orphan", c->orphan);
+	json_object_update_new(object, more);
+	return object;
+}
+
+static json_t *
+neighbour(const struct lane *lane, const struct net_neighbour_listing *n)
+{
+	char ip[CONFIG_IP_TEXT];
+
+	return json_pack("{s:i,s:i,s:s,s:o,s:s,s:I}", "lane", (int)lane->index, "port",
+			 (int)n->port, "ip", config_ip_text(&n->ip, ip), "mac", mac_text(&n->mac),
+			 "state", n->state, "waiting", (json_int_t)n->waiting);
+}
+
+/* Asks the lane where the cursor stands for its next part; goes to the next lane at its end. */
+static json_t *
+next_part(const struct daemon *daemon, struct control_cursor *cursor, enum lane_request_kind kind)
+{
+	struct lane_request *request = lane_request_make(kind);
+	struct lane *lane = daemon->lanes[cursor->lane];
+	json_t *array;
+
+	cursor->more = false;
+	if (request == NULL)
+		return NULL;
+	request->cursor = cursor->at;
+	if (lane_ask(lane, request) < 0)
+		return NULL;
+	array = json_array();
+	for (unsigned int i = 0; i < request->n; i++)
+		json_array_append_new(array, kind == ASK_CONNECTIONS
+						     ? connection(lane, &request->connections[i])
+						     : neighbour(lane, &request->neighbours[i]));
+	cursor->at = request->cursor;
+	if (request->n == 0) {
+		cursor->at = 0;
+		cursor->lane++;
+	}
+	cursor->more = cursor->lane < daemon->config.lanes;
+	free(request);
+	return array;
+}
+
+json_t *
+report_connections(const struct daemon *daemon, struct control_cursor *cursor)
+{
+	return next_part(daemon, cursor, ASK_CONNECTIONS);
+}
+
+json_t *
+report_neighbours(const struct daemon *daemon, struct control_cursor *cursor)
+{
+	return next_part(daemon, cursor, ASK_NEIGHBOURS);
+}
