@@ -25,7 +25,7 @@ warn()
 
 die()
 {
-	warn "$(basename "$0"): $*"
+	warn "$0: $*"
 	exit 1
 }
 
@@ -102,11 +102,11 @@ build_dir()
 # ---- Huge pages ------------------------------------------------------------------------------------
 
 HUGEPAGES_FILE=/sys/kernel/mm/hugepages/hugepages-2048kB
-hugepages_before=
+hugepages_added=0
 hugepages_mounted=
 
 # hugepages_reserve N: makes N pages of 2 MiB free if the machine has memory to spare, and a
-# hugetlbfs for them. Succeeds only if they are there; remembers what hugepages_restore puts back.
+# hugetlbfs for them. Succeeds only if they are there; remembers what hugepages_restore gives back.
 hugepages_reserve()
 {
 	local want=$1 free total available
@@ -117,8 +117,8 @@ hugepages_reserve()
 		available=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
 		# Never more than a quarter of the memory that is free.
 		[ "$available" -ge $((want * 2 * 4)) ] || return 1
-		hugepages_before=$total
 		echo $((total + want - free)) >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null || true
+		hugepages_added=$(($(cat "$HUGEPAGES_FILE/nr_hugepages") - total))
 		if [ "$(cat "$HUGEPAGES_FILE/free_hugepages")" -lt "$want" ]; then
 			hugepages_restore
 			return 1
@@ -136,13 +136,17 @@ hugepages_reserve()
 
 hugepages_restore()
 {
+	local total
 	if [ -n "$hugepages_mounted" ]; then
 		umount "$hugepages_mounted" 2>/dev/null
 		hugepages_mounted=
 	fi
-	if [ -n "$hugepages_before" ]; then
-		echo "$hugepages_before" >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
-		hugepages_before=
+	# Others may have reserved more meanwhile: take back what was added, not the old number.
+	if [ "$hugepages_added" -ne 0 ]; then
+		total=$(($(cat "$HUGEPAGES_FILE/nr_hugepages") - hugepages_added))
+		[ $total -ge 0 ] || total=0
+		echo $total >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
+		hugepages_added=0
 	fi
 	return 0
 }
