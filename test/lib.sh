@@ -134,18 +134,21 @@ hugepages_reserve()
 	fi
 }
 
+# Call it when those who used the pages have ended.
 hugepages_restore()
 {
 	local total
 	if [ -n "$hugepages_mounted" ]; then
-		umount "$hugepages_mounted" 2>/dev/null
+		wait_for 3 umount "$hugepages_mounted" && rmdir "$hugepages_mounted" 2>/dev/null
 		hugepages_mounted=
 	fi
-	# Others may have reserved more meanwhile: take back what was added, not the old number.
+	# Others may have reserved more meanwhile: take back what was added, not the old number. Writing the
+	# present number first makes the kernel's surplus pages ordinary ones, which can be given back.
 	if [ "$hugepages_added" -ne 0 ]; then
-		total=$(($(cat "$HUGEPAGES_FILE/nr_hugepages") - hugepages_added))
-		[ $total -ge 0 ] || total=0
-		echo $total >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
+		total=$(cat "$HUGEPAGES_FILE/nr_hugepages")
+		[ "$total" -ge "$hugepages_added" ] || total=$hugepages_added
+		echo "$total" >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
+		echo $((total - hugepages_added)) >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
 		hugepages_added=0
 	fi
 	return 0
