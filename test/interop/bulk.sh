@@ -5,10 +5,10 @@
 MIB=$((1024 * 1024))
 tern_up
 
-before=$(counter bytes_in) || fail "no counter bytes_in"
+before=$(counter tcp bytes_in) || fail "no counter of the bytes that came in"
 expect client download "$HOST4" 80 $((1024 * MIB))
 expect client upload "$HOST4" 9 $((1024 * MIB))
-after=$(counter bytes_in)
+after=$(counter tcp bytes_in)
 [ $((after - before)) -ge $((1024 * MIB)) ] || fail "Tern counted only $((after - before)) bytes in"
 expect client echo "$HOST4" 7 $((256 * MIB))
 expect client download "$HOST6" 80 $((64 * MIB))

@@ -247,24 +247,16 @@ together(uint64_t count)
 /* ---- Streams of bytes -------------------------------------------------------------------------
  */
 
-/* The body of /bytes/N: chargen's lines, as far as they go. */
-enum { PATTERN_PERIOD = 74 * 95 };
+/* The body of /bytes/N repeats after this many bytes, a prime. */
+enum { PATTERN_PERIOD = 65521 };
 
 static uint8_t pattern[PATTERN_PERIOD];
-
-static uint8_t
-pattern_byte(uint64_t at)
-{
-	uint64_t line = at / 74, column = at % 74;
-
-	return column == 72 ? '\r' : column == 73 ? '\n' : (uint8_t)(' ' + (line + column) % 95);
-}
 
 static void
 pattern_fill(void)
 {
 	for (uint64_t i = 0; i < PATTERN_PERIOD; i++)
-		pattern[i] = pattern_byte(i);
+		pattern[i] = (uint8_t)(i ^ i >> 8);
 }
 
 /* Checks that `data` is what a body has from byte `at` on. */

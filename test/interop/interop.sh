@@ -161,21 +161,13 @@ no_connections()
 	[ -z "$(connections)" ]
 }
 
-# counter NAME: the sum of a counter of that name over all lanes and parts.
+# counter GROUP NAME: a counter's sum over all lanes; groups are those of `tern stats`.
 counter()
 {
 	"$TERN" stats --json | /usr/bin/python3 -c '
 import json, sys
-def walk(value, name):
-    if isinstance(value, dict):
-        return sum(v if k == name and isinstance(v, int) else walk(v, name) for k, v in value.items())
-    if isinstance(value, list):
-        return sum(walk(v, name) for v in value)
-    return 0
-text = sys.stdin.read()
-if "\"%s\"" % sys.argv[1] not in text:
-    sys.exit("no counter " + sys.argv[1])
-print(walk(json.loads(text), sys.argv[1]))' "$1"
+lanes = json.load(sys.stdin)["lanes"]
+print(sum(lane[sys.argv[1]][sys.argv[2]] for lane in lanes))' "$1" "$2"
 }
 
 # Nothing of a connection is left, and every pool is as full as it was before the traffic.

@@ -11,7 +11,7 @@ expect client idle "$HOST4" 80 15
 
 # Gone while a download is under way: whatever the client sends is thrown away from now on, and its
 # end with it.
-timeouts=$(counter timeouts)
+timeouts=$(counter tcp timeouts)
 client stuck "$HOST4" 80 4000000000 >"$tmp/stuck" &
 wait_for 10 grep -q connected "$tmp/stuck" || fail "no download to cut"
 client stuck "$HOST6" 80 4000000000 >"$tmp/stuck6" &
@@ -23,7 +23,7 @@ for pid in $(ip netns pids "$NS"); do
 	[ "$(cat "/proc/$pid/comm")" != client ] || kill -KILL "$pid"
 done
 wait_for 30 no_connections || fail "still there: $(connections)"
-[ "$(counter timeouts)" -ge $((timeouts + 2)) ] || fail "timeouts counted: $(counter timeouts), before $timeouts"
+[ "$(counter tcp timeouts)" -ge $((timeouts + 2)) ] || fail "timeouts counted: $(counter tcp timeouts), before $timeouts"
 
 in_ns ip route del blackhole "$HOST4/32"
 in_ns ip -6 route del blackhole "$HOST6/128"
