@@ -44,7 +44,7 @@ packages_missing()
 # Installs what is missing of the given packages; says which; fails with one clear message.
 packages_need()
 {
-	local missing log
+	local missing said
 	command -v dpkg-query >/dev/null || {
 		warn "This is no Debian system: have these installed yourself: $*"
 		return 0
@@ -52,15 +52,11 @@ packages_need()
 	missing=$(packages_missing "$@")
 	[ -n "$missing" ] || return 0
 	say "Installing Debian packages: $missing"
-	log=$(mktemp)
 	# shellcheck disable=SC2086
-	if ! apt_install $missing >"$log" 2>&1 &&
-		! { apt-get update >>"$log" 2>&1 && apt_install $missing >>"$log" 2>&1; }; then
-		tail -n 15 "$log" >&2
-		rm -f "$log"
+	said=$(apt_install $missing 2>&1 || { apt-get update 2>&1 && apt_install $missing 2>&1; }) || {
+		tail -n 15 <<<"$said" >&2
 		die "cannot install $missing(see above; is the network there?)"
-	fi
-	rm -f "$log"
+	}
 }
 
 apt_install()
@@ -75,24 +71,23 @@ apt_install()
 # Two at once in one folder wait for each other.
 build_dir()
 {
-	local dir=$1 log
+	local dir=$1 log=$1/.build.log
 	shift
 	mkdir -p "$dir"
-	log=$(mktemp)
 	(
 		flock 9
 		cd "$TERN_TOP" || exit 1
-		if [ ! -f "$dir/build.ninja" ]; then
-			meson setup "$dir" "$@"
-		elif [ $# -gt 0 ]; then
-			meson configure "$dir" "$@"
-		fi && ninja -C "$dir"
-	) 9>"$dir/.lock" >"$log" 2>&1 || {
-		grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Linking|Generating)' "$log" | tail -n 60 >&2
-		rm -f "$log"
-		return 1
-	}
-	rm -f "$log"
+		{
+			if [ ! -f "$dir/build.ninja" ]; then
+				meson setup "$dir" "$@"
+			elif [ $# -gt 0 ]; then
+				meson configure "$dir" "$@"
+			fi && ninja -C "$dir"
+		} >"$log" 2>&1 || {
+			grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Linking|Generating)' "$log" | tail -n 60 >&2
+			exit 1
+		}
+	) 9>"$dir/.lock" || return 1
 	# Built by sudo in a user's clone: the folder stays the user's.
 	if [ -n "${SUDO_UID:-}" ] && [ "$SUDO_UID" != 0 ]; then
 		chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$dir"
