@@ -20,7 +20,7 @@ want()
 	local status=$1 got
 	shift
 	got=$(status_of "$@") || fail "curl $*: $?"
-	[ "$got" = "$status" ] || fail "$1 answered $got instead of $status"
+	[[ $got =~ ^($status)$ ]] || fail "$1 answered $got instead of $status"
 }
 
 for host in "$HOST4" "[$HOST6]"; do
@@ -33,7 +33,7 @@ for host in "$HOST4" "[$HOST6]"; do
 	want 200 "http://$host/bytes/1000000"
 	cmp "$tmp/body" <("$CLIENT" pattern 1000000) || fail "other bytes"
 	want 404 "http://$host/nothing"
-	want 404 "http://$host/../../etc/passwd" --path-as-is
+	want "400|404" "http://$host/../../etc/passwd" --path-as-is
 	want 405 "http://$host/" -X DELETE
 	want 431 "http://$host/" -H "Long: $(printf 'x%.0s' {1..60000})"
 done
