@@ -126,7 +126,7 @@ tern_up()
 	ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf"
 	wait_for 30 tern_ready_or_dead
 	ternd_alive || fail "ternd ended at its start"
-	[ -S "$TERN_SOCKET" ] || fail "ternd opened no $TERN_SOCKET"
+	timeout 2 "$TERN" version >"$tmp/version" 2>&1 || fail "ternd does not answer: $(cat "$tmp/version")"
 	tap_up "$NS" "$TAP" 198.18.0.1/24 2001:db8:18::1/64 || fail "cannot set up $TAP"
 	wait_for 15 in_ns curl -gsf --max-time 2 -o /dev/null "http://$HOST4/" ||
 		fail "no first answer over IPv4"
@@ -136,9 +136,10 @@ tern_up()
 	pools >"$tmp/pools.first" || fail "tern pools"
 }
 
+# It answers on its socket only when its ports run.
 tern_ready_or_dead()
 {
-	[ -S "$TERN_SOCKET" ] || ternd_gone
+	timeout 2 "$TERN" version || ternd_gone
 }
 
 # Ends ternd with SIGTERM; it must say goodbye with status 0 and leave nothing.

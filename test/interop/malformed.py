@@ -226,6 +226,14 @@ def mutate(raw, n):
     print("%d frames changed at random, seed %d" % (n, SEED))
 
 
+def settle():
+    """Waits until all that was sent has been worked through."""
+    before, now = -1, counters()["frames_in"]
+    while before != now:
+        time.sleep(0.5)
+        before, now = now, counters()["frames_in"]
+
+
 if len(sys.argv) != 4:
     sys.exit(__doc__)
 TERN, THEIR_MAC = sys.argv[1], bytes.fromhex(sys.argv[3].replace(":", ""))
@@ -233,6 +241,6 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw_socket:
     raw_socket.bind((sys.argv[2], 0))
     bad = check_cases(raw_socket)
     mutate(raw_socket, 20000)
-    # All are through when a last one is counted.
+    settle()
     bad += check_cases(raw_socket)
 sys.exit(1 if bad else 0)
