@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include <rte_common.h>
-#include <rte_lcore.h>
 
 enum { KEY_WORDS = sizeof(struct tcp_tuple) / sizeof(uint32_t) };
 

@@ -252,6 +252,14 @@ no_room(struct tcp_conn *c)
 	return -EAGAIN;
 }
 
+/* A user who now sees no room, by tcp_send_room() or tcp_poll(), hears when there is some. */
+static void
+want_room(struct tcp_conn *c)
+{
+	if (room_bytes(c) == 0)
+		c->flags |= CONN_WANT_ROOM;
+}
+
 ssize_t
 tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 {
@@ -267,6 +275,7 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags);
 	if (n < bytes)
 		c->flags |= CONN_WANT_ROOM;
+	want_room(c);
 	return n > 0 ? (ssize_t)n : no_room(c);
 }
 
@@ -289,6 +298,7 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 	first = tail != NULL ? tail->next : c->sendq.head;
 	if (first != NULL)
 		note_queued(c, first, first->data_off, c->sendq.bytes - before, flags);
+	want_room(c);
 	return (ssize_t)(c->sendq.bytes - before);
 }
 

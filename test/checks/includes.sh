@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Who may include whom: tcp/ only itself, the C library, libsodium and DPDK's data structures; lib/
+# only itself and no DPDK; dataplane/ of tcp/ and lib/ only their public faces; nobody test/.
+set -u
+. "$(dirname "$0")/../lib.sh"
+cd "$TERN_TOP" || exit 1
+
+TCP_DPDK='rte_(branch_prediction|byteorder|common|errno|ether|hash|hash_crc|ip|jhash|mbuf|mbuf_core|mbuf_ptype|memcpy|mempool|prefetch|vect)\.h'
+# C11 and POSIX without what does I/O, knows the time or starts threads. <stdio.h> is here for
+# snprintf(): symbols.sh refuses the rest of it.
+TCP_LIBC='(arpa/inet|assert|ctype|endian|errno|inttypes|limits|linux/tcp|netinet/in|netinet/tcp|poll|stdalign|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|sys/queue|sys/socket|sys/types|sys/ioctl|sys/uio)\.h'
+TCP_PUBLIC='tcp/(tcp|ip_addr|wire|seq|tcp_tune)\.h'
+LIB_PUBLIC='lib/[a-z_]*(arena|layout|shm)[a-z_]*\.h'
+failed=0
+
+# Prints FILE:LINE:INCLUDED for each include of the given files, <> and "" kept apart by the bracket.
+includes()
+{
+	grep -nHE '^[[:space:]]*#[[:space:]]*include' "$@" /dev/null |
+		sed -E 's/^([^:]*:[0-9]+):[[:space:]]*#[[:space:]]*include[[:space:]]*(.*)$/\1:\2/; s/[[:space:]]*\/\*.*//'
+}
+
+# refuse WHY: each line of standard input is an offence.
+refuse()
+{
+	local line
+	while IFS= read -r line; do
+		say "$line: $1"
+		failed=1
+	done
+}
+
+mapfile -t tcp_files < <(tree_files '*.c' '*.h' '*.def' | grep '^tcp/')
+mapfile -t lib_files < <(tree_files '*.c' '*.h' '*.def' | grep '^lib/')
+mapfile -t dataplane_files < <(tree_files '*.c' '*.h' '*.def' | grep '^dataplane/')
+[ ${#tcp_files[@]} -gt 0 ] || die "found no source files"
+
+refuse "tcp/ may include of DPDK only its data structures, and no I/O, clock or threads" < <(
+	includes "${tcp_files[@]}" | grep '<' |
+		grep -vE ":<($TCP_DPDK|$TCP_LIBC|sodium(/[a-z0-9_]+)?\.h)>$")
+refuse "tcp/ includes only files of tcp/" < <(
+	includes "${tcp_files[@]}" | grep '"' | grep -vE ':"[A-Za-z0-9_]+\.(h|def)"$')
+for file in $(includes "${tcp_files[@]}" | sed -n 's/.*:"\(.*\)"$/\1/p' | sort -u); do
+	[ -e "tcp/$file" ] || refuse "no such file in tcp/" <<<"$file"
+done
+if [ ${#lib_files[@]} -gt 0 ]; then
+	refuse "lib/ has no DPDK" < <(
+		includes "${lib_files[@]}" | grep -E ':[<"](rte_|dpdk|tcp/|dataplane/)')
+	refuse "lib/ includes only files of lib/" < <(
+		includes "${lib_files[@]}" | grep '"' | grep -vE ':"(lib/)?[A-Za-z0-9_]+\.(h|def)"$')
+fi
+if [ ${#dataplane_files[@]} -gt 0 ]; then
+	refuse "dataplane/ may include of tcp/ and lib/ only their public headers" < <(
+		includes "${dataplane_files[@]}" | grep -E ':"(tcp|lib)/' |
+			grep -vE ":\"($TCP_PUBLIC|tcp/[a-z_]+\.def|$LIB_PUBLIC)\"$")
+fi
+refuse "nothing includes test/" < <(
+	includes "${tcp_files[@]}" "${lib_files[@]}" "${dataplane_files[@]}" | grep -E ':[<"].*test/')
+exit $failed
