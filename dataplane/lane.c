@@ -124,7 +124,21 @@ is_drained(const struct lane *lane)
 	for (unsigned int i = 0; i < lane->n_ports; i++)
 		if (lane->ports[i].n_tx != 0)
 			return false;
+	if (net_held_bufs(lane->net) != 0)
+		return false;
 	return usage.conns == 0 && usage.requests == 0;
+}
+
+/* Tells of connections whose peers will hear no more from us. */
+static void
+tell_unfinished(const struct lane *lane)
+{
+	struct tcp_usage usage;
+
+	tcp_usage(lane->tcp, &usage);
+	if (usage.conns > usage.listeners)
+		log_line("lane %u: %u connections had not finished", lane->index,
+			 usage.conns - usage.listeners);
 }
 
 static int
@@ -137,19 +151,23 @@ run(void *arg)
 	while ((order = __atomic_load_n(&lane->order, __ATOMIC_RELAXED)) != LANE_STOP) {
 		unsigned int frames = turn(lane);
 
+		/* A turn lies between begin_drain() and the first look: what it had to say is sent.
+		 */
 		if (unlikely(order == LANE_DRAIN)) {
-			if (!lane->draining)
+			if (!lane->draining) {
 				begin_drain(lane);
-			if (lane->now_us >= check_us && is_drained(lane))
-				break;
-			if (lane->now_us >= check_us)
+			} else if (lane->now_us >= check_us) {
+				if (is_drained(lane))
+					break;
 				check_us = lane->now_us + IDLE_CHECK_US;
+			}
 		}
 		if (frames == 0 && lane->shares_cpu)
 			sched_yield();
 		else if (frames == 0)
 			rte_pause();
 	}
+	tell_unfinished(lane);
 	__atomic_store_n(&lane->stopped, 1, __ATOMIC_RELEASE);
 	return 0;
 }

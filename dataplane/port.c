@@ -58,7 +58,27 @@ port_probe(struct port_device *port, unsigned int index, const struct config *co
 	return 0;
 }
 
-/* Those of `wanted` that the device has. */
+/* Offloads that drivers of DPDK 22.11 offer and get wrong. */
+static const struct {
+	const char *driver;
+	uint64_t tx;
+} broken[] = {
+	/* It sums each mbuf of a packet as if none began at an odd offset. In software, too. */
+	{"net_tap", RTE_ETH_TX_OFFLOAD_TCP_CKSUM},
+};
+
+static uint64_t
+tx_offloads_of(const struct port_device *port)
+{
+	uint64_t offered = port->info.tx_offload_capa;
+
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		if (strcmp(port->driver, broken[i].driver) == 0)
+			offered &= ~broken[i].tx;
+	return offered;
+}
+
+/* Asks for what we use of what the device has. */
 static void
 choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned int lanes,
 		uint32_t rx_room)
@@ -81,7 +101,7 @@ choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned in
 		rx |= RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf->rxmode.mtu = port->mtu;
 	conf->rxmode.offloads = rx & info->rx_offload_capa;
-	conf->txmode.offloads = tx & info->tx_offload_capa;
+	conf->txmode.offloads = tx & tx_offloads_of(port);
 	port->multi_seg = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
 	port->prepare = (conf->txmode.offloads & checksums) != 0;
 	if (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
