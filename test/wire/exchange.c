@@ -283,6 +283,25 @@ wire_next_(struct wire *w, struct note *note)
 }
 
 void
+wire_acked_(struct wire *w, uint32_t ack)
+{
+	uint64_t end_us = w->now_us + MS(40);
+	const struct wire_sent *sent;
+	uint32_t last = 0;
+
+	while (last != ack) {
+		await(w, end_us - w->now_us);
+		sent = take(w);
+		if (sent == NULL)
+			wire_fail(w, "no acknowledgment of %u within 40 ms", ack);
+		if (sent->note.bytes.value != 0 || sent->note.flags != TCP_ACK)
+			wire_fail(w, "more than an acknowledgment");
+		last = sent->note.ack.value;
+	}
+	wire_idle_(w);
+}
+
+void
 wire_idle_(struct wire *w)
 {
 	const struct wire_sent *sent = take(w);

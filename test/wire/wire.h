@@ -222,6 +222,10 @@ void wire_out_(struct wire *w, const char *format, ...) __attribute__((format(pr
 #define wire_next(w, note) wire_next_(WIRE_HERE(w), note)
 bool wire_next_(struct wire *w, struct note *note);
 
+/* The engine sends pure ACKs, none later than in 40 ms, and the last has this number. */
+#define wire_acked(w, ack) wire_acked_(WIRE_HERE(w), ack)
+void wire_acked_(struct wire *w, uint32_t ack);
+
 /* All that was sent has been asked for. */
 #define wire_idle(w) wire_idle_(WIRE_HERE(w))
 void wire_idle_(struct wire *w);
