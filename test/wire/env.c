@@ -238,11 +238,11 @@ env_path(void *ctx, const struct ip_addr *remote, const struct ip_addr *local,
 
 	if (ip_is_any(remote) || ip_is_multicast(remote))
 		return -EINVAL;
-	if (!ip_is_any(local) && !ip_eq(local, &w->flows[0].local.ip))
+	if (!ip_is_any(local) && !ip_eq(local, &w->local))
 		return -EADDRNOTAVAIL;
 	if (w->path_error != 0)
 		return -w->path_error;
-	path->local = w->flows[0].local.ip;
+	path->local = w->local;
 	path->hop = WIRE_HOP;
 	path->mtu = w->mtu;
 	path->flags = w->options.path_flags;
@@ -256,7 +256,7 @@ env_is_local(void *ctx, const struct ip_addr *local)
 {
 	struct wire *w = ctx;
 
-	return ip_eq(local, &w->flows[0].local.ip);
+	return ip_eq(local, &w->local);
 }
 
 /* xorshift64: the same in every run. */

@@ -109,7 +109,7 @@ WIRE_TEST(reset_outside_the_window)
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_in(w, "R 0:0(0)");
 	wire_in(w, "R -100000:-100000(0)");
-	wire_in(w, "R %u:%u(0)", 1 + wire_rcv_wnd(w), 1 + wire_rcv_wnd(w));
+	wire_in(w, "R %u:%u(0)", 2 + wire_rcv_wnd(w), 2 + wire_rcv_wnd(w));
 	wire_in(w, "R 2000000000:2000000000(0)");
 	wire_idle(w);
 	wire_count(w, drop_rst_invalid, 4);
@@ -207,7 +207,7 @@ WIRE_TEST(outside_the_window)
 
 	wire_start(w);
 	wire_accepted(w, "<mss 1460>", 65535);
-	edge = 1 + wire_rcv_wnd(w);
+	edge = 2 + wire_rcv_wnd(w); /* Linux is lenient by one byte */
 	wire_in(w, "P. %u:%u(10) ack 1", edge, edge + 10);
 	wire_out(w, ". 1:1(0) ack 1");
 	wire_count(w, drop_sequence, 1);

@@ -81,17 +81,27 @@ wire_byte(bool ours, uint64_t offset)
 /* ---- What is told -----------------------------------------------------------------------------
  */
 
+/* Lines that repeat are counted rather than shown. */
 void
 wire_log(struct wire *w, const char *format, ...)
 {
 	int64_t t = (int64_t)(w->now_us - w->start_us);
+	char line[sizeof(w->last_line)];
 	va_list args;
 
-	fprintf(w->log_file, "  %4lld.%06lld ", (long long)(t / 1000000), (long long)(t % 1000000));
 	va_start(args, format);
-	vfprintf(w->log_file, format, args);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fputc('\n', w->log_file);
+	if (strcmp(line, w->last_line) == 0) {
+		w->repeated++;
+		return;
+	}
+	if (w->repeated != 0)
+		fprintf(w->log_file, "              ... %u times more\n", w->repeated);
+	w->repeated = 0;
+	strcpy(w->last_line, line);
+	fprintf(w->log_file, "  %4lld.%06lld %s\n", (long long)(t / 1000000),
+		(long long)(t % 1000000), line);
 }
 
 void
@@ -248,11 +258,13 @@ wire_start_(struct wire *w, const struct wire_options *options)
 		w->flows[i].peer_iss = UINT32_MAX - 999 - 7919 * i;
 	}
 	w->flow = &w->flows[0];
+	w->local = w->flow->local.ip;
 	configure(options, &config);
 	wire_env(w, &env);
 	answer = tcp_engine_create(&config, &env, &w->engine);
 	if (answer != 0)
 		wire_fail(w, "tcp_engine_create() answers %s", strerror(-answer));
+	wire_iterate(w, NULL, 0); /* tells it the time */
 }
 
 /* The engine is gone: nothing of it may be left. */

@@ -34,6 +34,8 @@
 #define TERN_TEST_WIRE_WIRE_H
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -117,6 +119,7 @@ struct wire {
 	uint64_t seed;
 	long allocations;
 
+	struct ip_addr local; /* the only address that is ours */
 	int path_error;
 	uint16_t mtu;
 
@@ -130,6 +133,8 @@ struct wire {
 	char *log;
 	size_t log_bytes;
 	FILE *log_file;
+	char last_line[600];
+	unsigned int repeated;
 };
 
 struct wire_case {
@@ -303,7 +308,8 @@ struct tcp_stats wire_stats(struct wire *w);
 	wire_used_(WIRE_HERE(w), #field, offsetof(struct tcp_usage, field), expected)
 void wire_used_(struct wire *w, const char *name, size_t offset, uint32_t expected);
 
-/* The flow's line in tcp_list(); wire_gone(): it has none. wire_listed(): in this state. */
+/* The flow's line in tcp_list(); wire_gone(): it has none, but
+ * for a socket in CLOSED that is not closed yet. wire_listed(): in this state. */
 struct tcp_listing wire_listing(struct wire *w);
 #define wire_gone(w) wire_gone_(WIRE_HERE(w))
 void wire_gone_(struct wire *w);
