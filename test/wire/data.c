@@ -85,7 +85,8 @@ WIRE_TEST(nagle)
 	wire_send(w, 2000, 2000);
 	wire_out(w, ". 301:1761(1460) ack 1");
 	wire_idle(w);
-	/* DEVIATION from RFC 9293 §3.7.4, with Linux: a full one on its way does not hold it back. */
+	/* DEVIATION from RFC 9293 §3.7.4, with Linux: a full one on its way does not hold it back.
+	 */
 	wire_in(w, ". 1:1(0) ack 301");
 	wire_out(w, "P. 1761:2301(540) ack 1");
 	wire_in(w, ". 1:1(0) ack 2301");

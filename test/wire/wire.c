@@ -81,6 +81,14 @@ wire_byte(bool ours, uint64_t offset)
 /* ---- What is told -----------------------------------------------------------------------------
  */
 
+static void
+tell_repeated(struct wire *w)
+{
+	if (w->repeated != 0)
+		fprintf(w->log_file, "              ... %u more of these\n", w->repeated);
+	w->repeated = 0;
+}
+
 /* Lines that repeat are counted rather than shown. */
 void
 wire_log(struct wire *w, const char *format, ...)
@@ -96,9 +104,7 @@ wire_log(struct wire *w, const char *format, ...)
 		w->repeated++;
 		return;
 	}
-	if (w->repeated != 0)
-		fprintf(w->log_file, "              ... %u times more\n", w->repeated);
-	w->repeated = 0;
+	tell_repeated(w);
 	strcpy(w->last_line, line);
 	fprintf(w->log_file, "  %4lld.%06lld %s\n", (long long)(t / 1000000),
 		(long long)(t % 1000000), line);
@@ -109,6 +115,7 @@ wire_fail(struct wire *w, const char *format, ...)
 {
 	va_list args;
 
+	tell_repeated(w);
 	fflush(w->log_file);
 	printf("FAIL %s over %s, %s:%d\n%s", w->test, w->family == AF_INET ? "IPv4" : "IPv6",
 	       w->file, w->line, w->log);
