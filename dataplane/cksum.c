@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The Internet checksum over DPDK's sums. Left out: incremental update (RFC 1624), for want of use. */
+/* The Internet checksum over DPDK's sums. Left out: incremental update (RFC 1624), for want of use.
+ */
 #include "dataplane/cksum.h"
 
 #include <string.h>

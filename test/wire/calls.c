@@ -290,16 +290,22 @@ wire_used_(struct wire *w, const char *name, size_t offset, uint32_t expected)
 		wire_fail(w, "%u %s are in use, expected %u", actual, name, expected);
 }
 
+/* A socket in CLOSED stands behind what is left of its connection, TIME-WAIT. */
 static bool
 find_listing(struct wire *w, struct tcp_listing *found)
 {
 	struct tcp_tuple tuple = wire_tuple(w->flow);
+	bool met = false;
+	struct tcp_listing l;
 	uint64_t cursor = 0;
 
-	for (unsigned int i = 0; i < 100000 && tcp_list(w->engine, &cursor, found, 1) == 1; i++)
-		if (memcmp(&found->tuple, &tuple, sizeof(tuple)) == 0)
-			return true;
-	return false;
+	for (unsigned int i = 0; i < 100000 && tcp_list(w->engine, &cursor, &l, 1) == 1; i++)
+		if (memcmp(&l.tuple, &tuple, sizeof(tuple)) == 0 &&
+		    (!met || l.state != TCP_CLOSED)) {
+			*found = l;
+			met = true;
+		}
+	return met;
 }
 
 struct tcp_listing

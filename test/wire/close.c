@@ -186,7 +186,10 @@ WIRE_TEST(shutdown_answers)
 	wire_end(w);
 }
 
-/* RFC 1122 §4.2.2.13: data that nobody will ever read is answered by RST. */
+/*
+ * RFC 1122 §4.2.2.13: data that nobody will ever read is answered by RST. Its number is SND.NXT, as
+ * of any abort (RFC 9293 §3.10.5).
+ */
 WIRE_TEST(data_after_close)
 {
 	wire_start(w);
@@ -195,7 +198,7 @@ WIRE_TEST(data_after_close)
 	wire_out(w, "F. 1:1(0) ack 1");
 	wire_in(w, ". 1:1(0) ack 2");
 	wire_in(w, "P. 1:11(10) ack 2");
-	wire_out(w, "R 2:2(0)");
+	wire_out(w, "R. 2:2(0) ack 1");
 	wire_gone(w);
 	wire_count(w, drop_after_close, 1);
 	wire_count(w, orphans_reset, 1);
@@ -210,7 +213,7 @@ WIRE_TEST(data_after_close_in_fin_wait_1)
 	wire_close(w);
 	wire_out(w, "F. 1:1(0) ack 1");
 	wire_in(w, "P. 1:11(10) ack 1");
-	wire_out(w, "R 1:1(0)");
+	wire_out(w, "R. 2:2(0) ack 1");
 	wire_gone(w);
 	wire_end(w);
 }
