@@ -110,7 +110,8 @@ error_input(struct net *net, struct packet *p)
 		NET_DROP(net, p->m, drop_icmp_quote);
 		return;
 	}
-	if (!interpret(rte_pktmbuf_mtod_offset(p->m, const struct icmp_header *, p->l3_len), &news)) {
+	if (!interpret(rte_pktmbuf_mtod_offset(p->m, const struct icmp_header *, p->l3_len),
+		       &news)) {
 		NET_DROP(net, p->m, icmp_ignored);
 		return;
 	}

@@ -82,7 +82,8 @@ enum {
 
 /* Neighbour solicitation and advertisement; options follow. */
 struct nd_neighbour {
-	struct icmp_header icmp; /* rest: ND_ROUTER | ND_SOLICITED | ND_OVERRIDE of an advertisement */
+	struct icmp_header
+		icmp; /* rest: ND_ROUTER | ND_SOLICITED | ND_OVERRIDE of an advertisement */
 	uint8_t target[16];
 };
 
@@ -91,7 +92,8 @@ struct nd_neighbour {
 #define ND_OVERRIDE 0x20000000u
 
 struct nd_router_advert {
-	struct icmp_header icmp; /* rest: hop limit << 24 | flags << 16 | router lifetime in seconds */
+	struct icmp_header
+		icmp; /* rest: hop limit << 24 | flags << 16 | router lifetime in seconds */
 	be32_t reachable_ms;
 	be32_t retrans_ms;
 };
@@ -109,8 +111,9 @@ enum {
 };
 
 struct mld_query {
-	struct icmp_header icmp; /* rest: maximum response delay in ms (a float above 32767) << 16 */
-	uint8_t group[16];    /* all zero: general query */
+	struct icmp_header
+		icmp;      /* rest: maximum response delay in ms (a float above 32767) << 16 */
+	uint8_t group[16]; /* all zero: general query */
 };
 
 /* One group of a listener report, without sources. */

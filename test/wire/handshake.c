@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening connections: RFC 9293 §3.5 and §3.10.7.2-4, RFC 6298 for the retransmissions; retry
+ * counts are Linux's. */
+#include "wire.h"
+
+WIRE_TEST(passive_with_timestamps_and_scaling)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>");
+	wire_out(w, "S. 0:0(0) ack 1 {mss 1460,TS val 0 ecr 100,wscale *}");
+	wire_accept_none(w);
+	wire_used(w, requests, 1);
+	wire_listed(w, TCP_SYN_RECEIVED);
+	WIRE_EQ(w, w->listener_notified, 0);
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 512 <nop,nop,TS val 110 ecr 0>");
+	WIRE_EQ(w, w->listener_notified, 1);
+	wire_used(w, requests, 0);
+	wire_accept(w);
+	wire_accept_none(w);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_poll(w, POLLOUT);
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1 <nop,nop,TS val * ecr 110>");
+	wire_in(w, "+10ms . 1:1(0) ack 101 win 512 <nop,nop,TS val 120 ecr *>");
+	wire_in(w, "P. 1:51(50) ack 101 win 512 <nop,nop,TS val 120 ecr *>");
+	WIRE_EQ(w, w->flow->notified, 1);
+	wire_out(w, "<=40ms . 101:101(0) ack 51 <nop,nop,TS val * ecr 120>");
+	wire_poll(w, POLLIN | POLLOUT);
+	wire_recv(w, 1000, 50);
+	wire_recv(w, 1000, -EAGAIN);
+	wire_count(w, passive_opens, 1);
+	wire_idle_for(w, SEC(10));
+	wire_end(w);
+}
+
+WIRE_TEST(active)
+{
+	wire_start(w);
+	wire_open(w);
+	w->flow->local.port = 0;
+	wire_poll(w, POLLOUT | POLLHUP);
+	wire_send(w, 1, -EPIPE);
+	wire_recv(w, 1, -ENOTCONN);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) {mss 1460,TS val 0 ecr 0,wscale *}");
+	wire_state(w, TCP_SYN_SENT);
+	wire_poll(w, 0);
+	wire_send(w, 10, -EAGAIN);
+	wire_connect(w, -EALREADY);
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 7 ecr 0,nop,wscale 7>");
+	wire_out(w, ". 1:1(0) ack 1 <nop,nop,TS val * ecr 7>");
+	wire_state(w, TCP_ESTABLISHED);
+	WIRE_EQ(w, w->flow->notified, 1);
+	wire_poll(w, POLLOUT);
+	wire_connect(w, 0);
+	wire_connect(w, -EISCONN);
+	wire_count(w, active_opens, 1);
+	wire_end(w);
+}
+
+/* RFC 9293 §3.10.7.3: RST counts only with an acceptable ACK. */
+WIRE_TEST(active_refused)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, "R 0:0(0)");
+	wire_in(w, "R. 0:0(0) ack 0");
+	wire_in(w, "R. 0:0(0) ack 2");
+	wire_state(w, TCP_SYN_SENT);
+	wire_in(w, "R. 0:0(0) ack 1");
+	wire_idle(w);
+	wire_state(w, TCP_CLOSED);
+	wire_poll(w, POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
+	WIRE_EQ(w, w->flow->notified, 1);
+	wire_connect(w, -ECONNREFUSED);
+	wire_error(w, 0);
+	wire_count(w, attempts_failed, 1);
+	wire_close(w);
+	wire_used(w, conns, 0);
+	wire_end(w);
+}
+
+WIRE_TEST(active_refused_shows_in_so_error)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, "R. 0:0(0) ack 1");
+	wire_error(w, ECONNREFUSED);
+	wire_error(w, 0);
+	wire_end(w);
+}
+
+/* An unacceptable ACK is answered <SEQ=SEG.ACK><CTL=RST>, unless it carries RST itself. */
+WIRE_TEST(active_bad_ack)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, ". 5000:5000(0) ack 77");
+	wire_out(w, "R 77:77(0)");
+	wire_in(w, "S. 0:0(0) ack 2 win 65535 <mss 1460>");
+	wire_out(w, "R 2:2(0)");
+	wire_in(w, "S. 0:0(0) ack 0 win 65535 <mss 1460>");
+	wire_out(w, "R 0:0(0)");
+	wire_in(w, "R. 0:0(0) ack 77");
+	wire_in(w, ". 0:0(0) ack 1");
+	wire_idle(w);
+	wire_in(w, "F 0:0(0)");
+	wire_in(w, "0 0:0(0)");
+	wire_idle(w);
+	wire_state(w, TCP_SYN_SENT);
+	wire_in(w, "S. 0:0(0) ack 1 win 65535 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+/* Linux's tcp_syn_retries 6: given up after 127 s. */
+WIRE_TEST(active_retransmits_and_times_out)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_out(w, "+1s S 0:0(0) <*>");
+	wire_out(w, "+2s S 0:0(0) <*>");
+	wire_out(w, "+4s S 0:0(0) <*>");
+	wire_out(w, "+8s S 0:0(0) <*>");
+	wire_out(w, "+16s S 0:0(0) <*>");
+	wire_out(w, "+32s S 0:0(0) <*>");
+	wire_idle_for(w, SEC(63));
+	wire_state(w, TCP_SYN_SENT);
+	wire_idle_for(w, SEC(1));
+	wire_state(w, TCP_CLOSED);
+	wire_connect(w, -ETIMEDOUT);
+	wire_count(w, timeouts, 1);
+	wire_count(w, attempts_failed, 1);
+	wire_end(w);
+}
+
+WIRE_TEST(active_answered_late)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_out(w, "+1s S 0:0(0) <*>");
+	wire_in(w, "+100ms S. 0:0(0) ack 1 win 65535 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460>"); /* its duplicate */
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_idle_for(w, SEC(20));
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+WIRE_TEST(active_close_while_connecting)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_close(w);
+	wire_idle_for(w, SEC(10));
+	wire_used(w, conns, 0);
+	wire_end(w);
+}
+
+WIRE_TEST(active_without_route)
+{
+	wire_start(w);
+	wire_path(w, ENETUNREACH, 1500);
+	wire_connect(w, -ENETUNREACH);
+	wire_idle_for(w, SEC(10));
+	wire_end(w);
+}
+
+/* RFC 9293 §3.5, figure 8. */
+WIRE_TEST(simultaneous_open)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <*>");
+	wire_state(w, TCP_SYN_RECEIVED);
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_idle(w);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_connect(w, 0);
+	wire_send(w, 10, 10);
+	wire_out(w, "P. 1:11(10) ack 1");
+	wire_in(w, ". 1:1(0) ack 11");
+	wire_end(w);
+}
+
+/* Both sides answer with a SYN-ACK, whose SYN lies before the window. */
+WIRE_TEST(simultaneous_open_by_syn_acks)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <*>");
+	wire_in(w, "S. 0:0(0) ack 1 win 65535 <mss 1460>");
+	wire_skip(w); /* an ACK is allowed */
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+WIRE_TEST(simultaneous_open_retransmits)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <*>");
+	wire_out(w, "<=1.1s S. 0:0(0) ack 1 <*>");
+	wire_in(w, "R 1:1(0)");
+	wire_state(w, TCP_CLOSED);
+	wire_connect(w, -ECONNREFUSED);
+	wire_end(w);
+}
+
+/* Without Fast Open, data on a SYN is neither taken nor an error. */
+WIRE_TEST(syn_with_data)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:100(100) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "P. 1:101(100) ack 1");
+	wire_accept(w);
+	wire_recv(w, 1000, 100);
+	wire_out(w, "<=40ms . 1:1(0) ack 101");
+	wire_end(w);
+}
+
+WIRE_TEST(data_with_the_final_ack)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "FP. 1:101(100) ack 1");
+	wire_out(w, "<=40ms . 1:1(0) ack 102");
+	wire_accept(w);
+	wire_state(w, TCP_CLOSE_WAIT);
+	wire_poll(w, POLLIN | POLLOUT | POLLRDHUP);
+	wire_recv(w, 1000, 100);
+	wire_recv(w, 1000, 0);
+	wire_end(w);
+}
+
+/* The window of the final ACK counts, not that of the SYN. */
+WIRE_TEST(final_acks_window)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 1460);
+	wire_send(w, 5000, 5000);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_idle(w);
+	wire_end(w);
+}
+
+WIRE_TEST(reset_before_accept)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "P. 1:101(100) ack 1");
+	wire_out(w, "<=40ms . 1:1(0) ack 101");
+	wire_in(w, "R 101:101(0)");
+	wire_accept(w);
+	wire_recv(w, 1000, 100);
+	wire_recv(w, 1000, -ECONNRESET);
+	wire_recv(w, 1000, 0);
+	wire_end(w);
+}
+
+WIRE_TEST(closing_a_listener_resets_what_waits)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_flow(w, 1);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	tcp_close(w->listener);
+	w->listener = NULL;
+	wire_flush(w);
+	wire_flow(w, 0);
+	wire_out(w, "R. 1:1(0) ack 1");
+	wire_idle_for(w, SEC(100));
+	wire_used(w, conns, 0);
+	wire_used(w, requests, 0);
+	wire_end(w);
+}
+
+/* Linux's tcp_synack_retries 5: forgotten after 63 s. */
+WIRE_TEST(syn_ack_retransmissions)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_out(w, "+1s S. 0:0(0) ack 1 <mss 1460>");
+	wire_out(w, "+2s S. 0:0(0) ack 1 <mss 1460>");
+	wire_out(w, "+4s S. 0:0(0) ack 1 <mss 1460>");
+	wire_out(w, "+8s S. 0:0(0) ack 1 <mss 1460>");
+	wire_out(w, "+16s S. 0:0(0) ack 1 <mss 1460>");
+	wire_idle_for(w, SEC(31));
+	wire_listed(w, TCP_SYN_RECEIVED);
+	wire_idle_for(w, SEC(1));
+	wire_gone(w);
+	wire_used(w, requests, 0);
+	wire_count(w, synack_retransmits, 5);
+	wire_count(w, attempts_failed, 1);
+	wire_end(w);
+}
+
+WIRE_TEST(syn_again_is_answered_again)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+700ms S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_used(w, requests, 1);
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_accept(w);
+	wire_accept_none(w);
+	wire_end(w);
+}
+
+WIRE_TEST(syn_received_bad_ack)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, ". 1:1(0) ack 2");
+	wire_out(w, "R 2:2(0)");
+	wire_in(w, ". 1:1(0) ack 0");
+	wire_out(w, "R 0:0(0)");
+	wire_accept_none(w);
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_accept(w);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+WIRE_TEST(syn_received_reset)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "R -5:-5(0)");
+	wire_in(w, "R 1000000:1000000(0)");
+	wire_idle(w);
+	wire_used(w, requests, 1);
+	wire_in(w, "R 1:1(0)");
+	wire_idle_for(w, SEC(10));
+	wire_used(w, requests, 0);
+	wire_gone(w);
+	wire_accept_none(w);
+	wire_count(w, attempts_failed, 1);
+	wire_end(w);
+}
+
+/* A listener: RST is ignored, ACK answered by RST, what is neither SYN nor these is dropped. */
+WIRE_TEST(strange_segments_to_a_listener)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "R 0:0(0)");
+	wire_in(w, "R. 0:0(0) ack 77");
+	wire_in(w, "SR 0:0(0)");
+	wire_in(w, "F 0:0(0)");
+	wire_in(w, "P 0:10(10)");
+	wire_in(w, "0 0:0(0)");
+	wire_idle(w);
+	wire_in(w, ". 5:5(0) ack 77");
+	wire_out(w, "R 77:77(0)");
+	wire_in(w, "S. 5:5(0) ack 77");
+	wire_out(w, "R 77:77(0)");
+	wire_used(w, requests, 0);
+	wire_used(w, flows, 0);
+	wire_end(w);
+}
+
+/* A dual-stack listener (RFC 3493 §3.7) takes IPv4 too, unless it is IPV6_V6ONLY. */
+WIRE_TEST4(dual_stack_listener)
+{
+	wire_start(w);
+	w->family = AF_INET6;
+	wire_listen(w, 16);
+	w->family = AF_INET;
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_end(w);
+}
+
+/* RFC 9293 §3.8.3: R2 for a SYN, and what the user asked for. */
+WIRE_TEST(retries_are_configurable)
+{
+	wire_start(w, .syn_retries = 1, .synack_retries = 1);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_out(w, "+1s S 0:0(0) <*>");
+	wire_idle_for(w, SEC(2));
+	wire_connect(w, -ETIMEDOUT);
+	wire_flow(w, 1);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_out(w, "+1s S. 0:0(0) ack 1 <mss 1460>");
+	wire_idle_for(w, SEC(2));
+	wire_gone(w);
+	wire_end(w);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Limits: full queues, full tables, memory that is all held. Refused cleanly, counted, and
+ * recovered from. */
+#include "wire.h"
+
+static void
+syn(struct wire *w, unsigned int flow)
+{
+	wire_flow(w, flow);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+}
+
+static void
+opened(struct wire *w, unsigned int flow)
+{
+	syn(w, flow);
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_idle(w);
+}
+
+/* As on Linux backlog + 1 connections wait, further SYNs are dropped. */
+WIRE_TEST(accept_queue_full)
+{
+	wire_start(w);
+	wire_listen(w, 1);
+	opened(w, 0);
+	opened(w, 1);
+	syn(w, 2);
+	wire_idle(w);
+	wire_count(w, drop_accept_queue_full, 1);
+	wire_flow(w, 0);
+	wire_accept(w);
+	opened(w, 2);
+	wire_flow(w, 1);
+	wire_accept(w);
+	wire_flow(w, 2);
+	wire_accept(w);
+	wire_accept_none(w);
+	wire_end(w);
+}
+
+/* The queue fills between SYN and final ACK: that ACK is dropped, the SYN-ACK comes again. */
+WIRE_TEST(accept_queue_full_at_the_final_ack)
+{
+	wire_start(w);
+	wire_listen(w, 0);
+	syn(w, 0);
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	syn(w, 1);
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_flow(w, 0);
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_flow(w, 1);
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_count(w, drop_accept_queue_full, 1);
+	wire_flow(w, 0);
+	wire_accept(w);
+	wire_accept_none(w);
+	wire_flow(w, 1);
+	wire_out(w, "<=3.1s S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_accept(w);
+	wire_end(w);
+}
+
+WIRE_TEST(syn_queue_full)
+{
+	wire_start(w, .max_requests = 4);
+	wire_listen(w, 100);
+	for (unsigned int i = 0; i < 4; i++) {
+		syn(w, i);
+		wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	}
+	syn(w, 4);
+	wire_idle(w);
+	wire_count(w, drop_syn_queue_full, 1);
+	wire_used(w, requests, 4);
+	/* One completes: there is room again. */
+	wire_flow(w, 1);
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_accept(w);
+	syn(w, 4);
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_end(w);
+}
+
+WIRE_TEST(connection_table_full)
+{
+	struct tcp_conn *c[4];
+
+	wire_start(w, .max_conns = 4);
+	wire_listen(w, 100);
+	opened(w, 0);
+	opened(w, 1);
+	WIRE_EQ(w, tcp_open(w->engine, w->family, &c[0]), 0);
+	WIRE_EQ(w, tcp_open(w->engine, w->family, &c[1]), -ENOBUFS);
+	wire_used(w, conns, 4);
+	/* A handshake finds no room for its connection; whatever it hears, nothing breaks. */
+	syn(w, 2);
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_in(w, "P. 1:11(10) ack 1");
+	wire_skip(w);
+	wire_used(w, conns, 4);
+	tcp_close(c[0]);
+	wire_used(w, conns, 3);
+	wire_flow(w, 0);
+	wire_accept(w);
+	wire_flow(w, 1);
+	wire_accept(w);
+	opened(w, 3);
+	wire_accept(w);
+	wire_end(w);
+}
+
+/* All but one of the addresses' ports are free again when a table empties: nothing is leaked. */
+WIRE_TEST(many_short_connections)
+{
+	wire_start(w, .max_conns = 8, .max_timewait = 16);
+	wire_listen(w, 4);
+	for (unsigned int i = 0; i < 300; i++) {
+		opened(w, i);
+		wire_accept(w);
+		wire_in(w, "P. 1:101(100) ack 1");
+		wire_recv(w, 200, 100);
+		wire_send(w, 200, 200);
+		wire_out(w, "P. 1:201(200) ack 101");
+		wire_close(w);
+		wire_out(w, "F. 201:201(0) ack 101");
+		wire_in(w, "F. 101:101(0) ack 202");
+		wire_out(w, ". 202:202(0) ack 102");
+		wire_wait(w, MS(1));
+	}
+	wire_used(w, conns, 1);
+	wire_used(w, timewait, 16);
+	wire_count(w, timewait_evicted, 284);
+	wire_end(w);
+}
+
+WIRE_TEST(ephemeral_ports_differ)
+{
+	wire_start(w);
+	w->flows[1].remote = w->flows[0].remote;
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_flow(w, 1);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	WIRE_EQ(w, w->flows[0].local.port == w->flows[1].local.port, 0);
+	WIRE_IN(w, w->flows[0].local.port, 1024, 65535);
+	wire_end(w);
+}
+
+/*
+ * Queues may hold only so many receive buffers: payload beyond is dropped, but acknowledgments of
+ * what we send get through, and reading makes room.
+ */
+WIRE_TEST(held_buffers_limit)
+{
+	unsigned int next = 1;
+	struct tcp_usage usage;
+
+	wire_start(w, .max_held_bufs = 64, .rcvbuf_bytes = 4 << 20);
+	wire_accepted(w, "<mss 1460,nop,wscale 7>", 512);
+	wire_send(w, 2920, 2920);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_out(w, "P. 1461:2921(1460) ack 1");
+	for (unsigned int i = 0; i < 100; i++) {
+		wire_in(w, ". %u:%u(1460) ack 1", next, next + WIRE_MSS);
+		wire_skip(w);
+		next += WIRE_MSS;
+	}
+	tcp_usage(w->engine, &usage);
+	WIRE_IN(w, usage.held_bufs, 32, 64);
+	WIRE_IN(w, wire_stats(w).drop_held_limit, 1, 100);
+	/* The acknowledgment on a segment whose payload is dropped counts. */
+	wire_in(w, ". %u:%u(1460) ack 1461", next, next + WIRE_MSS);
+	wire_skip(w);
+	WIRE_EQ(w, wire_listing(w).send_q, 1460);
+	wire_in(w, ". %u:%u(0) ack 2921", 1 + usage.held_bufs * WIRE_MSS,
+		1 + usage.held_bufs * WIRE_MSS);
+	WIRE_EQ(w, wire_listing(w).send_q, 0);
+	wire_recv(w, 64 * WIRE_MSS, (ssize_t)(usage.held_bufs * WIRE_MSS));
+	wire_skip(w);
+	next = 1 + usage.held_bufs * WIRE_MSS;
+	wire_in(w, ". %u:%u(1460) ack 2921", next, next + WIRE_MSS);
+	wire_recv(w, WIRE_MSS, WIRE_MSS);
+	wire_wait(w, MS(50));
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* A peer that ignores our window: beyond the buffer nothing is taken. */
+WIRE_TEST(peer_ignores_the_window)
+{
+	struct tcp_usage usage;
+
+	wire_start(w, .rcvbuf_bytes = 32768);
+	wire_accepted(w, "<mss 1460>", 65535);
+	for (unsigned int i = 0; i < 200; i++) {
+		wire_in(w, ". %u:%u(1460) ack 1", 1 + i * WIRE_MSS, 1 + (i + 1) * WIRE_MSS);
+		wire_skip(w);
+	}
+	tcp_usage(w->engine, &usage);
+	WIRE_IN(w, usage.held_bufs, 4, 40);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_wait(w, MS(50));
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* ---- Initial sequence numbers, RFC 6528 -------------------------------------------------------
+ */
+
+WIRE_TEST(initial_sequence_numbers)
+{
+	uint32_t first, second, later;
+
+	wire_start(w);
+	wire_listen(w, 16);
+	syn(w, 0);
+	wire_skip(w);
+	first = w->flow->iss;
+	wire_in(w, "R 1:1(0)");
+	syn(w, 1);
+	wire_skip(w);
+	second = w->flow->iss;
+	/* Nobody can tell one connection's from another's. */
+	WIRE_IN(w, second - first, 100000, UINT32_MAX - 100000);
+	/* The same 4-tuple's grow with time, a 4 us tick or faster. */
+	wire_wait(w, MS(500));
+	wire_flow(w, 0);
+	wire_again(w, 100);
+	syn(w, 0);
+	wire_skip(w);
+	later = w->flow->iss;
+	WIRE_IN(w, (int32_t)(later - first), 100000, INT32_MAX);
+	wire_end(w);
+}

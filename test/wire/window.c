@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Windows: zero-window probes (RFC 9293 §3.8.6.1), silly windows (§3.8.6.2), the receive window as
+ * memory fills. */
+#include "wire.h"
+
+/* The engine has n bytes queued and the peer's window is 0; bytes 1 to 1460 are acknowledged. */
+static void
+closed_window(struct wire *w, size_t n)
+{
+	wire_accepted(w, "<mss 1460>", 1460);
+	wire_send(w, WIRE_MSS, WIRE_MSS);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 1461 win 0");
+	wire_send(w, n, (ssize_t)n);
+	wire_idle(w);
+}
+
+/* A probe is Linux's (no data, an old number) or the RFC's (one byte of new data). */
+static void
+probe(struct wire *w, uint64_t after_us)
+{
+	struct note note;
+
+	wire_wait(w, after_us);
+	if (!wire_next(w, &note))
+		wire_fail(w, "no probe");
+	WIRE_EQ(w, note.flags & ~TCP_PSH, TCP_ACK);
+	WIRE_EQ(w, note.seq.value + (note.bytes.value == 0), 1461);
+	WIRE_IN(w, note.bytes.value, 0, 1);
+	wire_idle(w);
+}
+
+WIRE_TEST(probes_back_off)
+{
+	unsigned int rto;
+	uint64_t wait_us;
+
+	wire_start(w);
+	closed_window(w, 5000);
+	rto = wire_rto(w);
+	wait_us = rto;
+	for (unsigned int i = 0; i < 14; i++) {
+		probe(w, wait_us);
+		wire_in(w, ". 1:1(0) ack 1461 win 0");
+		wire_idle(w);
+		wait_us = wait_us * 2 > SEC(120) ? SEC(120) : wait_us * 2;
+	}
+	wire_count(w, persist_probes, 14);
+	wire_count(w, retransmits, 0);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_in(w, ". 1:1(0) ack 1461 win 65535");
+	wire_out(w, ". 1461:2921(1460) ack 1");
+	wire_out(w, ". 2921:4381(1460) ack 1");
+	wire_out(w, ". 4381:5841(1460) ack 1");
+	wire_in(w, ". 1:1(0) ack 5841 win 65535");
+	wire_out(w, "P. 5841:6461(620) ack 1");
+	wire_in(w, ". 1:1(0) ack 6461 win 65535");
+	wire_idle_for(w, SEC(300));
+	wire_end(w);
+}
+
+/* RFC 9293 §3.8.6.1 (MUST-37): a peer that answers keeps the connection for ever. */
+WIRE_TEST(answered_probes_keep_alive)
+{
+	wire_start(w, .retries = 3);
+	closed_window(w, 5000);
+	for (unsigned int i = 0; i < 4000; i++) {
+		wire_wait(w, MS(250));
+		if (wire_skip(w) != 0)
+			wire_in(w, ". 1:1(0) ack 1461 win 0");
+	}
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+WIRE_TEST(unanswered_probes_end)
+{
+	wire_start(w, .retries = 3);
+	closed_window(w, 5000);
+	wire_in(w, "+10ms . 1:1(0) ack 1461 win 0");
+	for (unsigned int i = 0; i < 600 && tcp_state(w->flow->c) != TCP_CLOSED; i++) {
+		wire_wait(w, MS(100));
+		wire_skip(w);
+	}
+	wire_state(w, TCP_CLOSED);
+	wire_recv(w, 10, -ETIMEDOUT);
+	wire_end(w);
+}
+
+/* An orphan whose peer keeps its window closed does not stay for ever. */
+WIRE_TEST(closed_window_of_an_orphan)
+{
+	wire_start(w, .orphan_retries = 3);
+	closed_window(w, 5000);
+	wire_close(w);
+	for (unsigned int i = 0; i < 600; i++) {
+		wire_wait(w, SEC(1));
+		if (wire_skip(w) != 0)
+			wire_in(w, ". 1:1(0) ack 1461 win 0");
+		wire_skip(w);
+	}
+	wire_gone(w);
+	wire_end(w);
+}
+
+/* Sending into a window that was zero before any byte: data, then a FIN. */
+WIRE_TEST(closed_window_and_close)
+{
+	wire_start(w);
+	closed_window(w, 100);
+	wire_close(w);
+	wire_idle(w);
+	wire_in(w, "+50ms . 1:1(0) ack 1461 win 1000");
+	wire_out(w, "FP. 1461:1561(100) ack 1");
+	wire_in(w, ". 1:1(0) ack 1562 win 1000");
+	wire_listed(w, TCP_FIN_WAIT_2);
+	wire_end(w);
+}
+
+/* RFC 9293 §3.8.6.2.1: not into a crack of a window, until the override time-out. */
+WIRE_TEST(sender_avoids_silly_windows)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, WIRE_MSS, WIRE_MSS);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 1461 win 0");
+	wire_send(w, 5000, 5000);
+	wire_in(w, "+10ms . 1:1(0) ack 1461 win 100");
+	wire_idle_for(w, MS(90));
+	wire_out(w, "<=1s . 1461:1561(100) ack 1");
+	wire_in(w, ". 1:1(0) ack 1561 win 65535");
+	wire_out(w, ". 1561:3021(1460) ack 1");
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* But half of the largest window ever seen is worth it. */
+WIRE_TEST(half_of_a_small_window_is_used)
+{
+	wire_start(w);
+	wire_listen(w, 1);
+	wire_in(w, "S 0:0(0) win 1000 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 1000");
+	wire_accept(w);
+	wire_send(w, 5000, 5000);
+	wire_out(w, "<=1s . 1:1001(1000) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 1001 win 500");
+	wire_out(w, "<=300ms . 1001:1501(500) ack 1");
+	wire_end(w);
+}
+
+/* A window that shrinks below what is in flight: discouraged, survived (§3.8.6, MUST-34). */
+WIRE_TEST(shrinking_window)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, 3 * WIRE_MSS, 3 * WIRE_MSS);
+	WIRE_EQ(w, wire_skip(w), 3);
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 100");
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 0");
+	for (unsigned int i = 0; i < 10; i++) {
+		wire_wait(w, MS(500));
+		wire_skip(w);
+	}
+	wire_in(w, ". 1:1(0) ack 4381 win 65535");
+	WIRE_EQ(w, wire_listing(w).send_q, 0);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+/* An old segment's window is not taken (SND.WL1, SND.WL2). */
+WIRE_TEST(old_windows_are_ignored)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1");
+	wire_in(w, "P. 1:11(10) ack 101 win 5000");
+	wire_in(w, "P. 11:21(10) ack 101 win 4000");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 4000);
+	wire_in(w, ". 1:11(10) ack 101 win 1");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 4000);
+	wire_in(w, ". 21:21(0) ack 50 win 2");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 4000);
+	wire_in(w, ". 21:21(0) ack 101 win 3");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 3);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* ---- Ours -------------------------------------------------------------------------------------
+ */
+
+/* Where the window's right edge lies by all that was told until now. */
+static uint64_t
+told(struct wire *w, uint64_t edge, unsigned int shift)
+{
+	struct note note;
+
+	while (wire_next(w, &note)) {
+		uint64_t now = note.ack.value + ((uint64_t)note.win.value << shift);
+
+		if (now < edge)
+			wire_fail(w, "the right edge moved back");
+		edge = now;
+	}
+	return edge;
+}
+
+/* Sends full segments until the window that we were told is shut; returns bytes sent. */
+static unsigned int
+fill(struct wire *w, unsigned int shift)
+{
+	uint64_t edge = 1 + wire_rcv_wnd(w), at = 1;
+
+	for (unsigned int i = 0; edge - at >= WIRE_MSS; i++) {
+		if (i > 20000)
+			wire_fail(w, "the window never shuts");
+		wire_in(w, ". %u:%u(1460) ack 1", (uint32_t)at, (uint32_t)at + WIRE_MSS);
+		at += WIRE_MSS;
+		edge = told(w, edge, shift);
+		if (edge - at < WIRE_MSS) {
+			wire_wait(w, MS(40));
+			edge = told(w, edge, shift);
+		}
+	}
+	return (unsigned int)(at - 1);
+}
+
+WIRE_TEST(our_window_shuts_and_reopens)
+{
+	unsigned int sent, left;
+	struct note note;
+
+	wire_start(w, .rcvbuf_bytes = 65536);
+	wire_accepted(w, "<mss 1460>", 65535);
+	sent = fill(w, 0);
+	WIRE_IN(w, sent, 8 * WIRE_MSS, 65536);
+	left = wire_rcv_wnd(w);
+	WIRE_IN(w, left, 0, WIRE_MSS - 1);
+	/* A probe beyond it is answered, not taken. */
+	if (left == 0) {
+		wire_in(w, ". %u:%u(1) ack 1", sent + 1, sent + 2);
+		wire_out(w, ". 1:1(0) ack %u win 0", sent + 1);
+	}
+	/* All is read: the peer hears of it at once. */
+	wire_recv(w, sent, (ssize_t)sent);
+	if (!wire_next(w, &note))
+		wire_fail(w, "no window update");
+	WIRE_EQ(w, note.ack.value, sent + 1);
+	WIRE_IN(w, note.win.value, 8 * WIRE_MSS, 65535);
+	wire_idle(w);
+	wire_in(w, ". %u:%u(1460) ack 1", sent + 1, sent + 1 + WIRE_MSS);
+	wire_acked(w, sent + 1 + WIRE_MSS);
+	wire_end(w);
+}
+
+/* RFC 9293 §3.8.6.2.2: the edge waits until it can move by a segment or half the buffer. */
+WIRE_TEST(receiver_avoids_silly_windows)
+{
+	unsigned int sent;
+
+	wire_start(w, .rcvbuf_bytes = 65536);
+	wire_accepted(w, "<mss 1460>", 65535);
+	sent = fill(w, 0);
+	for (unsigned int i = 0; i < 10; i++)
+		wire_recv(w, 100, 100);
+	wire_idle_for(w, SEC(1));
+	/* What a probe hears is 0 or worth sending into. */
+	wire_in(w, ". %u:%u(0) ack 1", sent, sent);
+	wire_out(w, ". 1:1(0) ack %u", sent + 1);
+	WIRE_IN(w, wire_rcv_wnd(w), 0, WIRE_MSS - 1);
+	wire_end(w);
+}
+
+WIRE_TEST(our_scaled_window_never_moves_back)
+{
+	unsigned int shift, sent;
+
+	wire_start(w, .rcvbuf_bytes = 1 << 20);
+	wire_accepted(w, "<mss 1460,nop,wscale 7>", 512);
+	shift = wire_listing(w).rcv_wscale_shift;
+	WIRE_IN(w, shift, 1, 14);
+	sent = fill(w, shift);
+	WIRE_IN(w, sent, 65536, 1 << 20);
+	wire_recv(w, sent, (ssize_t)sent);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* One byte a segment: what the queue holds is charged by memory, so small ones are compacted. */
+WIRE_TEST(small_segments_are_compacted)
+{
+	struct tcp_usage usage;
+
+	wire_start(w, .rcvbuf_bytes = 131072);
+	wire_accepted(w, "<mss 1460>", 65535);
+	for (unsigned int i = 0; i < 3000; i++) {
+		wire_in(w, "P. %u:%u(1) ack 1", 1 + i, 2 + i);
+		wire_skip(w);
+	}
+	tcp_usage(w->engine, &usage);
+	WIRE_IN(w, usage.held_bufs, 1, 64);
+	wire_wait(w, MS(50));
+	wire_skip(w);
+	wire_recv(w, 10000, 3000);
+	wire_skip(w);
+	wire_end(w);
+}
