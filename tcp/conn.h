@@ -181,6 +181,7 @@ struct tcp_conn {
 	uint16_t peer_mss;    /* from its SYN */
 	uint8_t soft_error;   /* errno of the last ICMP error that did not end it */
 	uint8_t probes;       /* sent in a row without any answer */
+	bool repair_now;      /* the next lost segment is sent again whatever cwnd says */
 	uint64_t bytes_acked;
 	uint64_t bytes_received;
 } __attribute__((aligned(64)));

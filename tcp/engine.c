@@ -260,15 +260,15 @@ tcp_conn_reset(struct tcp_conn *c, int error)
 		.seq = c->snd_nxt,
 		.ack = c->rcv_nxt,
 		.flags = TCP_RST | TCP_ACK,
-		.hop = c->hop,
-		.path_flags = c->path_flags,
 	};
 
-	if (c->paths_generation != c->engine->paths_generation && tcp_conn_find_path(c) == 0)
-		reply.hop = c->hop;
-	TCP_COUNT(c->engine, rsts_out);
 	TCP_COUNT(c->engine, established_resets);
-	tcp_transmit_reply(c->engine, &reply);
+	if (tcp_conn_has_path(c)) {
+		TCP_COUNT(c->engine, rsts_out);
+		reply.hop = c->hop;
+		reply.path_flags = c->path_flags;
+		tcp_transmit_reply(c->engine, &reply);
+	}
 	tcp_conn_end(c, error);
 }
 
@@ -381,6 +381,25 @@ tcp_conn_find_path(struct tcp_conn *c)
 	c->path_flags = path.flags;
 	c->paths_generation = e->paths_generation;
 	return 0;
+}
+
+bool
+tcp_conn_has_path(struct tcp_conn *c)
+{
+	uint16_t mtu = c->mtu;
+	int status;
+
+	if (c->paths_generation == c->engine->paths_generation)
+		return true;
+	status = tcp_conn_find_path(c);
+	if (status < 0) {
+		TCP_COUNT(c->engine, tx_no_path);
+		c->soft_error = (uint8_t)-status;
+		return false;
+	}
+	if (c->mtu != mtu && c->state >= TCP_SYN_RECEIVED)
+		tcp_conn_set_mss(c);
+	return true;
 }
 
 uint16_t

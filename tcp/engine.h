@@ -83,6 +83,10 @@ void tcp_conn_start(struct tcp_conn *c);
 /* Finds the path again, after tcp_paths_changed() or before connecting. 0 or a negative errno. */
 int tcp_conn_find_path(struct tcp_conn *c);
 
+/* Whether there is a path; finds it anew if paths changed. Counts, and remembers the error, if not.
+ */
+bool tcp_conn_has_path(struct tcp_conn *c);
+
 /* Sets mss from the path's MTU, the peer's MSS and the user's. */
 void tcp_conn_set_mss(struct tcp_conn *c);
 

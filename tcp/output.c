@@ -148,8 +148,9 @@ send_lost(struct tcp_conn *c)
 	for (struct tcp_sent *s = c->sent_head; s != NULL && tcp_has_unrepaired(c); s = s->next) {
 		if ((s->flags & (SENT_LOST | SENT_RETRANS)) != SENT_LOST)
 			continue;
-		if (tcp_flight_segs(c) >= c->cwnd || !tcp_retransmit(c, s))
+		if ((tcp_flight_segs(c) >= c->cwnd && !c->repair_now) || !tcp_retransmit(c, s))
 			return;
+		c->repair_now = false;
 		if (c->ca_state == CA_RECOVERY)
 			TCP_COUNT(c->engine, fast_retransmits);
 	}
@@ -212,8 +213,6 @@ send_new(struct tcp_conn *c, uint32_t len, bool fin)
 		return false;
 	}
 	TCP_ADD(c->engine, bytes_out, len);
-	if (c->snd_nxt == c->snd_una)
-		c->progress_us = c->engine->now_us;
 	c->snd_nxt += len + fin;
 	c->unsent_bytes -= len;
 	position_advance(&c->unsent_m, &c->unsent_off, len);
@@ -221,6 +220,11 @@ send_new(struct tcp_conn *c, uint32_t len, bool fin)
 		c->snd_sml = c->snd_nxt;
 	if (fin)
 		c->flags |= CONN_FIN_SENT;
+	if (c->sent_segs == 1) {
+		/* RFC 6298 §5.1, whatever the timer was set for before. */
+		c->progress_us = c->engine->now_us;
+		tcp_rtx_restart(c);
+	}
 	return true;
 }
 
@@ -268,15 +272,11 @@ tcp_output(struct tcp_conn *c)
 {
 	if (c->state < TCP_SYN_SENT)
 		return;
-	if (c->paths_generation != c->engine->paths_generation) {
-		int status = tcp_conn_find_path(c);
-
-		if (status < 0) {
-			TCP_COUNT(c->engine, tx_no_path);
-			c->soft_error = (uint8_t)-status;
-		} else if (c->state >= TCP_SYN_RECEIVED) {
-			tcp_conn_set_mss(c);
-		}
+	if (!tcp_conn_has_path(c)) {
+		/* As if it were lost on the way: a timer tries again. */
+		if (c->rtx_at_us == UINT64_MAX)
+			tcp_rtx_restart(c);
+		return;
 	}
 	if (may_send_data(c)) {
 		send_lost(c);

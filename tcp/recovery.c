@@ -33,6 +33,7 @@ enter_recovery(struct tcp_conn *c)
 	c->recover = c->snd_nxt;
 	c->ca_state = CA_RECOVERY;
 	tcp_mark_lost(c, c->sent_head);
+	c->repair_now = true;
 	tcp_mark_dirty(c);
 }
 
@@ -64,8 +65,11 @@ partial_ack(struct tcp_conn *c, const struct tcp_ack *ack)
 	uint32_t arrived = ack->acked_segs > 0 ? ack->acked_segs - 1 : 0;
 
 	c->reno_segs -= RTE_MIN(c->reno_segs, arrived);
-	if (c->sent_head != NULL && (c->sent_head->flags & SENT_RETRANS) == 0)
+	if (c->sent_head != NULL && (c->sent_head->flags & SENT_RETRANS) == 0) {
 		tcp_mark_lost(c, c->sent_head);
+		c->repair_now = true;
+	}
+	c->repair_now = true;
 	tcp_mark_dirty(c);
 }
 

@@ -245,11 +245,18 @@ static ssize_t
 no_room(struct tcp_conn *c)
 {
 	c->flags |= CONN_WANT_ROOM;
-	if (c->rtx_at_us == UINT64_MAX) {
+	return -EAGAIN;
+}
+
+/* No mbuf was free. Where no acknowledgment will bring room, a timer looks again. */
+static ssize_t
+starved(struct tcp_conn *c)
+{
+	if (c->sendq.bytes == 0 && c->rtx_at_us == UINT64_MAX) {
 		c->rtx_at_us = c->engine->now_us + STARVED_RETRY_US;
 		tcp_timers_arm(c);
 	}
-	return -EAGAIN;
+	return no_room(c);
 }
 
 /* A user who now sees no room, by tcp_send_room() or tcp_poll(), hears when there is some. */
@@ -276,7 +283,7 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 	if (n < bytes)
 		c->flags |= CONN_WANT_ROOM;
 	want_room(c);
-	return n > 0 ? (ssize_t)n : no_room(c);
+	return n > 0 ? (ssize_t)n : starved(c);
 }
 
 ssize_t

@@ -118,7 +118,9 @@ persist_timeout(struct tcp_conn *c)
 {
 	if (c->probes == 0)
 		c->progress_us = c->backoffs == 0 ? c->engine->now_us : c->progress_us;
-	if (c->probes > 0 && is_hopeless(c, c->probes)) {
+	/* RFC 6429: an orphan must not be kept for ever by a peer that keeps its window closed. */
+	if ((c->probes > 0 && is_hopeless(c, c->probes)) ||
+	    ((c->flags & CONN_ORPHAN) && c->backoffs >= allowed_retries(c))) {
 		give_up(c);
 		return;
 	}

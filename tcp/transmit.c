@@ -251,6 +251,8 @@ tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mb
 	struct tcp_header *th;
 	bool copy;
 
+	if (!tcp_conn_has_path(c))
+		return false;
 	head = alloc_for(c, m, data_off, len, &copy);
 	if (head == NULL)
 		goto no_mbuf;
@@ -299,12 +301,14 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 		.ack = is_answer ? c->rcv_nxt : 0,
 		.wnd = (uint16_t)RTE_MIN(tcp_initial_rcv_wnd(e, c->rcvbuf_bytes), 0xffffu),
 		.flags = flags,
-		.hop = c->hop,
-		.path_flags = c->path_flags,
 		.options = bytes,
 		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
 
+	if (!tcp_conn_has_path(c))
+		return false;
+	reply.hop = c->hop;
+	reply.path_flags = c->path_flags;
 	if (!tcp_transmit_reply(c->engine, &reply))
 		return false;
 	if (is_answer)

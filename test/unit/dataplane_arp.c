@@ -179,8 +179,8 @@ UNIT_CASE(malformed_packets_are_dropped)
 
 UNIT_CASE(forged_senders_are_not_believed)
 {
-	static const char *const impossible[] = {"127.0.0.1",       "224.0.0.1", "255.255.255.255",
-						 "198.18.0.255",    "10.0.0.1",  "240.0.0.1",
+	static const char *const impossible[] = {"127.0.0.1",    "224.0.0.1", "255.255.255.255",
+						 "198.18.0.255", "10.0.0.1",  "240.0.0.1",
 						 "0.0.0.1"};
 	struct rig *rig = rig_settled();
 	struct frame f = frame_arp(NULL, 1, PEER_MAC, PEER_IP4, RIG_IP4);

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#define T(seconds) (RIG_SETTLED + (uint64_t)((seconds) * RIG_SECOND))
+#define T(seconds) (RIG_SETTLED + (uint64_t)((seconds)*RIG_SECOND))
 
 static struct net_neighbour_news
 told(const char *address, const char *mac_text, bool override, bool solicited)
@@ -226,7 +226,7 @@ UNIT_CASE(news_change_an_entry_by_the_table)
 		const char *mac;
 		bool override, solicited;
 		const char *state; /* of an entry that was REACHABLE */
-		const char *to;	   /* where packets go then */
+		const char *to;    /* where packets go then */
 	} rows[] = {
 		{PEER_MAC, false, false, "REACHABLE", PEER_MAC},
 		{PEER_MAC, true, false, "REACHABLE", PEER_MAC},
@@ -336,7 +336,8 @@ UNIT_CASE(a_table_of_gateways_refuses_others)
 
 UNIT_CASE(hops_that_never_were_are_harmless)
 {
-	static const uint32_t hops[] = {1, 15, 16, 0xffff, 0x10000, 0x1ffff, 0xffff0000, 0xffffffff};
+	static const uint32_t hops[] = {1,       15,      16,         0xffff,
+					0x10000, 0x1ffff, 0xffff0000, 0xffffffff};
 	struct rig *rig = rig_settled();
 
 	rig_resolve(rig, PEER_IP4, PEER_MAC);
@@ -380,5 +381,6 @@ UNIT_MAIN_EAL(UNIT_RUN(a_silent_neighbour_is_asked_three_times_a_second_apart),
 	      UNIT_RUN(news_from_other_lanes_make_no_entries_and_no_news),
 	      UNIT_RUN(strangers_push_out_strangers_and_no_gateway_and_no_peer),
 	      UNIT_RUN(the_least_recently_used_goes_when_all_are_in_use),
-	      UNIT_RUN(a_table_of_gateways_refuses_others), UNIT_RUN(hops_that_never_were_are_harmless),
+	      UNIT_RUN(a_table_of_gateways_refuses_others),
+	      UNIT_RUN(hops_that_never_were_are_harmless),
 	      UNIT_RUN(one_address_on_two_ports_is_two_neighbours))

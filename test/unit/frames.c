@@ -194,8 +194,8 @@ frame_tcp(const char *dst_mac, const char *src_mac, const char *src, const char 
 }
 
 struct frame
-frame_icmp(const char *dst_mac, const char *src_mac, const char *src, const char *dst,
-	   uint8_t type, uint8_t code, uint32_t rest, const void *body, unsigned int n)
+frame_icmp(const char *dst_mac, const char *src_mac, const char *src, const char *dst, uint8_t type,
+	   uint8_t code, uint32_t rest, const void *body, unsigned int n)
 {
 	struct ip_addr s = ip(src);
 	struct frame icmp = {0}, f;

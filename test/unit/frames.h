@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Hand-made Ethernet frames. A frame is plain bytes in a struct, so that a test can spoil any of them
- * before it is sent. Builders complete lengths and checksums; frame_put() appends whatever is wanted.
+ * Hand-made Ethernet frames. A frame is plain bytes in a struct, so that a test can spoil any of
+ * them before it is sent. Builders complete lengths and checksums; frame_put() appends whatever is
+ * wanted.
  */
 #ifndef TERN_TEST_FRAMES_H
 #define TERN_TEST_FRAMES_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An IP layer on a test bench: its frames, TCP packets and news are recorded, its clock is turned by
- * hand, its random numbers are known.
+ * An IP layer on a test bench: its frames, TCP packets and news are recorded, its clock is turned
+ * by hand, its random numbers are known.
  *
- * Port 0 has RIG_MAC, 198.18.0.2/24 and 2001:db8:18::2/64, gateway 198.18.0.254, none for IPv6. Every
- * random number is half of its range: duplicate address detection waits 0.5 s before it asks,
+ * Port 0 has RIG_MAC, 198.18.0.2/24 and 2001:db8:18::2/64, gateway 198.18.0.254, none for IPv6.
+ * Every random number is half of its range: duplicate address detection waits 0.5 s before it asks,
  * ReachableTime is 30 s.
  */
 #ifndef TERN_TEST_NET_RIG_H
