@@ -45,6 +45,8 @@ interop_cleanup()
 	fi
 	ternd_stop
 	netns_del "$NS"
+	# Of a ternd that had to be killed.
+	rm -rf "$TERN_SOCKET" "/var/run/dpdk/$NAME"
 	hugepages_restore
 	rm -rf "$tmp"
 	exit $status

@@ -14,11 +14,14 @@ run_pid=
 # Whatever happens, what was started here is ended.
 run_cleanup()
 {
+	local status=$?
 	if [ -n "$run_pid" ] && kill -TERM "$run_pid" 2>/dev/null; then
 		wait_for 20 sh -c "! kill -0 $run_pid"
 	fi
+	(exit $status)
+	interop_cleanup
 }
-trap 'run_cleanup; interop_cleanup' EXIT
+trap run_cleanup EXIT
 
 nothing_left()
 {
@@ -72,7 +75,6 @@ daemon=$(sed -n 's/^ternd runs (pid \([0-9]*\)).*/\1/p' "$tmp/run.log")
 kill -KILL "$daemon"
 ended 137 "ternd's death"
 grep -q 'ternd ended with status 137' "$tmp/run.log" || fail "ternd's death is not told: $(cat "$tmp/run.log")"
-rm -f /run/tern/tap.sock
 
 # Another configuration, with other addresses.
 conf
