@@ -38,7 +38,7 @@ log=$tmp/ternd.log
 interop_cleanup()
 {
 	local status=$?
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	if [ $status -ne 0 ] && [ $status -ne 77 ] && [ -s "$log" ]; then
 		say "---- ternd said:"
 		tail -n 40 "$log"
@@ -55,6 +55,8 @@ trap interop_cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
+# Whoever read our output is gone: bash would end without the exit trap.
+trap 'exit 141' PIPE
 
 # fail WHY: ends the test.
 fail()
