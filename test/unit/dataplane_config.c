@@ -28,8 +28,6 @@ read_bytes(const char *bytes, size_t n, int *status)
 	*status = config_read(path, &config, stream);
 	fclose(stream);
 	unlink(path);
-	if (errors == NULL)
-		abort();
 	return errors;
 }
 
@@ -49,7 +47,8 @@ refused(const char *text, const char *wanted)
 	errors = read_text(text, &status);
 	snprintf(copy, sizeof(copy), "%s", wanted);
 	UNIT_EQ(status, -1);
-	while ((part = strsep(&rest, "|")) != NULL) {
+	CU_ASSERT_PTR_NOT_NULL(errors);
+	while ((part = strsep(&rest, "|")) != NULL && errors != NULL) {
 		if (strstr(errors, part) == NULL)
 			printf("\n  in\n%s\n  expected \"%s\" among\n%s", text, part, errors);
 		CU_ASSERT(strstr(errors, part) != NULL);
