@@ -47,10 +47,12 @@ WIRE_TEST(congestion_avoidance)
 	wire_out(w, ". 1:1461(1460) ack 1");
 	wire_in(w, ". 1:1(0) ack 14601 win 8192");
 	wire_send_all(w);
+	wire_skip(w);
 	/* Up to ssthresh by slow start, if the recovery ended below it. */
 	for (unsigned int i = 0; i < 10 && wire_listing(w).cwnd_segs < 5; i++) {
 		acked += WIRE_MSS;
 		wire_in(w, "+1ms . 1:1(0) ack %u win 8192", acked);
+		wire_skip(w);
 	}
 	for (unsigned int round = 0; round < 5; round++) {
 		cwnd = wire_listing(w).cwnd_segs;

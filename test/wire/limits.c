@@ -237,3 +237,47 @@ WIRE_TEST(initial_sequence_numbers)
 	WIRE_IN(w, (int32_t)(later - first), 100000, INT32_MAX);
 	wire_end(w);
 }
+
+static uint32_t
+iss_now(struct wire *w)
+{
+	wire_again(w, 1 << 20);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_skip(w);
+	wire_in(w, "R 1:1(0)");
+	wire_skip(w);
+	return w->flow->iss;
+}
+
+/* Waits for an initial sequence number just below 2^32, so that ours wrap as the peer's do. */
+WIRE_TEST(our_sequence_numbers_wrap)
+{
+	uint32_t first, per_second, left;
+	struct note note;
+	unsigned int next = 1;
+
+	wire_start(w);
+	wire_listen(w, 16);
+	first = iss_now(w);
+	wire_wait(w, SEC(1));
+	per_second = iss_now(w) - first;
+	WIRE_IN(w, per_second, 100000, 100000000);
+	left = UINT32_MAX - first - per_second;
+	wire_wait(w, (uint64_t)(left - 20000) * SEC(1) / per_second);
+	left = UINT32_MAX - iss_now(w);
+	WIRE_IN(w, left, 1000, 100000);
+	wire_again(w, 1 << 20);
+	wire_accepted(w, "<mss 1460>", 65535);
+	while (next < 1 + 200000) {
+		while (wire_next(w, &note)) {
+			WIRE_EQ(w, note.seq.value, next);
+			next += note.bytes.value;
+		}
+		wire_in(w, "+1ms . 1:1(0) ack %u", next);
+		if (w->flow->queued < 200000)
+			wire_send(w, 10000, 10000);
+	}
+	wire_skip(w);
+	wire_used(w, queued_bufs, 0);
+	wire_end(w);
+}

@@ -175,6 +175,35 @@ WIRE_TEST(what_is_no_duplicate_ack)
 	wire_end(w);
 }
 
+/* With more to send, the window after recovery is about half, and what is in flight keeps to it. */
+WIRE_TEST(recovery_with_more_to_send)
+{
+	unsigned int highest = 14601, retransmitted = 0;
+	struct note note;
+
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, 30 * WIRE_MSS, 30 * WIRE_MSS);
+	WIRE_EQ(w, wire_skip(w), 10);
+	for (unsigned int i = 0; i < 9; i++) {
+		wire_in(w, "+1ms . 1:1(0) ack 1");
+		while (wire_next(w, &note)) {
+			retransmitted += note.seq.value == 1;
+			if (note.seq.value + note.bytes.value > highest)
+				highest = note.seq.value + note.bytes.value;
+		}
+	}
+	WIRE_EQ(w, retransmitted, 1);
+	/* RFC 5681 §3.2 step 2: what limited transmit sent does not count. */
+	WIRE_EQ(w, wire_listing(w).ssthresh_segs, 5);
+	/* RFC 3042 and RFC 5681 §3.2 step 4 let some new segments out. */
+	WIRE_IN(w, highest, 14601, 14601 + 6 * WIRE_MSS);
+	wire_in(w, "+5ms . 1:1(0) ack %u", highest);
+	WIRE_IN(w, wire_listing(w).cwnd_segs, 2, 8); /* Linux lets the last ACK raise it again */
+	WIRE_IN(w, wire_skip(w), 1, 8);
+	wire_end(w);
+}
+
 /* Duplicate ACKs without anything in flight mean nothing. */
 WIRE_TEST(duplicate_acks_when_idle)
 {
