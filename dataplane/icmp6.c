@@ -18,6 +18,7 @@ enum {
 	MIN_MTU = 1280,        /* RFC 8200 §5 */
 	QUOTED_EXTENSIONS = 8, /* extension headers stepped over in a quote */
 	QUOTED_EXTENSION_BYTES = 256,
+	ERROR_EXTENSIONS = 16, /* looked through for the protocol of a packet at fault */
 };
 
 /* The errno of a destination unreachable code, as Linux gives it to sockets. */
@@ -232,20 +233,30 @@ icmp6_input(struct net *net, struct packet *p)
 	message_input(net, p, icmp->type);
 }
 
-/* Whether a packet is itself an error, or a redirect: none is answered with an error. */
+/*
+ * Whether a packet is itself an error, or a redirect: none is answered with an error. The walk over
+ * extension headers may have stopped before what tells; it goes on here, without judging.
+ */
 static bool
-is_error(const struct packet *p, const struct ip6_header *ip)
+is_error(const struct packet *p)
 {
-	uint8_t next = p->next_at == offsetof(struct ip6_header, proto)
-			       ? ip->proto
-			       : *rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->next_at);
-	const uint8_t *type;
-	uint8_t copy;
+	uint8_t kind = *rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->next_at);
+	uint32_t at = p->l3_len;
+	struct ip6_extension copy;
 
-	if (next != IP_PROTO_ICMP6)
-		return false;
-	type = rte_pktmbuf_read(p->m, p->l3_len, sizeof(copy), &copy);
-	return type == NULL || *type < ICMP6_INFORMATIONAL || *type == ICMP6_REDIRECT;
+	for (unsigned int n = 0; n < ERROR_EXTENSIONS; n++) {
+		const struct ip6_extension *ext = rte_pktmbuf_read(p->m, at, sizeof(copy), &copy);
+
+		if (kind == IP_PROTO_ICMP6) /* its type lies where an extension's `next` does */
+			return ext == NULL || ext->next < ICMP6_INFORMATIONAL ||
+			       ext->next == ICMP6_REDIRECT;
+		if (ext == NULL || (kind != IP6_HOP_BY_HOP && kind != IP6_ROUTING &&
+				    kind != IP6_FRAGMENT && kind != IP6_DESTINATION))
+			return false;
+		at += kind == IP6_FRAGMENT ? 8u : 8u + ext->len * 8u;
+		kind = ext->next;
+	}
+	return true; /* who hides it so well shall not have an answer */
 }
 
 /* RFC 4443 §2.4 e; an unknown option of a group packet alone is worth an error to many. */
@@ -260,7 +271,7 @@ icmp6_error(struct net *net, const struct packet *p, uint8_t type, uint8_t code,
 	struct rte_mbuf *m;
 
 	if ((p->ip_group && (type != ICMP6_PARAMETER_PROBLEM || code != ICMP6_PROBLEM_OPTION)) ||
-	    p->from_own || ip_is_any(&to) || is_error(p, ip) ||
+	    p->from_own || ip_is_any(&to) || is_error(p) ||
 	    !answer_source(net, p, &to, &sent_to, &src) || !icmp_may_send(net))
 		return;
 	m = icmp_error_build(net, p->m, fixed, quote);
