@@ -9,10 +9,12 @@
  *                              ▼
  *                          DUPLICATE
  *
- * A link-local address that is a duplicate is replaced, up to three times, by one made from a hash
- * of the MAC address (as RFC 7217 §6 does; without its secret, since link-local addresses leave no
- * trace beyond the link, and every lane must come to the same). That is no theory: a tap device
- * gives the same MAC address, and so the same first link-local address, to both of its ends.
+ * A link-local address is made from the MAC address: as it is (RFC 2464 §4) where that is
+ * universal, as a hash of it (in RFC 7217's manner) where it is locally administered, and so may
+ * not be alone. That is no theory: a tap device gives the same MAC address to both of its ends, and
+ * the kernel's end would lose its own address to ours. One that is a duplicate nevertheless is
+ * replaced up to three times by other hashes (RFC 7217 §6; without its secret, since link-local
+ * addresses leave no trace beyond the link, and every lane must come to the same).
  *
  * A lane that does not announce goes through the same states in silence.
  *
@@ -210,6 +212,14 @@ link_local_hashed(const struct rte_ether_addr *mac, uint8_t dad_counter)
 	return ip_from6(b);
 }
 
+/* The first choice of a port's link-local address. */
+static struct ip_addr
+link_local(const struct rte_ether_addr *mac)
+{
+	return rte_is_local_admin_ether_addr(mac) ? link_local_hashed(mac, 0)
+						  : link_local_eui64(mac);
+}
+
 /* Takes over one port's addresses. Returns 0, -EINVAL. */
 static int
 port_addresses(struct net *net, uint16_t port, const struct config_port *config)
@@ -236,7 +246,7 @@ port_addresses(struct net *net, uint16_t port, const struct config_port *config)
 		return -EINVAL;
 	if (has_link_local)
 		return 0;
-	ip = link_local_eui64(&net->ports[port].mac);
+	ip = link_local(&net->ports[port].mac);
 	address_append(net, &ip, 64, port);
 	net->addresses[net->n_addresses - 1].generated = true;
 	return 0;
@@ -319,7 +329,7 @@ address_is_duplicate(struct net *net, struct address *a)
 	a->state = NET_ADDRESS_DUPLICATE;
 	schedule(net, a, ADDRESS_QUIET, UINT64_MAX);
 	if (a->generated && a->dad_counter < LINK_LOCAL_TRIES) {
-		a->ip = link_local_hashed(&net->ports[a->port].mac, a->dad_counter++);
+		a->ip = link_local_hashed(&net->ports[a->port].mac, ++a->dad_counter);
 		start(net, a);
 	} else if (a->generated) {
 		nd_seek_router(net, &net->ports[a->port]);

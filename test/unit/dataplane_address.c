@@ -211,6 +211,23 @@ UNIT_CASE(a_duplicate_link_local_address_is_replaced_three_times)
 	rig_free(rig);
 }
 
+UNIT_CASE(a_local_mac_address_is_hashed)
+{
+	struct rig *rig = rig_new();
+	struct ip_addr eui64 = ip("fe80::ff:fe00:2");
+	struct net_address_listing listing[4];
+	uint32_t cursor = 0;
+
+	rig->ports[0].mac = mac("02:00:00:00:00:02");
+	rig_start(rig);
+	rig_until(rig, RIG_SETTLED);
+	UNIT_EQ(net_list_addresses(rig->net, &cursor, listing, 4), 3);
+	CU_ASSERT(ip_is_link_local6(&listing[2].ip) && !ip_eq(&listing[2].ip, &eui64));
+	UNIT_EQ(listing[2].state, NET_ADDRESS_PREFERRED);
+	UNIT_EQ(net_address_state(rig->net, &eui64), NET_ADDRESS_NONE);
+	rig_free(rig);
+}
+
 UNIT_CASE(lanes_agree_on_the_replacement)
 {
 	struct rig *a = rig_new(), *b = rig_new();
@@ -351,7 +368,7 @@ UNIT_MAIN_EAL(UNIT_RUN(detection_and_announcement_keep_their_times), UNIT_RUN(ob
 	      UNIT_RUN(our_own_question_come_back_is_no_objection),
 	      UNIT_RUN(who_asks_for_a_tentative_address_is_not_answered),
 	      UNIT_RUN(a_duplicate_link_local_address_is_replaced_three_times),
-	      UNIT_RUN(lanes_agree_on_the_replacement),
+	      UNIT_RUN(a_local_mac_address_is_hashed), UNIT_RUN(lanes_agree_on_the_replacement),
 	      UNIT_RUN(a_link_that_comes_back_is_announced_to),
 	      UNIT_RUN(detection_waits_for_the_link), UNIT_RUN(prefixes_are_compared_bit_by_bit),
 	      UNIT_RUN(addresses_nobody_can_have_are_refused), UNIT_RUN(full_ports_fit))

@@ -101,7 +101,7 @@ UNIT_CASE(a_solicitation_is_answered_and_its_sender_remembered)
 	CU_ASSERT(ip_eq(&a, &peer));
 	a = frame_ip6_at(na, TARGET);
 	CU_ASSERT(ip_eq(&a, &us));
-	CU_ASSERT(memcmp(na->b + OPTION, "\2\1\2\0\0\0\0\2", 8) == 0);
+	CU_ASSERT(memcmp(na->b + OPTION, "\2\1\0\26\76\0\0\2", 8) == 0);
 	CU_ASSERT_STRING_EQUAL(rig_state(rig, PEER_IP6), "STALE");
 	rig_free(rig);
 }
@@ -183,7 +183,7 @@ UNIT_CASE(asking_and_being_answered)
 	CU_ASSERT(ip_eq(&a, &peer));
 	UNIT_EQ(ns->b[HOP_LIMIT], 255);
 	CU_ASSERT(frame_icmp_cksum_ok(ns));
-	CU_ASSERT(memcmp(ns->b + OPTION, "\1\1\2\0\0\0\0\2", 8) == 0);
+	CU_ASSERT(memcmp(ns->b + OPTION, "\1\1\0\26\76\0\0\2", 8) == 0);
 	rig_in(rig, &f);
 	CU_ASSERT_STRING_EQUAL(rig_state(rig, PEER_IP6), "REACHABLE");
 	UNIT_EQ(rig->n_out, 2);

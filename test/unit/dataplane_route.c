@@ -69,7 +69,7 @@ UNIT_CASE(the_longest_prefix_leads)
 UNIT_CASE(a_bound_link_local_address_chooses_its_port)
 {
 	struct rig *rig = two_ports();
-	struct ip_addr to = ip(PEER_LINK_LOCAL), from = ip("fe80::ff:fe00:102");
+	struct ip_addr to = ip(PEER_LINK_LOCAL), from = ip("fe80::216:3eff:fe00:102");
 	struct tcp_path path;
 
 	UNIT_EQ(net_path(rig->net, &to, &from, &path), 0);

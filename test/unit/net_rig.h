@@ -14,10 +14,10 @@
 #include "frames.h"
 #include "unit.h"
 
-#define RIG_MAC "02:00:00:00:00:02"
+#define RIG_MAC "00:16:3e:00:00:02"
 #define RIG_IP4 "198.18.0.2"
 #define RIG_IP6 "2001:db8:18::2"
-#define RIG_LINK_LOCAL "fe80::ff:fe00:2" /* by EUI-64 */
+#define RIG_LINK_LOCAL "fe80::216:3eff:fe00:2" /* by EUI-64 */
 #define PEER_MAC "02:00:00:00:00:01"
 #define PEER_IP4 "198.18.0.1"
 #define PEER_IP6 "2001:db8:18::1"
