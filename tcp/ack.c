@@ -60,45 +60,31 @@ take_window(struct tcp_conn *c, const struct tcp_segment *seg)
 	return wnd != before;
 }
 
+/* One record is acknowledged whole. */
 static void
-sent_remove_head(struct tcp_conn *c)
+acknowledge_record(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 {
-	struct tcp_sent *s = c->sent_head;
-
-	c->sent_head = s->next;
-	if (c->sent_head == NULL)
-		c->sent_tail = NULL;
-	c->sent_segs--;
-	c->lost_segs -= (s->flags & SENT_LOST) != 0;
-	c->retrans_segs -= (s->flags & SENT_RETRANS) != 0;
-	slab_put(&c->engine->sents, s);
-}
-
-/* Cuts the acknowledged part off a record that is acknowledged in part. */
-static void
-sent_trim_head(struct tcp_sent *s, seq_t ack)
-{
-	uint32_t n = ack - s->seq;
-
-	if (s->flags & SENT_SYN) {
-		s->flags &= (uint8_t)~SENT_SYN;
-		n--;
-	}
-	s->seq = ack;
-	while (n > 0 && s->m != NULL) {
-		uint32_t part = (uint32_t)s->m->data_off + s->m->data_len - s->data_off;
-
-		if (n < part) {
-			s->data_off += n;
-			return;
+	if ((s->flags & SENT_EVER_RETRANS) == 0) {
+		/* The oldest: the peer may have waited for a second segment to acknowledge. */
+		if (ack->rtt_us < 0 && (s->flags & SENT_SACKED) == 0)
+			ack->rtt_us = (int64_t)(ack->now_us - s->sent_us);
+		if ((s->flags & SENT_SACKED) == 0) {
+			if (seq_leq(s->end, c->recover))
+				ack->original_arrived = true;
+			if (seq_lt(s->seq, ack->fack_before) && seq_lt(s->seq, ack->reordered_from))
+				ack->reordered_from = s->seq;
 		}
-		n -= part;
-		s->m = s->m->next;
-		s->data_off = s->m != NULL ? s->m->data_off : 0;
 	}
+	if ((s->flags & SENT_SACKED) == 0) {
+		tcp_rack_delivered(c, s, ack);
+		ack->delivered_segs++;
+		c->delivered_segs++;
+	}
+	ack->acked_segs++;
+	tcp_sent_remove(c, s);
 }
 
-/* Removes what `ack` covers; fills in the record. */
+/* Removes what SEG.ACK covers; fills in the record. */
 static void
 acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 {
@@ -107,22 +93,18 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 	bool ambiguous = false;
 	struct tcp_sent *s;
 
-	while ((s = c->sent_head) != NULL && seq_leq(s->end, seg->ack)) {
+	while ((s = TAILQ_FIRST(&c->sent)) != NULL && seq_leq(s->end, seg->ack)) {
 		bytes -= ((s->flags & SENT_SYN) != 0) + ((s->flags & SENT_FIN) != 0);
 		ambiguous |= (s->flags & SENT_EVER_RETRANS) != 0;
-		/* The oldest: the peer may have waited for a second segment to acknowledge. */
-		if (ack->rtt_us < 0)
-			ack->rtt_us = (int64_t)(ack->now_us - s->sent_us);
-		ack->acked_segs++;
-		sent_remove_head(c);
+		acknowledge_record(c, s, ack);
 	}
 	/* Before the bytes go: the record may point into the first mbuf that stays. */
 	if (s != NULL && seq_lt(s->seq, seg->ack)) {
 		bytes -= (s->flags & SENT_SYN) != 0;
-		sent_trim_head(s, seg->ack);
+		tcp_sent_trim(s, seg->ack);
 	}
 	if (ambiguous)
-		ack->rtt_us = -1;
+		ack->rtt_us = -1; /* Karn: RFC 6298 §3 */
 	if (bytes > 0) {
 		uint32_t bufs = c->sendq.bufs;
 
@@ -132,8 +114,11 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 		TCP_ADD(e, bytes_acked, bytes);
 	}
 	ack->acked_bytes = bytes;
+	ack->una_advanced = true;
 	c->snd_una = seg->ack;
 	c->progress_us = ack->now_us;
+	if (seq_lt(c->rack.fack, c->snd_una))
+		c->rack.fack = c->snd_una;
 }
 
 /* RFC 7323 §4.1: the echoed timestamp, in milliseconds, where no transmission gives a sample. */
@@ -157,30 +142,57 @@ tell_room(struct tcp_conn *c)
 	}
 }
 
-static void
-ack_new_data(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
-{
-	acknowledge(c, seg, ack);
-	c->dupacks = 0;
-	c->backoffs = 0;
-	c->soft_error = 0;
-	tcp_rtt_sample(c, ack->rtt_us >= 0 ? ack->rtt_us : timestamp_rtt(c, seg));
-	tcp_recovery_ack(c, seg, ack, false);
-	if (c->ca_state == CA_OPEN || (c->ca_state == CA_LOSS && c->cwnd < c->ssthresh))
-		c->cc->acked(c, ack);
-	tcp_rtx_restart(c);
-	tell_room(c);
-	if (c->unsent_bytes > 0 || c->lost_segs > 0 ||
-	    (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE)
-		tcp_mark_dirty(c);
-}
-
 /* RFC 5681 §2, RFC 9293: neither data nor news, while data is outstanding. */
 static bool
 is_duplicate(const struct tcp_conn *c, const struct tcp_segment *seg, bool window_changed)
 {
-	return c->sent_head != NULL && seg->len == 0 && (seg->flags & (TCP_SYN | TCP_FIN)) == 0 &&
-	       !window_changed;
+	return !TAILQ_EMPTY(&c->sent) && seg->ack == c->snd_una && seg->len == 0 &&
+	       (seg->flags & (TCP_SYN | TCP_FIN)) == 0 && !window_changed;
+}
+
+static void
+take_rtt(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack)
+{
+	int64_t rtt_us = ack->rtt_us;
+
+	if (rtt_us < 0 && ack->sack_rtt_us >= 0)
+		rtt_us = ack->sack_rtt_us;
+	if (rtt_us < 0 && ack->una_advanced)
+		rtt_us = timestamp_rtt(c, seg);
+	tcp_rack_min_rtt(c, rtt_us);
+	tcp_rtt_sample(c, rtt_us);
+	/* Karn: a backed-off RTO stands until a sample says otherwise, RFC 6298 §3. */
+	if (rtt_us >= 0)
+		c->backoffs = 0;
+}
+
+/* Whether the window may grow: not while it is being reduced, not for what recovery repairs. */
+static bool
+may_grow(const struct tcp_conn *c, const struct tcp_ack *ack)
+{
+	if (c->ca_state == CA_CWR || c->ca_state == CA_RECOVERY)
+		return false;
+	return c->reordering > TCP_REORDERING ? ack->delivered_segs > 0 : ack->una_advanced;
+}
+
+static void
+ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+{
+	if (ack->una_advanced) {
+		c->dupacks = 0;
+		c->soft_error = 0;
+	}
+	tcp_note_reordering(c, ack);
+	take_rtt(c, seg, ack);
+	tcp_tlp_ack(c, seg, ack);
+	tcp_recovery_ack(c, seg, ack);
+	if (ack->una_advanced)
+		c->retries = 0;
+	if (may_grow(c, ack))
+		c->cc->acked(c, ack);
+	/* RACK may have set its own time. */
+	if (ack->una_advanced && (c->rtx_kind != RTX_REORDER || c->rtx_at_us <= ack->now_us))
+		tcp_rtx_restart(c);
 }
 
 bool
@@ -189,8 +201,11 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 	struct tcp_engine *e = c->engine;
 	struct tcp_ack ack = {
 		.rtt_us = -1,
+		.sack_rtt_us = -1,
 		.now_us = e->now_us,
 		.flight_before = tcp_flight_segs(c),
+		.fack_before = c->rack.fack,
+		.reordered_from = c->snd_nxt,
 		.cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0,
 	};
 	bool window_changed;
@@ -198,25 +213,46 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 	if (seq_gt(seg->ack, c->snd_nxt) || seq_lt(seg->ack, c->snd_una - c->max_wnd)) {
 		/* RFC 5961 §5.2 */
 		TCP_COUNT(e, drop_ack_invalid);
-		if (tcp_may_challenge(e))
+		if (tcp_may_challenge(e, &c->oow_ack_ms))
 			tcp_ack_now(c);
 		return false;
 	}
 	c->probes = 0;
-	if (seq_lt(seg->ack, c->snd_una))
-		return true; /* old, and harmless: its payload may still be news */
+	if (seq_lt(seg->ack, c->snd_una)) {
+		/* Old and harmless: its payload may still be news, and so may its SACK blocks. */
+		if (seg->opt.n_sack > 0 && (c->flags & CONN_SACK)) {
+			tcp_sack_arrives(c, seg, &ack);
+			ack_with_news(c, seg, &ack);
+		}
+		return true;
+	}
 	window_changed = take_window(c, seg);
+	ack.is_dup = is_duplicate(c, seg, window_changed);
 	if (seq_gt(seg->ack, c->snd_una)) {
 		/* In slow start Linux grows while half of the window is used. */
 		ack.cwnd_limited |= c->cwnd < c->ssthresh && c->cwnd < 2 * ack.flight_before;
 		c->flags &= ~CONN_CWND_LIMITED;
-		ack_new_data(c, seg, &ack);
-	} else if (is_duplicate(c, seg, window_changed)) {
+		acknowledge(c, seg, &ack);
+	}
+	if (seg->opt.n_sack > 0 && (c->flags & CONN_SACK))
+		tcp_sack_arrives(c, seg, &ack);
+	if (ack.is_dup) {
 		TCP_COUNT(e, dupacks_in);
 		c->dupacks = (uint8_t)RTE_MIN(c->dupacks + 1, 255);
-		tcp_recovery_ack(c, seg, &ack, true);
 	}
-	if (c->sent_head == NULL)
+	if (ack.una_advanced || ack.is_dup || ack.sacked_segs > 0 || ack.dsack)
+		ack_with_news(c, seg, &ack);
+	if (ack.una_advanced) {
+		tell_room(c);
+		if (c->unsent_bytes > 0 || c->unrepaired_segs > 0 ||
+		    (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE)
+			tcp_mark_dirty(c);
+	}
+	if (TAILQ_EMPTY(&c->sent)) {
+		/* The window has opened: what persist backed off is no longer. */
+		if (window_changed && c->snd_wnd > 0)
+			c->backoffs = 0;
 		tcp_rtx_restart(c);
+	}
 	return true;
 }

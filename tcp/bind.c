@@ -167,7 +167,7 @@ tcp_listen(struct tcp_conn *c, int backlog)
 		c->bound->backlog = backlog;
 		return 0;
 	}
-	if (c->state != TCP_CLOSED || c->error != 0)
+	if (c->state != TCP_CLOSED || c->error != 0 || (c->flags & CONN_WAS_CONNECTED))
 		return -EINVAL;
 	if (c->bound == NULL) {
 		struct tcp_endpoint any = {0};

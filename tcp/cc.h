@@ -16,21 +16,33 @@ struct tcp_conn;
 
 /* What one acknowledgment told. */
 struct tcp_ack {
-	uint32_t acked_bytes;   /* newly acknowledged in sequence */
-	uint32_t acked_segs;    /* transmissions that left the network */
-	int64_t rtt_us;         /* sample; < 0: none */
-	uint32_t flight_before; /* segments in flight before it */
-	bool cwnd_limited;      /* the window, not the application, held us back */
 	uint64_t now_us;
+	uint32_t acked_bytes;    /* newly acknowledged in sequence */
+	uint32_t acked_segs;     /* transmissions newly acknowledged in sequence */
+	uint32_t sacked_segs;    /* newly SACKed */
+	uint32_t delivered_segs; /* newly known to have arrived, in either way */
+	uint32_t flight_before;  /* segments in flight before it */
+	int64_t rtt_us;          /* sample from what was acknowledged in sequence; < 0: none */
+	int64_t sack_rtt_us;     /* sample from what was SACKed; < 0: none */
+	uint32_t fack_before;    /* highest sequence number known to have arrived before it */
+	uint32_t reordered_from; /* lowest that was overtaken; fack_before or above: none */
+	bool una_advanced;
+	bool is_dup;           /* a duplicate acknowledgment, RFC 5681 §2 */
+	bool dsack;            /* something arrived twice */
+	bool tlp_dsacked;      /* the loss probe did */
+	bool original_arrived; /* something never sent again, from before the time-out */
+	bool cwnd_limited;     /* the window, not the application, held us back */
 };
 
 struct tcp_cc_ops {
 	const char *name;
 	void (*start)(struct tcp_conn *c);
-	/* Grows cwnd; not called during recovery. */
+	/* Grows cwnd; not called while the window is being reduced. */
 	void (*acked)(struct tcp_conn *c, const struct tcp_ack *ack);
-	/* The slow start threshold after a loss with `flight` segments in flight; at least 2. */
-	uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight);
+	/* The slow start threshold after a loss; at least 2. */
+	uint32_t (*ssthresh)(struct tcp_conn *c);
+	/* A retransmission time-out has happened; may be NULL. */
+	void (*timeout)(struct tcp_conn *c);
 };
 
 /* By name, or NULL. */

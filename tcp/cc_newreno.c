@@ -14,7 +14,7 @@ newreno_start(struct tcp_conn *c)
 static void
 newreno_acked(struct tcp_conn *c, const struct tcp_ack *ack)
 {
-	uint32_t left = ack->acked_segs;
+	uint32_t left = ack->delivered_segs;
 
 	/* RFC 5681 §3.1, RFC 7661: a window that is not used does not grow. */
 	if (!ack->cwnd_limited)
@@ -29,10 +29,10 @@ newreno_acked(struct tcp_conn *c, const struct tcp_ack *ack)
 }
 
 static uint32_t
-newreno_ssthresh(struct tcp_conn *c, uint32_t flight)
+newreno_ssthresh(struct tcp_conn *c)
 {
 	c->cwnd_count = 0;
-	return flight / 2 > 2 ? flight / 2 : 2;
+	return c->cwnd / 2 > 2 ? c->cwnd / 2 : 2;
 }
 
 const struct tcp_cc_ops tcp_cc_newreno = {

@@ -14,6 +14,7 @@
 
 #include "cc.h"
 #include "mbufq.h"
+#include "options.h"
 #include "seq.h"
 #include "tcp.h"
 #include "timer_wheel.h"
@@ -48,15 +49,27 @@ enum {
 	CONN_DEAD = 1u << 21,      /* freed; may still wait to leave these lists */
 	CONN_ACCEPTING = 1u << 22, /* in its listener's accept queue */
 	CONN_IN_FLOWS = 1u << 23,
-	CONN_WAS_CONNECTED = 1u << 24,
-	CONN_ACTIVE = 1u << 25, /* opened by us */
+	CONN_ACTIVE = 1u << 24,    /* opened by us */
+	CONN_SACK = 1u << 25,      /* RFC 2018, negotiated */
+	CONN_DSACK_DUE = 1u << 26, /* the next acknowledgment reports dsack, RFC 2883 */
+	CONN_FIN_KNOWN = 1u << 27, /* the peer's FIN has been seen, in order or not */
+	CONN_WAS_CONNECTED = 1u << 28,
 };
 
-/* Loss recovery's state. */
+/* Loss recovery's state, in Linux's terms. */
 enum tcp_ca_state {
 	CA_OPEN,
+	CA_DISORDER, /* something arrived out of order, or twice; nothing is known to be lost */
+	CA_CWR,      /* the window is being reduced for another reason than loss */
 	CA_RECOVERY, /* fast recovery, until snd_una reaches recover */
 	CA_LOSS,     /* after a retransmission time-out, likewise */
+};
+
+/* What rtx_at_us is for. */
+enum tcp_rtx_kind {
+	RTX_TIMEOUT, /* RFC 6298; or persist, RFC 9293 §3.8.6.1, while nothing is in flight */
+	RTX_REORDER, /* RACK waits for what may only be reordered, RFC 8985 §6.2 step 5 */
+	RTX_TLP,     /* tail loss probe, RFC 8985 §7 */
 };
 
 /* Flags of a transmission record. */
@@ -66,28 +79,71 @@ enum {
 	SENT_EVER_RETRANS = 1 << 2, /* no RTT sample from it: Karn, RFC 6298 §3 */
 	SENT_SYN = 1 << 3,
 	SENT_FIN = 1 << 4,
+	SENT_SACKED = 1 << 5,    /* the peer has it, RFC 2018 */
+	SENT_IN_FLIGHT = 1 << 6, /* on the list by time */
 };
 
 /*
  * One transmission awaiting acknowledgment; they cover [snd_una, snd_nxt) in order and without gap.
  * SYN and FIN, which take a sequence number and no byte, share a record with the bytes beside them.
+ *
+ * Those in flight, neither known to have arrived nor taken for lost, are also listed in the order
+ * in which they were sent last: RACK looks at the oldest only.
  */
 struct tcp_sent {
-	struct tcp_sent *next;
-	uint64_t sent_us;   /* last time it was sent */
+	TAILQ_ENTRY(tcp_sent) link;    /* by sequence */
+	TAILQ_ENTRY(tcp_sent) by_time; /* while SENT_IN_FLIGHT */
+	uint64_t sent_us;              /* last time it was sent */
 	struct rte_mbuf *m; /* where its bytes start in the send queue; NULL without bytes */
 	uint32_t data_off;  /* of its first byte in m, from buf_addr */
 	seq_t seq, end;
 	uint8_t flags;
 };
 
+TAILQ_HEAD(tcp_sent_list, tcp_sent);
+
+static_assert(sizeof(struct tcp_sent) <= 64, "a record is one cache line");
+
+/* RFC 8985 §5.3, in its names. */
+struct tcp_rack {
+	uint64_t xmit_us; /* when the latest sent of what has arrived was sent */
+	seq_t end_seq;    /* its end */
+	uint32_t rtt_us;
+	uint32_t min_rtt_us; /* over the connection's life; 0: none */
+	seq_t fack;          /* highest sequence number known to have arrived */
+	seq_t dsack_round;   /* RACK.dsack_round: reo_wnd_mult grows once a round trip */
+	uint8_t reo_wnd_mult;
+	uint8_t reo_wnd_persist; /* recoveries until reo_wnd_mult falls back */
+	bool reordering_seen;
+	bool dsack_in_round;
+};
+
+/* RFC 6937, in its names; in segments. */
+struct tcp_prr {
+	uint32_t prior_cwnd; /* RecoverFS is its counterpart */
+	uint32_t delivered;
+	uint32_t out;
+};
+
+/* What it takes to see that a reduction of the window was unfounded, and to take it back. */
+struct tcp_undo {
+	bool possible;
+	seq_t marker;        /* snd_una at the reduction */
+	int32_t retrans;     /* retransmissions since, less those that a DSACK called needless */
+	uint32_t retrans_ts; /* our timestamp at the first of them: RFC 3522; 0: none */
+	uint32_t prior_cwnd;
+	uint32_t prior_ssthresh;
+};
+
 /* Bytes [seq, seq + q.bytes) that arrived before what precedes them. */
 struct tcp_range {
 	struct tcp_range *next;
+	TAILQ_ENTRY(tcp_range) by_news; /* latest first: RFC 2018 §4 */
 	seq_t seq;
-	bool fin; /* a FIN follows the bytes */
 	struct mbufq q;
 };
+
+TAILQ_HEAD(tcp_range_list, tcp_range);
 
 /*
  *       acknowledged       sent, in flight        may be sent        not yet
@@ -121,7 +177,7 @@ struct tcp_conn {
 	uint8_t backoffs;         /* RTOs or probes in a row without progress */
 	uint8_t error;            /* errno to report, once */
 	uint8_t ttl;
-	struct tcp_sent *sent_head; /* oldest transmission awaiting acknowledgment */
+	struct tcp_engine *engine;
 
 	/* ---- cache line 1: sending */
 	struct mbufq sendq;        /* from snd_una on: sent and unsent bytes */
@@ -141,17 +197,33 @@ struct tcp_conn {
 	uint16_t path_flags;
 	uint16_t mtu;       /* bytes */
 	uint32_t ts_offset; /* our timestamps are the engine's milliseconds plus this */
-	struct tcp_sent *sent_tail;
 	struct tcp_conn *dirty_next;
 	struct tcp_conn *events_next;
-	struct tcp_engine *engine;
-	uint32_t srtt_us;   /* << 3; 0: no sample yet */
-	uint32_t rttvar_us; /* << 2 */
+	struct tcp_sent_list sent; /* awaiting acknowledgment, by sequence */
+	uint32_t srtt_us;          /* << 3; 0: no sample yet */
+	uint32_t rttvar_us;        /* << 2 */
 
 	/* ---- cold */
 	uint32_t rto_us;
 	uint32_t retrans_segs;    /* transmissions sent again and in flight */
-	uint32_t reno_segs;       /* segments that duplicate ACKs say have left */
+	uint32_t unrepaired_segs; /* lost, and not yet sent again */
+	uint32_t sacked_segs;     /* of the sent ones: known to have arrived, or, without SACK, as
+				     many as duplicate acknowledgments tell of */
+	struct tcp_sent_list in_flight; /* by time */
+	struct tcp_sent *repair_from;   /* nothing before it is unrepaired */
+	struct tcp_rack rack;
+	struct tcp_prr prr;
+	struct tcp_undo undo;
+	struct tcp_range_list news;  /* of ranges */
+	struct tcp_sack_block dsack; /* while CONN_DSACK_DUE */
+	uint32_t delivered_segs;     /* over the connection's life, SACKed ones too */
+	uint32_t reordering; /* segments by which the path is known to reorder, at least 3 */
+	seq_t tlp_end_seq;   /* RFC 8985 §7.2; while tlp_sent */
+	bool tlp_sent;
+	bool tlp_is_retrans;
+	bool frto;                /* RFC 5682: this time-out may have been spurious */
+	bool frto_new_first;      /* its step 2b: send new data before what may be lost */
+	uint8_t rtx_kind;         /* enum tcp_rtx_kind */
 	struct wheel_timer timer; /* fires no later than the earliest of the four below */
 	uint64_t rtx_at_us;       /* retransmission or persist; UINT64_MAX: off */
 	uint64_t ack_at_us;       /* delayed ACK */
@@ -181,7 +253,12 @@ struct tcp_conn {
 	uint16_t peer_mss;    /* from its SYN */
 	uint8_t soft_error;   /* errno of the last ICMP error that did not end it */
 	uint8_t probes;       /* sent in a row without any answer */
-	bool repair_now;      /* the next lost segment is sent again whatever cwnd says */
+	uint8_t retries;      /* retransmission time-outs in a row without progress */
+	bool window_shut; /* we ran out of memory and offer 0, right of rcv_adv notwithstanding */
+	uint8_t dupacks_due; /* duplicate ACKs owed to a peer without SACK */
+	seq_t fin_seq;       /* of the peer's FIN, while CONN_FIN_KNOWN */
+	uint32_t oow_ack_ms; /* when an unacceptable segment was last answered */
+	uint16_t syn_wnd;    /* offered in our SYN or SYN-ACK, bytes */
 	uint64_t bytes_acked;
 	uint64_t bytes_received;
 } __attribute__((aligned(64)));
@@ -202,6 +279,8 @@ struct tcp_request {
 	uint32_t ts_offset;
 	uint32_t snd_wnd; /* of the SYN, not scaled */
 	uint32_t hop;
+	uint32_t paths_generation;
+	uint32_t oow_ack_ms;
 	uint32_t rcv_wnd; /* as offered in the SYN-ACK */
 	uint16_t mtu;
 	uint16_t path_flags;
@@ -211,6 +290,7 @@ struct tcp_request {
 	uint8_t retries;
 	bool timestamps;
 	bool wscale;
+	bool sack;
 	bool completed; /* the final ACK came, and the accept queue was full */
 };
 
@@ -221,6 +301,7 @@ struct tcp_timewait {
 	uint64_t ends_us;
 	seq_t snd_nxt, rcv_nxt;
 	uint16_t wnd; /* to advertise, as on the wire */
+	uint32_t oow_ack_ms;
 	uint32_t ts_recent;
 	uint32_t ts_offset;
 	bool timestamps;

@@ -47,6 +47,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.ttl = 64,
 		.timestamps = true,
 		.window_scaling = true,
+		.sack = true,
 		.congestion = "newreno",
 	};
 }
@@ -171,7 +172,12 @@ tcp_conn_new(struct tcp_engine *e)
 		.sndbuf_bytes = e->config.sndbuf_bytes,
 		.user_timeout_ms = e->config.user_timeout_ms,
 		.paths_generation = e->paths_generation,
+		.reordering = TCP_REORDERING,
+		.rack.reo_wnd_mult = 1,
 	};
+	TAILQ_INIT(&c->sent);
+	TAILQ_INIT(&c->in_flight);
+	TAILQ_INIT(&c->news);
 	return c;
 }
 
@@ -179,14 +185,8 @@ static void
 release_queues(struct tcp_conn *c)
 {
 	struct tcp_engine *e = c->engine;
-	struct tcp_sent *s;
 
-	while ((s = c->sent_head) != NULL) {
-		c->sent_head = s->next;
-		slab_put(&e->sents, s);
-	}
-	c->sent_tail = NULL;
-	c->sent_segs = c->lost_segs = c->retrans_segs = c->reno_segs = 0;
+	tcp_sent_clear(c);
 	e->queued_bufs -= c->sendq.bufs;
 	mbufq_clear(&c->sendq);
 	c->unsent_m = NULL;
@@ -326,9 +326,12 @@ tcp_mark_event(struct tcp_conn *c)
 void
 tcp_deliver_events(struct tcp_engine *e)
 {
-	struct tcp_conn *c;
+	struct tcp_conn *last = e->events_tail, *c;
 
-	while ((c = e->events_head) != NULL) {
+	/* What is marked meanwhile waits for the next time: a user cannot keep us here. */
+	while (last != NULL && (c = e->events_head) != NULL) {
+		if (c == last)
+			last = NULL;
 		e->events_head = c->events_next;
 		if (e->events_head == NULL)
 			e->events_tail = NULL;
@@ -431,6 +434,7 @@ tcp_conn_start(struct tcp_conn *c)
 	c->cwnd = TCP_INITIAL_CWND;
 	c->snd_sml = c->snd_una;
 	c->recover = c->snd_una;
+	c->rack.fack = c->snd_una;
 	c->progress_us = c->engine->now_us;
 	c->cc->start(c);
 }

@@ -25,6 +25,8 @@ enum {
 	TCP_RTO_MIN_US = 200 * 1000, /* as Linux; RFC 6298 has 1 s */
 	TCP_RTO_MAX_US = 120 * 1000 * 1000,
 	TCP_SEGS_PER_PACKET = 8, /* mbufs behind the header of one packet, at most */
+	TCP_REORDERING = 3,      /* as Linux's tcp_reordering */
+	TCP_MAX_REORDERING = 300,
 };
 
 struct tcp_engine {
@@ -53,8 +55,6 @@ struct tcp_engine {
 	uint8_t iss_secret[16], ts_secret[16], port_secret[16];
 	uint16_t port_next; /* RFC 6056 §3.3.3's increment */
 	uint16_t ip_id;
-	uint64_t challenge_second; /* RFC 5961 §10: the second that is being counted ... */
-	uint32_t challenge_count;  /* ... and the challenge ACKs in it */
 };
 
 /* One writer, this lane; readers elsewhere see each counter whole. */
@@ -127,33 +127,86 @@ void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
 /* The window in a segment, scaled: SYNs' are not. */
 void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd);
 
-/* ---- recovery.c */
+/* ---- sent.c: transmission records */
 
-void tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack,
-		      bool is_dupack);
-void tcp_recovery_timeout(struct tcp_conn *c);
-/* The record's last transmission is taken for lost. */
-void tcp_mark_lost(struct tcp_conn *c, struct tcp_sent *s);
+/* Appends one for [snd_nxt, snd_nxt + seqlen); NULL without memory. */
+struct tcp_sent *tcp_sent_append(struct tcp_conn *c, uint32_t seqlen, unsigned int flags);
+void tcp_sent_remove(struct tcp_conn *c, struct tcp_sent *s);
+void tcp_sent_clear(struct tcp_conn *c);
+uint32_t tcp_sent_bytes(const struct tcp_sent *s);
+/* Cuts a record behind its first bytes (more than none, not all). false without memory. */
+bool tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes);
+/* Takes what is acknowledged off the front of a record. */
+void tcp_sent_trim(struct tcp_sent *s, seq_t ack);
+void tcp_sent_mark_lost(struct tcp_conn *c, struct tcp_sent *s);
+void tcp_sent_unmark_lost(struct tcp_conn *c, struct tcp_sent *s);
+void tcp_sent_mark_sacked(struct tcp_conn *c, struct tcp_sent *s);
+void tcp_sent_forget_sack(struct tcp_conn *c, struct tcp_sent *s);
+/* It has just been sent again. */
+void tcp_sent_again(struct tcp_conn *c, struct tcp_sent *s);
+/* Moves a position in a chain n bytes on; to the next mbuf only if there are more bytes behind. */
+void tcp_position_advance(struct rte_mbuf **m, uint32_t *off, uint32_t n);
 
-/* Whether something is taken for lost and has not been sent again. */
-static inline bool
-tcp_has_unrepaired(const struct tcp_conn *c)
-{
-	return c->lost_segs > c->retrans_segs;
-}
-
+/* RFC 6675's pipe, in segments. */
 static inline uint32_t
 tcp_flight_segs(const struct tcp_conn *c)
 {
-	uint32_t gone = c->lost_segs + c->reno_segs;
+	uint32_t gone = c->lost_segs + c->sacked_segs;
 
 	return c->sent_segs + c->retrans_segs - (gone < c->sent_segs ? gone : c->sent_segs);
 }
+
+/* ---- sack.c: RFC 2018, RFC 2883 */
+
+/* The blocks to report now, latest news first; returns how many, at most TCP_MAX_SACK_BLOCKS. */
+unsigned int tcp_sack_blocks(const struct tcp_conn *c, struct tcp_sack_block *blocks);
+/* Bytes that the SACK option takes of the next segment. */
+unsigned int tcp_sack_option_bytes(const struct tcp_conn *c);
+/* [start, end) has arrived again. */
+void tcp_dsack_note(struct tcp_conn *c, seq_t start, seq_t end);
+void tcp_sack_arrives(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack);
+void tcp_note_reordering(struct tcp_conn *c, const struct tcp_ack *ack);
+
+/* ---- rack.c: RFC 8985 */
+
+void tcp_rack_delivered(struct tcp_conn *c, const struct tcp_sent *s, const struct tcp_ack *ack);
+void tcp_rack_min_rtt(struct tcp_conn *c, int64_t rtt_us);
+void tcp_rack_dsack(struct tcp_conn *c);
+void tcp_rack_recovery_ended(struct tcp_conn *c);
+/* Marks what is lost; sets the reordering timer for what may be. */
+void tcp_rack_detect_loss(struct tcp_conn *c);
+/* Sets the timer for a tail loss probe, if one is due to be thought of. */
+bool tcp_tlp_schedule(struct tcp_conn *c);
+void tcp_tlp_send(struct tcp_conn *c);
+void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack);
+
+/* ---- recovery.c, undo.c */
+
+void tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack);
+void tcp_recovery_timeout(struct tcp_conn *c);
+void tcp_recovery_reorder_timeout(struct tcp_conn *c);
+/* The window is to shrink as after a loss, though nothing is lost: ECN, TLP. */
+void tcp_enter_cwr(struct tcp_conn *c);
+
+void tcp_undo_begin(struct tcp_conn *c);
+void tcp_undo_note_retransmit(struct tcp_conn *c);
+void tcp_undo_forget(struct tcp_conn *c);
+bool tcp_undo_is_due(const struct tcp_conn *c, const struct tcp_segment *seg);
+bool tcp_undo_is_due_in_part(const struct tcp_conn *c, const struct tcp_segment *seg);
+bool tcp_undo_is_due_by_dsack(const struct tcp_conn *c);
+void tcp_undo(struct tcp_conn *c, bool unmark_lost);
 
 /* ---- receive.c: queues of received bytes, the window we offer */
 
 void tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_ranges_free(struct tcp_conn *c);
+
+static inline seq_t
+tcp_range_end(const struct tcp_range *r)
+{
+	return r->seq + r->q.bytes;
+}
+
 /* RCV.WND to advertise now; moves rcv_adv. */
 uint32_t tcp_window_to_offer(struct tcp_conn *c);
 /* After the user read: whether the window grew enough to tell. */
@@ -165,9 +218,12 @@ uint32_t tcp_initial_rcv_wnd(const struct tcp_engine *e, uint32_t rcvbuf_bytes);
 /* ---- output.c: what to send */
 
 void tcp_output(struct tcp_conn *c);
+/* Sends one segment of new data, whatever cwnd says. Returns false if there was none to send. */
+bool tcp_send_one(struct tcp_conn *c);
 /* Sends one record again. Returns false if there was no mbuf. */
 bool tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s);
-void tcp_send_syn(struct tcp_conn *c);
+/* Returns false without memory for it. */
+bool tcp_send_syn(struct tcp_conn *c);
 
 /* ---- transmit.c: building segments */
 
@@ -189,6 +245,10 @@ bool tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply);
 /* A segment of a connection. `len` bytes from data_off in m on; returns false without mbufs. */
 bool tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
 			  uint32_t data_off, uint32_t len);
+/* How many of `len` bytes one packet can carry: those in few enough mbufs, or that can be copied.
+ */
+uint32_t tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off,
+			    uint32_t len);
 /* SYN or SYN-ACK of a connection (not of a request). */
 bool tcp_transmit_syn(struct tcp_conn *c, uint8_t flags);
 void tcp_transmit_flush(struct tcp_engine *e);
@@ -197,8 +257,8 @@ void tcp_transmit_flush(struct tcp_engine *e);
 
 /* RFC 9293 §3.10.7.1: the reset that a segment deserves. */
 void tcp_reset_segment(struct tcp_engine *e, const struct tcp_segment *seg);
-/* RFC 5961 §10's limit. */
-bool tcp_may_challenge(struct tcp_engine *e);
+/* Whether a segment that does not fit may be answered now; *last_ms is the connection's. */
+bool tcp_may_challenge(struct tcp_engine *e, uint32_t *last_ms);
 
 /* ---- request.c, accept.c, bind.c, timewait.c */
 
@@ -231,6 +291,8 @@ void tcp_timer_fired(struct tcp_engine *e, struct wheel_timer *t);
 /* Makes the wheel fire no later than the connection's earliest time. */
 void tcp_timers_arm(struct tcp_conn *c);
 void tcp_rtx_restart(struct tcp_conn *c); /* as RFC 6298 §5: running exactly while needed */
+/* When the retransmission time-out of the oldest outstanding transmission comes. */
+uint64_t tcp_rto_at(const struct tcp_conn *c);
 void tcp_user_closed(struct tcp_conn *c); /* orphans end in time */
 
 #endif

@@ -21,6 +21,7 @@ packet_too_big(struct tcp_conn *c, uint16_t mtu)
 {
 	uint16_t min = ip_is4(&c->tuple.remote) ? MTU_MIN_IP4 : MTU_MIN_IP6;
 	uint16_t mss_before = c->mss;
+	struct tcp_sent *s;
 
 	if (mtu < min)
 		mtu = min;
@@ -30,12 +31,12 @@ packet_too_big(struct tcp_conn *c, uint16_t mtu)
 	if (c->state == TCP_SYN_SENT)
 		return;
 	tcp_conn_set_mss(c);
-	if (c->mss >= mss_before || c->sent_head == NULL)
+	if (c->mss >= mss_before)
 		return;
 	/* What was too big is lost: send it again, smaller, without blaming congestion. */
-	for (struct tcp_sent *s = c->sent_head; s != NULL; s = s->next)
-		if (s->end - s->seq > c->mss)
-			tcp_mark_lost(c, s);
+	TAILQ_FOREACH (s, &c->sent, link)
+		if (tcp_sent_bytes(s) > c->mss)
+			tcp_sent_mark_lost(c, s);
 	tcp_mark_dirty(c);
 }
 

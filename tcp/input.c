@@ -23,7 +23,7 @@ tcp_ack_now(struct tcp_conn *c)
 static void
 challenge(struct tcp_conn *c)
 {
-	if (tcp_may_challenge(c->engine))
+	if (tcp_may_challenge(c->engine, &c->oow_ack_ms))
 		tcp_ack_now(c);
 }
 
@@ -60,6 +60,19 @@ is_acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
 	return seq_geq(end, c->rcv_wup) && seq_leq(seg->seq, seq_max(c->rcv_adv, c->rcv_nxt));
 }
 
+/*
+ * An acknowledgment for a segment that is not acceptable; where nothing but its numbers asks for
+ * it, seldom: two ends that disagree would answer each other's answers for ever.
+ */
+static void
+answer_unacceptable(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	if (seg->len > 0 && (seg->flags & TCP_SYN) == 0)
+		tcp_ack_now(c);
+	else
+		challenge(c);
+}
+
 static bool
 check_sequence(struct tcp_conn *c, const struct tcp_segment *seg)
 {
@@ -67,11 +80,13 @@ check_sequence(struct tcp_conn *c, const struct tcp_segment *seg)
 
 	if (!rst && paws_rejects(c, seg)) {
 		TCP_COUNT(c->engine, drop_paws);
-		tcp_ack_now(c);
+		answer_unacceptable(c, seg);
 		return false;
 	}
 	if (is_acceptable(c, seg))
 		return true;
+	if (seg->len > 0 && seq_leq(seg->seq + seg->len, c->rcv_nxt) && !rst)
+		tcp_dsack_note(c, seg->seq, seg->seq + seg->len);
 	if (rst)
 		TCP_COUNT(c->engine, drop_rst_invalid);
 	else if (seg->len > 0 && seq_lt(seg->seq, c->rcv_nxt))
@@ -79,7 +94,7 @@ check_sequence(struct tcp_conn *c, const struct tcp_segment *seg)
 	else
 		TCP_COUNT(c->engine, drop_sequence);
 	if (!rst)
-		tcp_ack_now(c);
+		answer_unacceptable(c, seg);
 	return false;
 }
 
@@ -106,6 +121,10 @@ established(struct tcp_conn *c)
 {
 	c->state = c->flags & CONN_FIN_DUE ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED;
 	tcp_conn_start(c);
+	c->flags |= CONN_WAS_CONNECTED;
+	if (c->retries > 1)
+		c->cwnd = 1; /* RFC 5681 §3.1; as Linux, which forgives the first */
+	c->retries = 0;
 	tcp_mark_event(c);
 	tcp_mark_dirty(c);
 }
@@ -197,7 +216,7 @@ tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 	/* A SYN again in SYN-RECEIVED is the crossing one with an ACK: its text is new. */
 	if (c->state == TCP_SYN_RECEIVED && (seg->flags & TCP_SYN) && seg->seq == c->irs) {
 		if ((seg->flags & TCP_ACK) == 0) {
-			tcp_retransmit(c, c->sent_head);
+			tcp_retransmit(c, TAILQ_FIRST(&c->sent));
 			return;
 		}
 		seg->seq++;
@@ -240,7 +259,7 @@ take_syn(struct tcp_conn *c, const struct tcp_segment *seg)
 	c->irs = seg->seq;
 	c->rcv_nxt = seg->seq + 1;
 	c->rcv_wup = c->rcv_nxt;
-	c->rcv_adv = c->rcv_nxt + tcp_initial_rcv_wnd(e, c->rcvbuf_bytes);
+	c->rcv_adv = c->rcv_nxt + c->syn_wnd;
 	c->peer_mss = seg->opt.has_mss           ? seg->opt.mss
 		      : ip_is4(&c->tuple.remote) ? (uint16_t)TCP_MSS_DEFAULT4
 						 : (uint16_t)TCP_MSS_DEFAULT6;
@@ -249,10 +268,13 @@ take_syn(struct tcp_conn *c, const struct tcp_segment *seg)
 		c->ts_recent = seg->opt.ts_val;
 		c->ts_recent_s = tcp_now_s(e);
 	}
+	if (e->config.sack && seg->opt.sack_permitted)
+		c->flags |= CONN_SACK;
 	if (e->config.window_scaling && seg->opt.has_wscale) {
 		c->flags |= CONN_WSCALE;
 		c->snd_wscale_shift = seg->opt.wscale_shift;
-		c->rcv_wscale_shift = tcp_rcv_wscale_for(c->rcvbuf_bytes);
+	} else {
+		c->rcv_wscale_shift = 0;
 	}
 	/* A window in a SYN is never scaled: RFC 7323 §2.2. */
 	tcp_update_snd_wnd(c, seg, seg->wnd);
@@ -300,7 +322,7 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		/* The SYNs crossed. */
 		c->state = TCP_SYN_RECEIVED;
 		tcp_conn_start(c);
-		tcp_retransmit(c, c->sent_head);
+		tcp_retransmit(c, TAILQ_FIRST(&c->sent));
 		return;
 	}
 	established(c);

@@ -50,6 +50,7 @@ list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
 		.snd_wscale_shift = c->snd_wscale_shift,
 		.rcv_wscale_shift = c->rcv_wscale_shift,
 		.timestamps = (c->flags & CONN_TIMESTAMPS) != 0,
+		.sack = (c->flags & CONN_SACK) != 0,
 		.orphan = (c->flags & CONN_ORPHAN) != 0,
 	};
 	if (c->state == TCP_LISTEN) {

@@ -4,9 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* Payloads up to this are worth copying to save a buffer. */
-enum { COALESCE_MAX_BYTES = 512 };
-
 void
 mbufq_append(struct mbufq *q, struct rte_mbuf *chain)
 {
@@ -32,13 +29,13 @@ mbufq_append(struct mbufq *q, struct rte_mbuf *chain)
 }
 
 bool
-mbufq_coalesce(struct mbufq *q, struct rte_mbuf *chain, uint32_t bytes)
+mbufq_coalesce(struct mbufq *q, struct rte_mbuf *chain, uint32_t bytes, uint32_t max)
 {
 	struct rte_mbuf *t = q->tail;
 	uint8_t *to;
 
-	if (t == NULL || bytes > COALESCE_MAX_BYTES || !RTE_MBUF_DIRECT(t) ||
-	    rte_mbuf_refcnt_read(t) != 1 || rte_pktmbuf_tailroom(t) < bytes)
+	if (t == NULL || bytes > max || !RTE_MBUF_DIRECT(t) || rte_mbuf_refcnt_read(t) != 1 ||
+	    rte_pktmbuf_tailroom(t) < bytes)
 		return false;
 	to = rte_pktmbuf_mtod_offset(t, uint8_t *, t->data_len);
 	for (const struct rte_mbuf *m = chain; m != NULL; m = m->next) {

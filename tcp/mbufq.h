@@ -37,10 +37,10 @@ mbuf_charge(const struct rte_mbuf *m)
 void mbufq_append(struct mbufq *q, struct rte_mbuf *chain);
 
 /*
- * Copies a chain into the tail's free room and frees it, if that is small against a new buffer and
- * the tail is ours alone. Returns whether it did.
+ * Copies a chain of at most `max` bytes into the tail's free room and frees it, if that is small
+ * against a new buffer and the tail is ours alone. Returns whether it did.
  */
-bool mbufq_coalesce(struct mbufq *q, struct rte_mbuf *chain, uint32_t bytes);
+bool mbufq_coalesce(struct mbufq *q, struct rte_mbuf *chain, uint32_t bytes, uint32_t max);
 
 /* Moves all of one queue behind another. */
 void mbufq_splice(struct mbufq *to, struct mbufq *from);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "wire.h"
 
 static uint16_t
@@ -92,6 +94,20 @@ decode_syn_option(const struct tcp_option *o, struct tcp_options *options)
 	}
 }
 
+static void
+decode_sack(const struct tcp_option *o, struct tcp_options *options)
+{
+	unsigned int n = (o->len - 2u) / 8;
+
+	if (n == 0 || o->len != 2 + 8 * n)
+		return;
+	options->n_sack = (uint8_t)RTE_MIN(n, (unsigned int)TCP_MAX_SACK_BLOCKS);
+	for (unsigned int i = 0; i < options->n_sack; i++) {
+		options->sack[i].start = read32(o->data + 8 * i);
+		options->sack[i].end = read32(o->data + 8 * i + 4);
+	}
+}
+
 /* NOP NOP timestamps and nothing else: nearly every segment of a connection in progress. */
 static bool
 is_timestamps_only(const uint8_t *bytes, unsigned int n)
@@ -121,6 +137,8 @@ tcp_options_decode(const uint8_t *bytes, unsigned int n, bool is_syn, struct tcp
 			options->has_timestamps = true;
 			options->ts_val = read32(o.data);
 			options->ts_ecr = read32(o.data + 4);
+		} else if (o.kind == TCP_OPT_SACK && !is_syn) {
+			decode_sack(&o, options);
 		} else if (is_syn) {
 			decode_syn_option(&o, options);
 		}
@@ -170,4 +188,17 @@ tcp_options_encode_timestamps(uint32_t ts_val, uint32_t ts_ecr, uint8_t *bytes)
 	bytes = put8(bytes, TCP_OPTLEN_TIMESTAMPS);
 	bytes = put32(bytes, ts_val);
 	put32(bytes, ts_ecr);
+}
+
+void
+tcp_options_encode_sack(const struct tcp_sack_block *blocks, unsigned int n, uint8_t *bytes)
+{
+	bytes = put8(bytes, TCP_OPT_NOP);
+	bytes = put8(bytes, TCP_OPT_NOP);
+	bytes = put8(bytes, TCP_OPT_SACK);
+	bytes = put8(bytes, 2 + 8 * n);
+	for (unsigned int i = 0; i < n; i++) {
+		bytes = put32(bytes, blocks[i].start);
+		bytes = put32(bytes, blocks[i].end);
+	}
 }

@@ -11,12 +11,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "seq.h"
+
 enum tcp_option_kind {
 	TCP_OPT_END = 0,
 	TCP_OPT_NOP = 1,
 	TCP_OPT_MSS = 2,
 	TCP_OPT_WSCALE = 3,
 	TCP_OPT_SACK_PERMITTED = 4,
+	TCP_OPT_SACK = 5,
 	TCP_OPT_TIMESTAMPS = 8,
 };
 
@@ -28,6 +31,15 @@ enum {
 	/* As every stack sends it, behind two NOPs: the fields lie on 32-bit boundaries. */
 	TCP_TIMESTAMPS_ALIGNED_BYTES = 12,
 	TCP_MAX_WSCALE_SHIFT = 14, /* RFC 7323 §2.3 */
+	TCP_MAX_SACK_BLOCKS = 4,   /* RFC 2018 §3 */
+};
+
+/* The option with n blocks, behind two NOPs. */
+#define TCP_SACK_ALIGNED_BYTES(n) (4u + 8u * (n))
+
+/* [start, end) has arrived. */
+struct tcp_sack_block {
+	seq_t start, end;
 };
 
 struct tcp_options {
@@ -39,6 +51,8 @@ struct tcp_options {
 	uint16_t mss;         /* bytes */
 	uint32_t ts_val;
 	uint32_t ts_ecr;
+	uint8_t n_sack;
+	struct tcp_sack_block sack[TCP_MAX_SACK_BLOCKS]; /* as sent: not checked */
 };
 
 /* One option: its kind, its length with kind and length byte, and what follows these. */
@@ -71,5 +85,8 @@ unsigned int tcp_options_encode_syn(const struct tcp_options *options, uint8_t *
 
 /* Encodes NOP NOP timestamps: TCP_TIMESTAMPS_ALIGNED_BYTES. */
 void tcp_options_encode_timestamps(uint32_t ts_val, uint32_t ts_ecr, uint8_t *bytes);
+
+/* Encodes NOP NOP SACK with n blocks, 1 to TCP_MAX_SACK_BLOCKS. */
+void tcp_options_encode_sack(const struct tcp_sack_block *blocks, unsigned int n, uint8_t *bytes);
 
 #endif

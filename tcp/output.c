@@ -10,6 +10,13 @@
 
 #include "engine.h"
 
+/* Payload bytes of a full segment now: SACK blocks take their part. */
+static uint32_t
+segment_room(const struct tcp_conn *c)
+{
+	return c->mss - tcp_sack_option_bytes(c);
+}
+
 /* States in which new data and FIN may leave. */
 static bool
 may_send_data(const struct tcp_conn *c)
@@ -26,95 +33,11 @@ may_send_data(const struct tcp_conn *c)
 	}
 }
 
-static struct tcp_sent *
-sent_append(struct tcp_conn *c, seq_t seq, uint32_t seqlen, uint8_t flags)
-{
-	struct tcp_sent *s = slab_get(&c->engine->sents);
-
-	if (s == NULL)
-		return NULL;
-	*s = (struct tcp_sent){
-		.sent_us = c->engine->now_us,
-		.seq = seq,
-		.end = seq + seqlen,
-		.flags = flags,
-	};
-	if (c->sent_tail != NULL)
-		c->sent_tail->next = s;
-	else
-		c->sent_head = s;
-	c->sent_tail = s;
-	c->sent_segs++;
-	return s;
-}
-
-/* Takes back the record just appended: its segment could not be sent. */
-static void
-sent_drop_tail(struct tcp_conn *c)
-{
-	struct tcp_sent *s = c->sent_tail, *prev = NULL;
-
-	for (struct tcp_sent *i = c->sent_head; i != s; i = i->next)
-		prev = i;
-	c->sent_tail = prev;
-	if (prev != NULL)
-		prev->next = NULL;
-	else
-		c->sent_head = NULL;
-	c->sent_segs--;
-	slab_put(&c->engine->sents, s);
-}
-
-static uint32_t
-sent_bytes(const struct tcp_sent *s)
-{
-	return s->end - s->seq - ((s->flags & SENT_SYN) != 0) - ((s->flags & SENT_FIN) != 0);
-}
-
-/* Moves (m, off) n bytes on; to the next mbuf only if there are more bytes behind. */
-static void
-position_advance(struct rte_mbuf **m, uint32_t *off, uint32_t n)
-{
-	while (n > 0) {
-		uint32_t part = (uint32_t)(*m)->data_off + (*m)->data_len - *off;
-
-		if (n < part) {
-			*off += n;
-			return;
-		}
-		n -= part;
-		*m = (*m)->next;
-		*off = *m != NULL ? (*m)->data_off : 0;
-	}
-}
-
-/* Cuts a record that is longer than a segment may be now. Returns false without memory for it. */
-static bool
-sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
-{
-	struct tcp_sent *rest = slab_get(&c->engine->sents);
-
-	if (rest == NULL)
-		return false;
-	*rest = *s;
-	rest->seq = s->seq + bytes;
-	position_advance(&rest->m, &rest->data_off, bytes);
-	s->end = rest->seq;
-	s->flags &= (uint8_t)~SENT_FIN;
-	s->next = rest;
-	if (c->sent_tail == s)
-		c->sent_tail = rest;
-	c->sent_segs++;
-	c->lost_segs += (s->flags & SENT_LOST) != 0;
-	c->retrans_segs += (s->flags & SENT_RETRANS) != 0;
-	return true;
-}
-
 bool
 tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 {
 	struct tcp_engine *e = c->engine;
-	uint32_t bytes = sent_bytes(s);
+	uint32_t bytes = tcp_sent_bytes(s), room;
 	bool sent;
 
 	if (s->flags & SENT_SYN) {
@@ -122,10 +45,11 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 	} else {
 		uint8_t flags = TCP_ACK | (s->flags & SENT_FIN ? TCP_FIN : 0);
 
-		if (bytes > c->mss) {
-			if (!sent_split(c, s, c->mss))
+		room = tcp_transmit_limit(c, s->m, s->data_off, RTE_MIN(bytes, segment_room(c)));
+		if (bytes > room) {
+			if (!tcp_sent_split(c, s, room))
 				return false;
-			bytes = c->mss;
+			bytes = room;
 			flags = TCP_ACK;
 		}
 		if (s->end == c->snd_nxt && bytes > 0)
@@ -136,21 +60,31 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 		return false;
 	TCP_COUNT(e, retransmits);
 	c->retransmits++;
-	s->sent_us = e->now_us;
-	c->retrans_segs += (s->flags & SENT_RETRANS) == 0;
-	s->flags |= SENT_RETRANS | SENT_EVER_RETRANS;
+	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
+		c->prr.out++;
+	tcp_undo_note_retransmit(c);
+	tcp_sent_again(c, s);
 	return true;
+}
+
+/* Whether there are bytes or a FIN that were never sent. */
+static bool
+something_new(const struct tcp_conn *c)
+{
+	return c->unsent_bytes > 0 || (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
 }
 
 static void
 send_lost(struct tcp_conn *c)
 {
-	for (struct tcp_sent *s = c->sent_head; s != NULL && tcp_has_unrepaired(c); s = s->next) {
+	struct tcp_sent *s;
+
+	for (s = c->repair_from; s != NULL && c->unrepaired_segs > 0; s = TAILQ_NEXT(s, link)) {
+		c->repair_from = s;
 		if ((s->flags & (SENT_LOST | SENT_RETRANS)) != SENT_LOST)
 			continue;
-		if ((tcp_flight_segs(c) >= c->cwnd && !c->repair_now) || !tcp_retransmit(c, s))
+		if (tcp_flight_segs(c) >= c->cwnd || !tcp_retransmit(c, s))
 			return;
-		c->repair_now = false;
 		if (c->ca_state == CA_RECOVERY)
 			TCP_COUNT(c->engine, fast_retransmits);
 	}
@@ -174,34 +108,38 @@ static bool
 next_segment(struct tcp_conn *c, bool forced, uint32_t *len, bool *fin)
 {
 	uint32_t wnd = c->snd_una + c->snd_wnd - c->snd_nxt;
-	uint32_t unsent = c->unsent_bytes;
+	uint32_t unsent = c->unsent_bytes, room = segment_room(c);
 
 	if ((int32_t)wnd < 0)
 		wnd = 0;
 	*fin = (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
 	if (unsent == 0)
 		return *fin && wnd > 0;
-	*len = RTE_MIN(RTE_MIN(unsent, (uint32_t)c->mss), wnd);
+	*len = RTE_MIN(RTE_MIN(unsent, room), wnd);
 	if (*len == 0)
 		return false;
 	if (*len < unsent) {
 		*fin = false;
-		return *len == c->mss || *len >= c->max_wnd / 2 || forced;
+		return *len == room || *len >= c->max_wnd / 2 || forced;
 	}
 	*fin = *fin && *len < wnd;
-	return *len == c->mss || *fin || forced || (c->flags & CONN_FIN_DUE) || !should_hold(c);
+	return *len == room || *fin || forced || (c->flags & CONN_FIN_DUE) || !should_hold(c);
 }
 
 /* Sends one segment of new data and accounts for it. Returns false if it could not. */
 static bool
 send_new(struct tcp_conn *c, uint32_t len, bool fin)
 {
-	uint8_t flags = TCP_ACK | (fin ? TCP_FIN : 0);
+	uint32_t carried = tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len);
 	struct tcp_sent *s;
+	uint8_t flags;
 
+	fin = fin && carried == len;
+	len = carried;
+	flags = TCP_ACK | (fin ? TCP_FIN : 0);
 	if (len > 0 && len == c->unsent_bytes)
 		flags |= TCP_PSH;
-	s = sent_append(c, c->snd_nxt, len + fin, fin ? SENT_FIN : 0);
+	s = tcp_sent_append(c, len + fin, fin ? SENT_FIN : 0);
 	if (s == NULL) {
 		TCP_COUNT(c->engine, tx_no_mbuf);
 		return false;
@@ -209,14 +147,16 @@ send_new(struct tcp_conn *c, uint32_t len, bool fin)
 	s->m = len > 0 ? c->unsent_m : NULL;
 	s->data_off = c->unsent_off;
 	if (!tcp_transmit_segment(c, c->snd_nxt, flags, s->m, s->data_off, len)) {
-		sent_drop_tail(c);
+		tcp_sent_remove(c, s);
 		return false;
 	}
 	TCP_ADD(c->engine, bytes_out, len);
 	c->snd_nxt += len + fin;
 	c->unsent_bytes -= len;
-	position_advance(&c->unsent_m, &c->unsent_off, len);
-	if (len < c->mss && len > 0)
+	tcp_position_advance(&c->unsent_m, &c->unsent_off, len);
+	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
+		c->prr.out++;
+	if (len < segment_room(c) && len > 0)
 		c->snd_sml = c->snd_nxt;
 	if (fin)
 		c->flags |= CONN_FIN_SENT;
@@ -228,21 +168,29 @@ send_new(struct tcp_conn *c, uint32_t len, bool fin)
 	return true;
 }
 
+bool
+tcp_send_one(struct tcp_conn *c)
+{
+	uint32_t len = 0;
+	bool fin;
+
+	return next_segment(c, false, &len, &fin) && send_new(c, len, fin);
+}
+
 static void
 send_window(struct tcp_conn *c)
 {
-	bool fin;
+	seq_t before = c->snd_nxt;
 
-	for (;;) {
-		uint32_t len = 0;
-
+	do {
 		if (tcp_flight_segs(c) >= c->cwnd) {
 			c->flags |= CONN_CWND_LIMITED;
-			return;
+			break;
 		}
-		if (!next_segment(c, false, &len, &fin) || !send_new(c, len, fin))
-			return;
-	}
+	} while (tcp_send_one(c));
+	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
+	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
+		tcp_tlp_schedule(c);
 }
 
 /* RFC 9293 §3.8.6.1: what fits, or, as Linux, an old acknowledged sequence number without data. */
@@ -250,21 +198,55 @@ static void
 send_probe(struct tcp_conn *c)
 {
 	uint32_t len = 0;
-	bool fin;
+	bool fin, sent;
 
-	c->flags &= ~CONN_SEND_PROBE;
-	TCP_COUNT(c->engine, persist_probes);
 	if (next_segment(c, true, &len, &fin))
-		send_new(c, len, fin);
+		sent = send_new(c, len, fin);
 	else
-		tcp_transmit_segment(c, c->snd_una - 1, TCP_ACK, NULL, 0, 0);
+		sent = tcp_transmit_segment(c, c->snd_una - 1, TCP_ACK, NULL, 0, 0);
+	if (sent) {
+		TCP_COUNT(c->engine, persist_probes);
+	} else if (c->backoffs > 0) {
+		/* Want of memory here is no news of the peer. */
+		c->backoffs--;
+		c->probes = (uint8_t)(c->probes - (c->probes > 0));
+	}
 }
 
 /* A segment could not leave for want of memory: try again soon. */
 static bool
 is_stalled(const struct tcp_conn *c)
 {
-	return c->sent_head == NULL && c->unsent_bytes > 0 && c->snd_wnd > 0;
+	return TAILQ_EMPTY(&c->sent) && c->unsent_bytes > 0 && c->snd_wnd > 0;
+}
+
+static void
+send_lost_and_new(struct tcp_conn *c)
+{
+	if (c->frto_new_first) {
+		/* RFC 5682 §3.1 step 2b: only if there is nothing new, the old again. */
+		c->frto_new_first = false;
+		send_window(c);
+		if (seq_gt(c->snd_nxt, c->recover))
+			return;
+		c->frto = false;
+	}
+	if (c->unrepaired_segs > 0)
+		send_lost(c);
+	if (c->unrepaired_segs == 0 && something_new(c))
+		send_window(c);
+}
+
+/* A peer without SACK hears of each segment that arrived out of order: RFC 5681 §4.2. */
+static void
+send_duplicate_acks(struct tcp_conn *c)
+{
+	for (; c->dupacks_due > 1; c->dupacks_due--) {
+		if (!tcp_transmit_segment(c, c->snd_nxt, TCP_ACK, NULL, 0, 0))
+			break;
+		TCP_COUNT(c->engine, acks_out);
+		c->flags |= CONN_ACK_NOW;
+	}
 }
 
 void
@@ -279,14 +261,12 @@ tcp_output(struct tcp_conn *c)
 		return;
 	}
 	if (may_send_data(c)) {
-		send_lost(c);
-		if (!tcp_has_unrepaired(c) &&
-		    (c->unsent_bytes > 0 ||
-		     (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE))
-			send_window(c);
-		if (c->flags & CONN_SEND_PROBE)
+		send_lost_and_new(c);
+		if ((c->flags & CONN_SEND_PROBE) && TAILQ_EMPTY(&c->sent))
 			send_probe(c);
+		c->flags &= ~CONN_SEND_PROBE;
 	}
+	send_duplicate_acks(c);
 	if ((c->flags & CONN_ACK_NOW) && c->state >= TCP_SYN_RECEIVED) {
 		if (tcp_transmit_segment(c, c->snd_nxt, TCP_ACK, NULL, 0, 0)) {
 			TCP_COUNT(c->engine, acks_out);
@@ -295,22 +275,22 @@ tcp_output(struct tcp_conn *c)
 			c->ack_at_us = c->engine->now_us + 1000;
 		}
 	}
-	if (is_stalled(c) || (c->sent_head != NULL && c->rtx_at_us == UINT64_MAX) ||
+	c->dupacks_due = 0;
+	if (is_stalled(c) || (!TAILQ_EMPTY(&c->sent) && c->rtx_at_us == UINT64_MAX) ||
 	    (c->unsent_bytes > 0 && c->rtx_at_us == UINT64_MAX))
 		tcp_rtx_restart(c);
 	tcp_timers_arm(c);
 }
 
-void
+bool
 tcp_send_syn(struct tcp_conn *c)
 {
-	struct tcp_sent *s = sent_append(c, c->iss, 1, SENT_SYN);
-
-	if (s == NULL)
-		return;
+	if (tcp_sent_append(c, 1, SENT_SYN) == NULL)
+		return false;
 	c->snd_nxt = c->iss + 1;
 	c->progress_us = c->engine->now_us;
 	tcp_transmit_syn(c, TCP_SYN);
 	tcp_rtx_restart(c);
 	tcp_timers_arm(c);
+	return true;
 }

@@ -12,6 +12,13 @@
 
 #include "engine.h"
 
+/* Payloads up to this are worth copying to save a buffer. */
+enum {
+	COALESCE_MAX_BYTES = 512,
+	DUPACKS_DUE_MAX = 4,            /* one more than it takes to be believed */
+	PRESSURE_RETRY_US = 100 * 1000, /* look again whether the lane has buffers */
+};
+
 uint8_t
 tcp_rcv_wscale_for(uint32_t rcvbuf_bytes)
 {
@@ -45,6 +52,12 @@ tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after)
 	e->held_bufs += after - before;
 }
 
+static bool
+is_under_pressure(const struct tcp_engine *e)
+{
+	return e->held_bufs > e->config.max_held_bufs / 4 * 3;
+}
+
 /* RCV.WND that our buffers would bear, by whole window scale units; less than now means: no more.
  */
 static uint32_t
@@ -54,7 +67,7 @@ window_borne(const struct tcp_conn *c)
 	uint32_t used = c->recvq.charge + c->ranges_charge;
 	uint32_t wnd = c->rcvbuf_bytes > used ? window_of(c->rcvbuf_bytes - used) : 0;
 
-	if (e->held_bufs > e->config.max_held_bufs / 4 * 3)
+	if (is_under_pressure(e))
 		return 0;
 	wnd = RTE_MIN(wnd, 65535u << c->rcv_wscale_shift);
 	wnd &= ~((1u << c->rcv_wscale_shift) - 1);
@@ -62,13 +75,24 @@ window_borne(const struct tcp_conn *c)
 	return wnd < c->rcv_mss && wnd < window_of(c->rcvbuf_bytes) / 2 ? 0 : wnd;
 }
 
+/* RCV.WND as it was offered last. */
+static uint32_t
+rcv_wnd(const struct tcp_conn *c)
+{
+	return seq_gt(c->rcv_adv, c->rcv_nxt) ? c->rcv_adv - c->rcv_nxt : 0;
+}
+
 uint32_t
 tcp_window_to_offer(struct tcp_conn *c)
 {
 	uint32_t unit = 1u << c->rcv_wscale_shift;
-	uint32_t now = seq_gt(c->rcv_adv, c->rcv_nxt) ? c->rcv_adv - c->rcv_nxt : 0;
-	uint32_t wnd = window_borne(c);
+	uint32_t now = rcv_wnd(c), wnd = window_borne(c);
 
+	if (c->window_shut && wnd == 0)
+		return 0;
+	c->window_shut = false;
+	if (c->dupacks_due > 0)
+		wnd = 0; /* an ACK that moves the edge would be no duplicate */
 	/* The right edge never moves left, not even by rounding. */
 	if (wnd < now)
 		wnd = RTE_MIN((now + unit - 1) & ~(unit - 1), 65535u << c->rcv_wscale_shift);
@@ -80,8 +104,15 @@ tcp_window_to_offer(struct tcp_conn *c)
 void
 tcp_window_opened(struct tcp_conn *c)
 {
-	uint32_t now = seq_gt(c->rcv_adv, c->rcv_nxt) ? c->rcv_adv - c->rcv_nxt : 0;
-	uint32_t wnd = window_borne(c);
+	uint32_t now = c->window_shut ? 0 : rcv_wnd(c), wnd = window_borne(c);
+
+	if (now < c->rcv_mss && is_under_pressure(c->engine) && c->ack_at_us == UINT64_MAX) {
+		/* Others hold the buffers; nobody but us would ever tell the peer. */
+		c->flags |= CONN_ACK_DELAYED;
+		c->ack_at_us = c->engine->now_us + PRESSURE_RETRY_US;
+		tcp_timers_arm(c);
+		return;
+	}
 
 	/* As Linux: tell when the window has at least doubled. */
 	if (c->state >= TCP_ESTABLISHED && c->state <= TCP_FIN_WAIT_2 && wnd >= 2 * now &&
@@ -95,7 +126,16 @@ range_free(struct tcp_conn *c, struct tcp_range *r)
 	tcp_rcv_adjust_held(c->engine, r->q.bufs, 0);
 	c->ranges_charge -= r->q.charge;
 	mbufq_clear(&r->q);
+	TAILQ_REMOVE(&c->news, r, by_news);
 	slab_put(&c->engine->ranges, r);
+}
+
+/* RFC 2018 §4: the block that holds the latest arrival is reported first. */
+static void
+range_is_news(struct tcp_conn *c, struct tcp_range *r)
+{
+	TAILQ_REMOVE(&c->news, r, by_news);
+	TAILQ_INSERT_HEAD(&c->news, r, by_news);
 }
 
 void
@@ -109,10 +149,16 @@ tcp_ranges_free(struct tcp_conn *c)
 	}
 }
 
-static seq_t
-range_end(const struct tcp_range *r)
+/*
+ * Payloads up to this are copied to save a buffer: small ones always; any, once the queues use more
+ * memory than the window was reckoned with. So what was offered can always be taken.
+ */
+static uint32_t
+worth_copying(const struct tcp_conn *c)
 {
-	return r->seq + r->q.bytes;
+	bool tight = c->recvq.charge + c->ranges_charge > c->rcvbuf_bytes / 2;
+
+	return tight ? UINT32_MAX : COALESCE_MAX_BYTES;
 }
 
 /* Appends to a queue, by copying where that saves a buffer; keeps the engine's count. */
@@ -123,7 +169,7 @@ queue_append(struct tcp_conn *c, struct mbufq *q, struct mbufq *in)
 
 	if (in->bytes == 0)
 		return;
-	if (mbufq_coalesce(q, in->head, in->bytes)) {
+	if (mbufq_coalesce(q, in->head, in->bytes, worth_copying(c))) {
 		TCP_COUNT(c->engine, rcv_coalesced);
 		*in = (struct mbufq){0};
 	} else {
@@ -135,17 +181,17 @@ queue_append(struct tcp_conn *c, struct mbufq *q, struct mbufq *in)
 /* Takes what of the new bytes a following range has already, and swallows ranges that they cover.
  */
 static void
-cut_by_followers(struct tcp_conn *c, struct tcp_range **link, seq_t seq, struct mbufq *in,
-		 bool *fin)
+cut_by_followers(struct tcp_conn *c, struct tcp_range **link, seq_t seq, struct mbufq *in)
 {
 	struct tcp_range *r;
 
 	while ((r = *link) != NULL && seq_lt(r->seq, seq + in->bytes)) {
-		if (seq_gt(range_end(r), seq + in->bytes)) {
+		if (seq_gt(tcp_range_end(r), seq + in->bytes)) {
+			tcp_dsack_note(c, r->seq, seq + in->bytes);
 			mbufq_trim_back(in, seq + in->bytes - r->seq);
 			return;
 		}
-		*fin |= r->fin;
+		tcp_dsack_note(c, r->seq, tcp_range_end(r));
 		*link = r->next;
 		range_free(c, r);
 	}
@@ -157,17 +203,17 @@ join_next(struct tcp_conn *c, struct tcp_range *r)
 {
 	struct tcp_range *next = r->next;
 
-	if (next == NULL || next->seq != range_end(r) || r->fin)
+	if (next == NULL || next->seq != tcp_range_end(r))
 		return;
 	mbufq_splice(&r->q, &next->q);
-	r->fin |= next->fin;
 	r->next = next->next;
+	TAILQ_REMOVE(&c->news, next, by_news);
 	slab_put(&c->engine->ranges, next);
 }
 
 /* Puts bytes that begin behind rcv_nxt aside. Takes all of `in`. */
 static void
-range_insert(struct tcp_conn *c, seq_t seq, struct mbufq *in, bool fin)
+range_insert(struct tcp_conn *c, seq_t seq, struct mbufq *in)
 {
 	struct tcp_range **link = &c->ranges, *prev = NULL, *r;
 	uint32_t charge;
@@ -176,25 +222,25 @@ range_insert(struct tcp_conn *c, seq_t seq, struct mbufq *in, bool fin)
 		prev = *link;
 		link = &prev->next;
 	}
-	if (prev != NULL && seq_gt(range_end(prev), seq)) {
-		uint32_t have = RTE_MIN(range_end(prev) - seq, in->bytes);
+	if (prev != NULL && seq_gt(tcp_range_end(prev), seq)) {
+		uint32_t have = RTE_MIN(tcp_range_end(prev) - seq, in->bytes);
 
+		tcp_dsack_note(c, seq, seq + have);
+		range_is_news(c, prev);
 		mbufq_trim_front(in, have);
 		seq += have;
 	}
-	cut_by_followers(c, link, seq, in, &fin);
-	if ((in->bytes == 0 && !fin) || (prev != NULL && prev->fin)) {
-		/* There is nothing behind a FIN. */
+	cut_by_followers(c, link, seq, in);
+	if (in->bytes == 0) {
 		TCP_COUNT(c->engine, drop_duplicate);
-		mbufq_clear(in);
 		return;
 	}
 	TCP_COUNT(c->engine, ooo_segs);
-	if (prev != NULL && range_end(prev) == seq) {
+	if (prev != NULL && tcp_range_end(prev) == seq) {
 		charge = prev->q.charge;
 		queue_append(c, &prev->q, in);
-		prev->fin |= fin;
 		c->ranges_charge += prev->q.charge - charge;
+		range_is_news(c, prev);
 		join_next(c, prev);
 		return;
 	}
@@ -204,29 +250,21 @@ range_insert(struct tcp_conn *c, seq_t seq, struct mbufq *in, bool fin)
 		mbufq_clear(in);
 		return;
 	}
-	*r = (struct tcp_range){.next = *link, .seq = seq, .fin = fin};
+	*r = (struct tcp_range){.next = *link, .seq = seq};
 	*link = r;
+	TAILQ_INSERT_HEAD(&c->news, r, by_news);
 	queue_append(c, &r->q, in);
 	c->ranges_charge += r->q.charge;
 	join_next(c, r);
 }
 
 static void
-fin_in_order(struct tcp_conn *c)
-{
-	c->rcv_nxt++;
-	c->flags |= CONN_PEER_FIN;
-}
-
-static void
-append_in_order(struct tcp_conn *c, struct mbufq *in, bool fin)
+append_in_order(struct tcp_conn *c, struct mbufq *in)
 {
 	c->rcv_nxt += in->bytes;
 	c->bytes_received += in->bytes;
 	TCP_ADD(c->engine, bytes_in, in->bytes);
 	queue_append(c, &c->recvq, in);
-	if (fin)
-		fin_in_order(c);
 }
 
 /* Moves ranges that rcv_nxt has reached into the receive queue. */
@@ -236,22 +274,29 @@ pull_ranges(struct tcp_conn *c)
 	struct tcp_range *r;
 
 	while ((r = c->ranges) != NULL && seq_leq(r->seq, c->rcv_nxt)) {
-		uint32_t have = c->rcv_nxt - r->seq;
-		uint32_t charge = r->q.charge, bufs = r->q.bufs;
-		bool fin = r->fin && (c->flags & CONN_PEER_FIN) == 0;
+		uint32_t have = RTE_MIN(c->rcv_nxt - r->seq, r->q.bytes);
 
 		c->ranges = r->next;
-		c->ranges_charge -= charge;
-		tcp_rcv_adjust_held(c->engine, bufs, 0);
-		if (have <= r->q.bytes) {
-			mbufq_trim_front(&r->q, have);
-			append_in_order(c, &r->q, fin);
-		}
-		mbufq_clear(&r->q);
+		TAILQ_REMOVE(&c->news, r, by_news);
+		c->ranges_charge -= r->q.charge;
+		tcp_rcv_adjust_held(c->engine, r->q.bufs, 0);
+		mbufq_trim_front(&r->q, have);
+		append_in_order(c, &r->q);
 		slab_put(&c->engine->ranges, r);
-		if (c->flags & CONN_PEER_FIN)
-			tcp_ranges_free(c); /* nothing lies behind a FIN */
 	}
+}
+
+/* The FIN, once everything before it is here. */
+static void
+take_fin(struct tcp_conn *c)
+{
+	if ((c->flags & CONN_FIN_KNOWN) == 0 || c->rcv_nxt != c->fin_seq)
+		return;
+	c->flags |= CONN_PEER_FIN;
+	c->rcv_nxt++;
+	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+	tcp_ranges_free(c); /* nothing lies behind a FIN */
+	tcp_ack_now(c);
 }
 
 /* Whether this connection, and the lane, may hold these buffers too. */
@@ -260,6 +305,9 @@ may_hold(struct tcp_conn *c, const struct mbufq *in, bool in_order)
 {
 	const struct tcp_engine *e = c->engine;
 
+	/* A reader who waits for just this must get it. */
+	if (in_order && c->recvq.bytes == 0 && e->held_bufs < 2 * e->config.max_held_bufs)
+		return true;
 	if (in_order && c->ranges != NULL &&
 	    (e->held_bufs + in->bufs > e->config.max_held_bufs ||
 	     c->recvq.charge + c->ranges_charge + in->charge > 2 * c->rcvbuf_bytes))
@@ -290,50 +338,97 @@ schedule_ack(struct tcp_conn *c)
 	}
 }
 
+/* Cuts what lies before rcv_nxt, behind the window, or behind the FIN. Returns the first byte's
+ * number. */
+static seq_t
+cut_to_window(struct tcp_conn *c, seq_t seq, struct mbufq *in)
+{
+	seq_t edge = seq_max(c->rcv_adv, c->rcv_nxt);
+
+	if (c->flags & CONN_FIN_KNOWN)
+		edge = seq_min(edge, c->fin_seq);
+	if (seq_lt(seq, c->rcv_nxt)) {
+		uint32_t have = RTE_MIN(c->rcv_nxt - seq, in->bytes);
+
+		tcp_dsack_note(c, seq, seq + have);
+		mbufq_trim_front(in, have);
+		seq += have;
+	}
+	if (seq_gt(seq + in->bytes, edge))
+		mbufq_trim_back(in, RTE_MIN(seq + in->bytes - edge, in->bytes));
+	return seq;
+}
+
+/* Where the stream ends; the first FIN that fits the window says so. */
+static void
+note_fin(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	seq_t fin_seq = seg->seq + seg->len;
+
+	if ((seg->flags & TCP_FIN) == 0 || (c->flags & CONN_FIN_KNOWN) ||
+	    seq_lt(fin_seq, c->rcv_nxt) || seq_gt(fin_seq, seq_max(c->rcv_adv, c->rcv_nxt)))
+		return;
+	c->flags |= CONN_FIN_KNOWN;
+	c->fin_seq = fin_seq;
+}
+
+/* No room: the window closes, so that the peer waits instead of giving up. */
+static void
+refuse(struct tcp_conn *c, struct mbufq *in, bool in_order)
+{
+	mbufq_clear(in);
+	c->window_shut |= in_order;
+	tcp_ack_now(c);
+}
+
+static void
+out_of_order(struct tcp_conn *c, seq_t seq, struct mbufq *in)
+{
+	range_insert(c, seq, in);
+	/* Without SACK the peer counts duplicates: RFC 5681 §4.2. */
+	if ((c->flags & CONN_SACK) == 0 && c->dupacks_due < DUPACKS_DUE_MAX)
+		c->dupacks_due++;
+	tcp_ack_now(c);
+}
+
 void
 tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 {
-	bool fin = (seg->flags & TCP_FIN) != 0;
 	struct mbufq in = {0};
-	seq_t seq = seg->seq;
 	bool in_order;
+	seq_t seq;
 
 	if (seg->len > c->rcv_mss)
 		c->rcv_mss = (uint16_t)RTE_MIN(seg->len, 65535u);
 	mbufq_append(&in, seg->m);
 	seg->m = NULL;
 	assert(in.bytes == seg->len);
-	if (seq_lt(seq, c->rcv_nxt)) {
-		uint32_t have = RTE_MIN(c->rcv_nxt - seq, in.bytes);
-
-		mbufq_trim_front(&in, have);
-		seq += have;
-	}
-	if (seq_gt(seq + in.bytes, c->rcv_adv)) {
-		mbufq_trim_back(&in, seq + in.bytes - c->rcv_adv);
-		fin = false;
-	}
-	in_order = seq == c->rcv_nxt;
-	if ((c->flags & CONN_PEER_FIN) || (in.bytes == 0 && !fin) || !may_hold(c, &in, in_order)) {
-		/* Nothing new, or no room: say again where we are. */
+	if ((c->flags & CONN_PEER_FIN) == 0)
+		note_fin(c, seg);
+	seq = cut_to_window(c, seg->seq, &in);
+	if (in.bytes == 0) {
+		/* Nothing new but perhaps the FIN: say again where we are. */
 		if (seg->len > 0 && seq_leq(seg->seq + seg->len, c->rcv_nxt))
 			TCP_COUNT(c->engine, drop_duplicate);
-		mbufq_clear(&in);
+		take_fin(c);
 		tcp_ack_now(c);
+		return;
+	}
+	in_order = seq == c->rcv_nxt;
+	if (!may_hold(c, &in, in_order)) {
+		refuse(c, &in, in_order);
 		return;
 	}
 	if (!in_order) {
-		range_insert(c, seq, &in, fin);
-		tcp_ack_now(c);
+		out_of_order(c, seq, &in);
 		return;
 	}
-	append_in_order(c, &in, fin);
+	append_in_order(c, &in);
 	if (c->ranges != NULL) {
 		pull_ranges(c);
 		tcp_ack_now(c);
 	}
-	if (c->flags & CONN_PEER_FIN)
-		tcp_ack_now(c);
+	take_fin(c);
 	schedule_ack(c);
 	tcp_mark_event(c);
 }

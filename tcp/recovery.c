@@ -1,117 +1,361 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loss recovery without selective acknowledgments: fast retransmit and fast recovery by three
- * duplicate acknowledgments (RFC 5681 §3.2, RFC 6582), and what a retransmission time-out does to
- * the window.
+ * Loss recovery: what an acknowledgment means for the state, and how fast to send meanwhile.
  *
- * Which segments are in flight is counted as Linux counts it: those sent, less those taken for
- * lost, less those that duplicate acknowledgments say have arrived (reno_segs), plus those sent
- * again. So cwnd needs no artificial inflation: each duplicate acknowledgment makes room for one
- * segment.
+ *     OPEN <--> DISORDER --loss seen--> RECOVERY --all of it acknowledged--> OPEN
+ *       \________________ time-out ___> LOSS ______________________________/
+ *       \________________ ECN, TLP ___> CWR  ______________________________/
+ *
+ * Which segments are lost RACK finds (rack.c) or, without SACK, duplicate and partial
+ * acknowledgments (RFC 5681 §3.2, RFC 6582). How many may be in flight in RECOVERY and CWR follows
+ * from what was delivered: proportional rate reduction, RFC 6937. After a time-out F-RTO (RFC 5682)
+ * sends new data first, to see whether the old is lost at all. A reduction that turns out to be
+ * unfounded is taken back (undo.c).
  */
 #include <rte_common.h>
 
 #include "engine.h"
 
-enum { DUPACK_THRESHOLD = 3 };
+static bool
+has_sack(const struct tcp_conn *c)
+{
+	return (c->flags & CONN_SACK) != 0;
+}
+
+/* ---- proportional rate reduction */
+
+static void
+reduction_begin(struct tcp_conn *c)
+{
+	c->recover = c->snd_nxt;
+	c->tlp_sent = false;
+	c->prr = (struct tcp_prr){.prior_cwnd = c->cwnd};
+	c->ssthresh = c->cc->ssthresh(c);
+}
+
+/* RFC 6937 §3.1 with its slow start reduction bound; `lost`: this acknowledgment showed new losses.
+ */
+static void
+reduction_step(struct tcp_conn *c, const struct tcp_ack *ack, bool lost)
+{
+	uint32_t flight = tcp_flight_segs(c), delivered = ack->delivered_segs;
+	int64_t send;
+
+	if (delivered == 0 || c->prr.prior_cwnd == 0)
+		return;
+	c->prr.delivered += delivered;
+	if (flight > c->ssthresh) {
+		uint64_t share = (uint64_t)c->ssthresh * c->prr.delivered;
+
+		send = (int64_t)((share + c->prr.prior_cwnd - 1) / c->prr.prior_cwnd) -
+		       (int64_t)c->prr.out;
+	} else {
+		send = RTE_MAX((int64_t)c->prr.delivered - (int64_t)c->prr.out, (int64_t)delivered);
+		send += ack->una_advanced && !lost;
+		send = RTE_MIN(send, (int64_t)c->ssthresh - (int64_t)flight);
+	}
+	/* The first retransmission always goes out. */
+	c->cwnd = flight + (uint32_t)RTE_MAX(send, (int64_t)(c->prr.out == 0));
+}
+
+static void
+reduction_end(struct tcp_conn *c)
+{
+	if (c->ca_state == CA_CWR || c->undo.possible)
+		c->cwnd = c->ssthresh;
+	c->prr = (struct tcp_prr){0};
+}
+
+/* ---- states */
+
+static void
+leave(struct tcp_conn *c)
+{
+	if (c->ca_state == CA_RECOVERY)
+		tcp_rack_recovery_ended(c);
+	c->ca_state = CA_OPEN;
+	c->frto = false;
+}
+
+/* Whether anything is known to be out of order. */
+static void
+open_or_disorder(struct tcp_conn *c)
+{
+	if (c->ca_state >= CA_CWR)
+		return;
+	c->ca_state = c->sacked_segs > 0 || c->lost_segs > 0 || c->retrans_segs > 0 ? CA_DISORDER
+										    : CA_OPEN;
+	if (c->retrans_segs == 0)
+		tcp_undo_forget(c);
+}
 
 void
-tcp_mark_lost(struct tcp_conn *c, struct tcp_sent *s)
+tcp_enter_cwr(struct tcp_conn *c)
 {
-	c->retrans_segs -= (s->flags & SENT_RETRANS) != 0;
-	c->lost_segs += (s->flags & SENT_LOST) == 0;
-	s->flags &= (uint8_t)~SENT_RETRANS;
-	s->flags |= SENT_LOST;
+	if (c->ca_state >= CA_CWR)
+		return;
+	c->undo.possible = false;
+	reduction_begin(c);
+	c->ca_state = CA_CWR;
 }
 
 static void
 enter_recovery(struct tcp_conn *c)
 {
 	TCP_COUNT(c->engine, recoveries);
-	c->ssthresh = c->cc->ssthresh(c, tcp_flight_segs(c) + c->reno_segs);
-	c->cwnd = c->ssthresh;
-	c->recover = c->snd_nxt;
+	tcp_undo_begin(c);
+	if (c->ca_state < CA_CWR)
+		reduction_begin(c);
 	c->ca_state = CA_RECOVERY;
-	tcp_mark_lost(c, c->sent_head);
-	c->repair_now = true;
-	tcp_mark_dirty(c);
 }
 
-static void
-duplicate_ack(struct tcp_conn *c)
-{
-	/* One segment has left the network; the first outstanding one has not arrived. */
-	if (c->reno_segs + c->lost_segs + 1 < c->sent_segs)
-		c->reno_segs++;
-	if (c->ca_state == CA_OPEN && c->dupacks >= DUPACK_THRESHOLD &&
-	    seq_geq(c->snd_una, c->recover))
-		enter_recovery(c);
-	tcp_mark_dirty(c);
-}
+/* ---- without SACK: duplicate acknowledgments stand for segments that have left */
 
 static void
-leave(struct tcp_conn *c)
+reno_ack(struct tcp_conn *c, struct tcp_ack *ack)
 {
-	if (c->ca_state == CA_RECOVERY)
-		c->cwnd = RTE_MIN(c->cwnd, c->ssthresh);
-	c->ca_state = CA_OPEN;
-	c->reno_segs = 0;
-}
+	if (has_sack(c))
+		return;
+	if (ack->is_dup) {
+		if (c->sacked_segs + c->lost_segs + 1 > c->sent_segs)
+			return;
+		c->sacked_segs++;
+		c->delivered_segs++;
+		ack->delivered_segs++;
+	} else if (ack->una_advanced) {
+		/* One hole was filled; the others had been told of by duplicates. */
+		uint32_t told = ack->acked_segs > 0 ? ack->acked_segs - 1 : 0;
 
-/* RFC 6582 §3.2 step 3: a partial acknowledgment shows the next hole. */
-static void
-partial_ack(struct tcp_conn *c, const struct tcp_ack *ack)
-{
-	uint32_t arrived = ack->acked_segs > 0 ? ack->acked_segs - 1 : 0;
-
-	c->reno_segs -= RTE_MIN(c->reno_segs, arrived);
-	if (c->sent_head != NULL && (c->sent_head->flags & SENT_RETRANS) == 0) {
-		tcp_mark_lost(c, c->sent_head);
-		c->repair_now = true;
+		c->sacked_segs -= RTE_MIN(c->sacked_segs, told);
+		if (c->sacked_segs + c->lost_segs > c->sent_segs)
+			c->sacked_segs = c->sent_segs - RTE_MIN(c->lost_segs, c->sent_segs);
 	}
-	c->repair_now = true;
-	tcp_mark_dirty(c);
+}
+
+/* RFC 5681 §3.2 step 2, RFC 6582 §3.2 steps 1 and 3. */
+static void
+reno_detect_loss(struct tcp_conn *c, const struct tcp_ack *ack)
+{
+	struct tcp_sent *head = TAILQ_FIRST(&c->sent);
+	bool begins = c->ca_state < CA_RECOVERY && c->sacked_segs >= c->reordering;
+	bool partial = c->ca_state == CA_RECOVERY && ack->una_advanced;
+
+	if ((!begins && !partial) || (head->flags & SENT_LOST))
+		return;
+	if (tcp_sent_bytes(head) > c->mss)
+		tcp_sent_split(c, head, c->mss);
+	tcp_sent_mark_lost(c, head);
+}
+
+/* Finds what is lost; returns whether there is news. */
+static bool
+detect_loss(struct tcp_conn *c, const struct tcp_ack *ack)
+{
+	uint32_t before = c->unrepaired_segs;
+
+	if (TAILQ_EMPTY(&c->sent))
+		return false;
+	if (has_sack(c))
+		tcp_rack_detect_loss(c);
+	else
+		reno_detect_loss(c, ack);
+	return c->unrepaired_segs > before;
+}
+
+/* RFC 6582 §3.2: without SACK duplicates of the last retransmission must not begin a new recovery.
+ */
+static bool
+must_stay(const struct tcp_conn *c)
+{
+	return !has_sack(c) && c->snd_una == c->recover && c->ca_state != CA_OPEN;
+}
+
+/* ---- what an acknowledgment does in each state */
+
+/* Returns whether the state was left: everything outstanding when it began is acknowledged. */
+static bool
+recover_reached(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	if (!seq_geq(c->snd_una, c->recover))
+		return false;
+	if (c->ca_state == CA_CWR) {
+		if (c->snd_una == c->recover)
+			return false; /* only what was sent since shows the new rate */
+		reduction_end(c);
+		leave(c);
+		return true;
+	}
+	if (c->ca_state != CA_RECOVERY)
+		return false;
+	if (tcp_undo_is_due(c, seg))
+		tcp_undo(c, false);
+	if (must_stay(c))
+		return false;
+	reduction_end(c);
+	leave(c);
+	return true;
+}
+
+static void
+ack_in_recovery(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+{
+	bool lost;
+
+	if (ack->una_advanced && tcp_undo_is_due_in_part(c, seg)) {
+		/* The original arrived: nothing is lost, but what was sent again is still out. */
+		if (c->retrans_segs == 0) {
+			tcp_undo(c, true);
+			leave(c);
+			open_or_disorder(c);
+		}
+		return;
+	}
+	if (ack->dsack && tcp_undo_is_due_by_dsack(c)) {
+		tcp_undo(c, false);
+		leave(c);
+		open_or_disorder(c);
+		return;
+	}
+	lost = detect_loss(c, ack);
+	reduction_step(c, ack, lost);
+}
+
+/* RFC 5682 §3.2 steps 2 and 3. Returns whether the time-out was spurious. */
+static bool
+frto_step(struct tcp_conn *c, const struct tcp_ack *ack)
+{
+	if (ack->original_arrived)
+		return true;
+	if (seq_gt(c->snd_nxt, c->recover)) {
+		/* New data is out, and a duplicate comes back: the losses are real. */
+		if (ack->is_dup || ack->sacked_segs > 0)
+			c->frto = false;
+	} else if (ack->una_advanced && seq_lt(c->snd_una, c->recover)) {
+		/* Step 2b: new data instead of old, if there is any: output does that. */
+		c->recover = c->snd_nxt;
+		c->frto_new_first = true;
+	}
+	return false;
+}
+
+static void
+ack_in_loss(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+{
+	bool spurious = ack->una_advanced && tcp_undo_is_due(c, seg);
+
+	if (!spurious && c->frto)
+		spurious = frto_step(c, ack);
+	if (spurious) {
+		tcp_undo(c, true);
+		c->backoffs = c->retries = 0;
+		if (!must_stay(c))
+			leave(c);
+	} else if (seq_geq(c->snd_una, c->recover)) {
+		if (!must_stay(c))
+			leave(c);
+	} else {
+		detect_loss(c, ack);
+		return;
+	}
+	open_or_disorder(c);
+}
+
+static void
+ack_in_open(struct tcp_conn *c, struct tcp_ack *ack)
+{
+	bool lost;
+
+	if (ack->dsack && c->ca_state <= CA_DISORDER && tcp_undo_is_due_by_dsack(c))
+		tcp_undo(c, false);
+	lost = detect_loss(c, ack);
+	if (c->unrepaired_segs > 0) {
+		enter_recovery(c);
+	} else {
+		open_or_disorder(c);
+	}
+	if (c->ca_state >= CA_CWR)
+		reduction_step(c, ack, lost);
 }
 
 void
-tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack,
-		 bool is_dupack)
+tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 {
-	if (is_dupack) {
-		if (c->ca_state != CA_LOSS)
-			duplicate_ack(c);
+	bool quiet = c->ca_state == CA_OPEN && !ack->is_dup && ack->sacked_segs == 0 &&
+		     !ack->dsack && c->sacked_segs == 0 && c->lost_segs == 0;
+
+	if (quiet) {
+		if (ack->una_advanced)
+			tcp_undo_forget(c);
 		return;
 	}
-	switch (c->ca_state) {
-	case CA_OPEN:
-		c->reno_segs = 0;
-		break;
-	case CA_RECOVERY:
-		if (seq_geq(seg->ack, c->recover))
-			leave(c);
-		else
-			partial_ack(c, ack);
-		break;
-	case CA_LOSS:
-		if (seq_geq(seg->ack, c->recover))
-			leave(c);
-		break;
-	default:
-		break;
+	reno_ack(c, ack);
+	tcp_mark_dirty(c);
+	if (recover_reached(c, seg) || c->ca_state < CA_RECOVERY)
+		ack_in_open(c, ack);
+	else if (c->ca_state == CA_RECOVERY)
+		ack_in_recovery(c, seg, ack);
+	else
+		ack_in_loss(c, seg, ack);
+}
+
+/* ---- timers */
+
+void
+tcp_recovery_reorder_timeout(struct tcp_conn *c)
+{
+	uint32_t before = c->unrepaired_segs;
+
+	tcp_rack_detect_loss(c);
+	if (c->unrepaired_segs == before)
+		return;
+	if (c->ca_state < CA_RECOVERY)
+		enter_recovery(c);
+	/* No acknowledgment came, so PRR has nothing to give; but a first repair always leaves. */
+	if (c->ca_state == CA_RECOVERY)
+		c->cwnd = RTE_MAX(c->cwnd, tcp_flight_segs(c) + (c->prr.out == 0));
+	tcp_mark_dirty(c);
+}
+
+/* RFC 6298 §5.4, RFC 8985 §6.3: what was sent less than a round trip ago may still be under way. */
+static void
+mark_all_lost(struct tcp_conn *c, bool reneged)
+{
+	struct tcp_sent *s;
+
+	TAILQ_FOREACH (s, &c->sent, link) {
+		bool recent = s->sent_us + c->rack.rtt_us > c->engine->now_us;
+
+		if (reneged)
+			tcp_sent_forget_sack(c, s);
+		else if (has_sack(c) && recent && s != TAILQ_FIRST(&c->sent))
+			continue;
+		tcp_sent_mark_lost(c, s);
 	}
 }
 
 void
 tcp_recovery_timeout(struct tcp_conn *c)
 {
-	/* RFC 5681 §3.1: once for each window of data, however often its first segment is lost. */
-	if (c->ca_state != CA_LOSS || c->backoffs == 0)
-		c->ssthresh = c->cc->ssthresh(c, tcp_flight_segs(c) + c->reno_segs);
-	c->cwnd = 1;
+	/* RFC 2018 §8: the peer's first missing byte is one that it had reported. */
+	bool reneged = (TAILQ_FIRST(&c->sent)->flags & SENT_SACKED) != 0;
+	bool again = c->retries > 0, fresh = c->ca_state < CA_RECOVERY;
+
+	/* RFC 5681 §3.1: the threshold falls once for each window of data. */
+	if (c->ca_state <= CA_DISORDER || seq_geq(c->snd_una, c->recover) ||
+	    (c->ca_state == CA_LOSS && !again)) {
+		tcp_undo_begin(c);
+		c->ssthresh = c->cc->ssthresh(c);
+	}
+	if (!has_sack(c))
+		c->sacked_segs = 0;
+	if (reneged)
+		TCP_COUNT(c->engine, sack_reneged);
+	mark_all_lost(c, reneged);
+	c->cwnd = tcp_flight_segs(c) + 1;
+	c->prr = (struct tcp_prr){0};
+	c->tlp_sent = false;
 	c->recover = c->snd_nxt;
+	c->frto = (fresh || again) && !reneged;
+	c->frto_new_first = false;
 	c->ca_state = CA_LOSS;
-	c->dupacks = 0;
-	c->reno_segs = 0;
-	for (struct tcp_sent *s = c->sent_head; s != NULL; s = s->next)
-		tcp_mark_lost(c, s);
 }

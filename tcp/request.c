@@ -20,6 +20,15 @@ listener_rcvbuf(const struct tcp_request *r)
 	return r->listener->c->rcvbuf_bytes;
 }
 
+static void
+take_path(const struct tcp_engine *e, struct tcp_request *r, const struct tcp_path *path)
+{
+	r->hop = path->hop;
+	r->mtu = path->mtu;
+	r->path_flags = path->flags;
+	r->paths_generation = e->paths_generation;
+}
+
 static bool
 send_synack(struct tcp_engine *e, struct tcp_request *r)
 {
@@ -28,12 +37,14 @@ send_synack(struct tcp_engine *e, struct tcp_request *r)
 		.has_mss = true,
 		.mss = tcp_announced_mss(r->mtu, ip_is4(&r->tuple.remote), l->user_mss),
 		.has_timestamps = r->timestamps,
+		.sack_permitted = r->sack,
 		.ts_val = tcp_now_ts(e, r->ts_offset),
 		.ts_ecr = r->ts_recent,
 		.has_wscale = r->wscale,
 		.wscale_shift = r->rcv_wscale_shift,
 	};
 	uint8_t bytes[TCP_MAX_OPTION_BYTES];
+	struct tcp_path path;
 	struct tcp_reply reply = {
 		.tuple = &r->tuple,
 		.seq = r->iss,
@@ -46,6 +57,15 @@ send_synack(struct tcp_engine *e, struct tcp_request *r)
 		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
 
+	if (r->paths_generation != e->paths_generation) {
+		if (e->env.path(e->env.ctx, &r->tuple.remote, &r->tuple.local, &path) < 0) {
+			TCP_COUNT(e, tx_no_path);
+			return false;
+		}
+		take_path(e, r, &path);
+		reply.hop = path.hop;
+		reply.path_flags = path.flags;
+	}
 	return tcp_transmit_reply(e, &reply);
 }
 
@@ -56,6 +76,7 @@ take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segme
 		      : ip_is4(&seg->tuple.remote) ? (uint16_t)TCP_MSS_DEFAULT4
 						   : (uint16_t)TCP_MSS_DEFAULT6;
 	r->timestamps = e->config.timestamps && seg->opt.has_timestamps;
+	r->sack = e->config.sack && seg->opt.sack_permitted;
 	r->ts_recent = seg->opt.ts_val;
 	r->ts_offset = tcp_new_ts_offset(e, &seg->tuple);
 	r->wscale = e->config.window_scaling && seg->opt.has_wscale;
@@ -82,9 +103,7 @@ request_make(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment
 	r->irs = seg->seq;
 	r->snd_wnd = seg->wnd;
 	r->sent_us = e->now_us;
-	r->hop = path->hop;
-	r->mtu = path->mtu;
-	r->path_flags = path->flags;
+	take_path(e, r, path);
 	r->iss = tcp_new_iss(e, &seg->tuple);
 	take_options(e, r, seg);
 	if (flow_set(&e->flows, &r->tuple, flow_hash(&e->flows, &r->tuple),
@@ -151,6 +170,8 @@ request_end(struct tcp_engine *e, struct tcp_request *r)
 void
 tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r)
 {
+	uint64_t wait_us;
+
 	if (r->retries >= e->config.synack_retries) {
 		TCP_COUNT(e, attempts_failed);
 		request_end(e, r);
@@ -159,7 +180,8 @@ tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r)
 	r->retries++;
 	TCP_COUNT(e, synack_retransmits);
 	send_synack(e, r);
-	wheel_add(&e->wheel, &r->timer, e->now_us + ((uint64_t)TCP_RTO_INITIAL_US << r->retries));
+	wait_us = (uint64_t)TCP_RTO_INITIAL_US << RTE_MIN(r->retries, (uint8_t)7);
+	wheel_add(&e->wheel, &r->timer, e->now_us + RTE_MIN(wait_us, (uint64_t)TCP_RTO_MAX_US));
 }
 
 void
@@ -190,7 +212,8 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	}
 	c->flags = CONN_IN_FLOWS | CONN_CONNECT_DONE |
 		   (l->flags & (CONN_NODELAY | CONN_FAMILY6 | CONN_V6ONLY | CONN_LINGER_RESET)) |
-		   (r->timestamps ? CONN_TIMESTAMPS : 0) | (r->wscale ? CONN_WSCALE : 0);
+		   (r->sack ? CONN_SACK : 0) | (r->timestamps ? CONN_TIMESTAMPS : 0) |
+		   (r->wscale ? CONN_WSCALE : 0);
 	c->rcvbuf_bytes = l->rcvbuf_bytes;
 	c->sndbuf_bytes = l->sndbuf_bytes;
 	c->user_timeout_ms = l->user_timeout_ms;
@@ -198,6 +221,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->hop = r->hop;
 	c->mtu = r->mtu;
 	c->path_flags = r->path_flags;
+	c->paths_generation = r->paths_generation;
 	c->iss = r->iss;
 	c->irs = r->irs;
 	c->snd_una = c->snd_nxt = r->iss + 1;
@@ -211,7 +235,8 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->peer_mss = r->peer_mss;
 	c->state = TCP_ESTABLISHED;
 	tcp_conn_start(c);
-	if (r->retries == 0)
+	c->flags |= CONN_WAS_CONNECTED;
+	if (r->retries == 0 && r->sent_us != 0)
 		tcp_rtt_sample(c, (int64_t)(e->now_us - r->sent_us));
 	else if (r->retries > 1)
 		c->cwnd = 1; /* as Linux: RFC 5681 §3.1 */
@@ -269,12 +294,13 @@ tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segm
 		/* The same SYN again: so is our answer, and its time runs anew. */
 		r->ts_recent = seg->opt.ts_val;
 		TCP_COUNT(e, synack_retransmits);
+		r->sent_us = 0; /* which SYN-ACK the ACK will be for nobody knows: Karn */
 		send_synack(e, r);
 		return;
 	}
 	if (!is_acceptable(r, seg)) {
 		TCP_COUNT(e, drop_sequence);
-		if ((seg->flags & TCP_RST) == 0 && tcp_may_challenge(e))
+		if ((seg->flags & TCP_RST) == 0 && tcp_may_challenge(e, &r->oow_ack_ms))
 			send_synack(e, r);
 		return;
 	}
@@ -290,7 +316,7 @@ tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segm
 	}
 	if (seg->flags & TCP_SYN) {
 		TCP_COUNT(e, drop_sequence);
-		if (tcp_may_challenge(e))
+		if (tcp_may_challenge(e, &r->oow_ack_ms))
 			send_synack(e, r);
 		return;
 	}

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Answers to segments that belong to no connection, and the limit on challenge ACKs. */
+/*
+ * Answers to segments that belong to no connection, and the limit on answers to segments that do
+ * not fit theirs. The limit is each connection's own (RFC 5961 §10): one for all would let a
+ * stranger learn from it what others receive.
+ */
 #include "engine.h"
 
-/* As Linux's tcp_challenge_ack_limit before it became unlimited: attackers must not count with it.
- */
-enum { CHALLENGES_PER_SECOND = 1000 };
+/* As Linux's tcp_invalid_ratelimit. */
+enum { ANSWER_INTERVAL_MS = 500 };
 
 void
 tcp_reset_segment(struct tcp_engine *e, const struct tcp_segment *seg)
@@ -33,19 +36,16 @@ tcp_reset_segment(struct tcp_engine *e, const struct tcp_segment *seg)
 }
 
 bool
-tcp_may_challenge(struct tcp_engine *e)
+tcp_may_challenge(struct tcp_engine *e, uint32_t *last_ms)
 {
-	uint64_t second = e->now_us / 1000000;
+	/* 0 means never. */
+	uint32_t now_ms = e->now_ms | 1;
 
-	if (second != e->challenge_second) {
-		e->challenge_second = second;
-		e->challenge_count = 0;
-	}
-	if (e->challenge_count >= CHALLENGES_PER_SECOND) {
+	if (*last_ms != 0 && now_ms - *last_ms < ANSWER_INTERVAL_MS) {
 		TCP_COUNT(e, challenge_acks_limited);
 		return false;
 	}
-	e->challenge_count++;
+	*last_ms = now_ms;
 	TCP_COUNT(e, challenge_acks);
 	return true;
 }

@@ -2,7 +2,7 @@
 /*
  * A slab: a fixed number of objects of one size in one piece of memory, given out and taken back in
  * constant time. Memory that was never used is never touched, so a large limit costs nothing until
- * it is needed. Objects are known by a 32-bit index too.
+ * it is needed.
  */
 #ifndef TERN_TCP_SLAB_H
 #define TERN_TCP_SLAB_H
@@ -11,34 +11,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum { SLAB_NONE = UINT32_MAX };
+#include <string.h>
 
 struct slab {
 	uint8_t *base;
-	uint32_t size;      /* bytes of an object, at least 4 */
-	uint32_t capacity;  /* objects */
-	uint32_t carved;    /* objects that were given out at least once */
-	uint32_t used;      /* objects given out now */
-	uint32_t free_head; /* index of the first free one below carved, or SLAB_NONE */
+	uint32_t size;     /* bytes of an object, a multiple of 8 */
+	uint32_t capacity; /* objects */
+	uint32_t carved;   /* objects that were given out at least once */
+	uint32_t used;     /* objects given out now */
+	void *free_head;   /* first free one below carved; each begins with the next */
 };
 
 static inline void
 slab_init(struct slab *s, void *base, uint32_t size, uint32_t capacity)
 {
-	*s = (struct slab){base, size, capacity, 0, 0, SLAB_NONE};
+	*s = (struct slab){base, size, capacity, 0, 0, NULL};
 }
 
 static inline void *
 slab_at(const struct slab *s, uint32_t index)
 {
 	return s->base + (size_t)index * s->size;
-}
-
-static inline uint32_t
-slab_index(const struct slab *s, const void *object)
-{
-	return (uint32_t)((size_t)((const uint8_t *)object - s->base) / s->size);
 }
 
 static inline bool
@@ -51,24 +44,24 @@ slab_contains(const struct slab *s, const void *p)
 static inline void *
 slab_get(struct slab *s)
 {
-	uint32_t index = s->free_head;
+	void *object = s->free_head;
 
-	if (index != SLAB_NONE)
-		s->free_head = *(uint32_t *)slab_at(s, index);
+	if (object != NULL)
+		memcpy(&s->free_head, object, sizeof(void *));
 	else if (s->carved < s->capacity)
-		index = s->carved++;
+		object = slab_at(s, s->carved++);
 	else
 		return NULL;
 	s->used++;
-	return slab_at(s, index);
+	return object;
 }
 
 static inline void
 slab_put(struct slab *s, void *object)
 {
 	assert(s->used > 0);
-	*(uint32_t *)object = s->free_head;
-	s->free_head = slab_index(s, object);
+	memcpy(object, &s->free_head, sizeof(void *));
+	s->free_head = object;
 	s->used--;
 }
 

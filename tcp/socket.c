@@ -93,23 +93,34 @@ start_connection(struct tcp_conn *c)
 		return -ENOBUFS;
 	}
 	c->flags |= CONN_IN_FLOWS | CONN_ACTIVE;
-	c->flags &= ~(CONN_CONNECT_DONE | CONN_PEER_FIN | CONN_RD_SHUT | CONN_FIN_DUE |
-		      CONN_FIN_SENT | CONN_TIMESTAMPS | CONN_WSCALE | CONN_WAS_CONNECTED);
+	c->flags &=
+		~(CONN_CONNECT_DONE | CONN_PEER_FIN | CONN_RD_SHUT | CONN_FIN_DUE | CONN_FIN_SENT |
+		  CONN_TIMESTAMPS | CONN_WSCALE | CONN_SACK | CONN_FIN_KNOWN | CONN_MORE);
 	c->state = TCP_SYN_SENT;
 	c->ca_state = CA_OPEN;
-	c->backoffs = c->dupacks = c->probes = 0;
+	c->backoffs = c->dupacks = c->probes = c->retries = 0;
+	c->soft_error = 0;
 	c->srtt_us = c->rttvar_us = 0;
 	c->rto_us = TCP_RTO_INITIAL_US;
 	c->ssthresh = UINT32_MAX;
 	c->snd_wnd = c->max_wnd = 0;
-	c->snd_wscale_shift = c->rcv_wscale_shift = 0;
+	c->snd_wscale_shift = 0;
+	/* What the SYN says of the window holds, whatever the user does to SO_RCVBUF: RFC 7323
+	 * §2.2. */
+	c->rcv_wscale_shift = tcp_rcv_wscale_for(c->rcvbuf_bytes);
+	c->syn_wnd = (uint16_t)RTE_MIN(tcp_initial_rcv_wnd(e, c->rcvbuf_bytes), 0xffffu);
 	c->iss = tcp_new_iss(e, &c->tuple);
 	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
 	c->snd_una = c->iss;
 	c->snd_nxt = c->iss;
 	c->cwnd = TCP_INITIAL_CWND;
+	if (!tcp_send_syn(c)) {
+		flow_remove(&e->flows, &c->tuple);
+		c->flags &= ~CONN_IN_FLOWS;
+		c->state = TCP_CLOSED;
+		return -ENOBUFS;
+	}
 	TCP_COUNT(e, active_opens);
-	tcp_send_syn(c);
 	return -EINPROGRESS;
 }
 
@@ -122,6 +133,8 @@ tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
 		return take_error(c);
 	if (c->state != TCP_CLOSED)
 		return connect_again(c);
+	if (c->flags & CONN_WAS_CONNECTED)
+		return -EISCONN;
 	if ((c->flags & CONN_FAMILY6) == 0 && !ip_is4(&remote->ip))
 		return -EAFNOSUPPORT;
 	if (ip_is4(&remote->ip) && (c->flags & CONN_V6ONLY))
@@ -309,13 +322,30 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 	return (ssize_t)(c->sendq.bytes - before);
 }
 
+/* What queue_copy() takes: whole mbufs of a segment each, and what the last one still holds. */
+static uint32_t
+copy_room(const struct tcp_conn *c)
+{
+	struct rte_mempool *pool = c->engine->config.data_pool;
+	uint32_t buf = rte_pktmbuf_data_room_size(pool), tail = 0;
+	uint32_t fill = RTE_MIN(buf - RTE_PKTMBUF_HEADROOM, (uint32_t)c->mss);
+	uint32_t room = room_bytes(c);
+	const struct rte_mbuf *m = c->sendq.tail;
+
+	if (room == 0)
+		return 0;
+	if (m != NULL && m->pool == pool && RTE_MBUF_DIRECT(m) && m->data_len < fill)
+		tail = RTE_MIN(fill - m->data_len, (uint32_t)rte_pktmbuf_tailroom(m));
+	return tail + room / (buf + (uint32_t)sizeof(*m)) * fill;
+}
+
 size_t
 tcp_send_room(const struct tcp_conn *c)
 {
 	bool open = (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT) &&
 		    (c->flags & CONN_FIN_DUE) == 0 && c->error == 0;
 
-	return open ? room_bytes(c) : 0;
+	return open ? copy_room(c) : 0;
 }
 
 /* ---- receiving */
@@ -390,14 +420,18 @@ send_no_more(struct tcp_conn *c)
 int
 tcp_shutdown(struct tcp_conn *c, int how)
 {
+	uint32_t before;
+
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return -EINVAL;
 	switch (c->state) {
 	case TCP_CLOSED:
 		return -ENOTCONN;
 	case TCP_LISTEN:
-		if (how != SHUT_WR)
+		if (how != SHUT_WR) {
 			tcp_listener_close(c);
+			tcp_mark_event(c);
+		}
 		return 0;
 	case TCP_SYN_SENT:
 		tcp_conn_end(c, ECONNRESET);
@@ -405,11 +439,13 @@ tcp_shutdown(struct tcp_conn *c, int how)
 	default:
 		break;
 	}
+	before = c->flags;
 	if (how != SHUT_WR)
 		c->flags |= CONN_RD_SHUT;
 	if (how != SHUT_RD)
 		send_no_more(c);
-	tcp_mark_event(c);
+	if (((c->flags ^ before) & (CONN_RD_SHUT | CONN_FIN_DUE)) != 0)
+		tcp_mark_event(c);
 	return 0;
 }
 

@@ -126,6 +126,7 @@ struct tcp_config {
 	uint8_t ttl;              /* IPv4 time to live and IPv6 hop limit of what we send */
 	bool timestamps;          /* RFC 7323 §3 */
 	bool window_scaling;      /* RFC 7323 §2 */
+	bool sack;                /* RFC 2018, RFC 2883 */
 	const char *congestion;   /* name of the default congestion control: "newreno" */
 
 	struct rte_mempool *header_pool; /* mbufs for headers and small segments */
@@ -362,6 +363,7 @@ struct tcp_listing {
 	uint8_t snd_wscale_shift;
 	uint8_t rcv_wscale_shift;
 	bool timestamps;
+	bool sack;
 	bool orphan; /* closed by its user */
 };
 

@@ -20,6 +20,9 @@
 
 #include "engine.h"
 
+/* How soon to try again what failed for want of memory. */
+enum { STARVED_RETRY_US = 100 * 1000 };
+
 static uint64_t
 earliest(const struct tcp_conn *c)
 {
@@ -46,13 +49,24 @@ backed_off(const struct tcp_conn *c)
 	return RTE_MIN(us, (uint64_t)TCP_RTO_MAX_US);
 }
 
+uint64_t
+tcp_rto_at(const struct tcp_conn *c)
+{
+	const struct tcp_sent *s = TAILQ_FIRST(&c->sent);
+
+	return (s != NULL ? s->sent_us : c->engine->now_us) + backed_off(c);
+}
+
 void
 tcp_rtx_restart(struct tcp_conn *c)
 {
-	bool waits = c->sent_head != NULL || c->unsent_bytes > 0 ||
+	bool waits = !TAILQ_EMPTY(&c->sent) || c->unsent_bytes > 0 ||
 		     (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
 
-	c->rtx_at_us = waits ? c->engine->now_us + backed_off(c) : UINT64_MAX;
+	if (!tcp_tlp_schedule(c)) {
+		c->rtx_kind = RTX_TIMEOUT;
+		c->rtx_at_us = waits ? c->engine->now_us + backed_off(c) : UINT64_MAX;
+	}
 	tcp_timers_arm(c);
 }
 
@@ -97,18 +111,33 @@ cap_by_user_timeout(struct tcp_conn *c)
 		c->rtx_at_us = RTE_MAX(end_us, c->engine->now_us);
 }
 
+/* RFC 9293 §3.8.6: a peer that shrank its window to nothing, and still answers, is alive. */
+static bool
+is_held_by_peer(const struct tcp_conn *c)
+{
+	return c->snd_wnd == 0 && c->probes == 0 && c->retries > 0 &&
+	       (c->flags & CONN_ORPHAN) == 0 && c->state >= TCP_ESTABLISHED;
+}
+
 static void
 retransmission_timeout(struct tcp_conn *c)
 {
-	if (is_hopeless(c, c->backoffs)) {
+	if (!is_held_by_peer(c) && is_hopeless(c, c->retries)) {
 		give_up(c);
 		return;
 	}
 	TCP_COUNT(c->engine, rto);
 	if (c->state >= TCP_ESTABLISHED)
 		tcp_recovery_timeout(c);
-	tcp_retransmit(c, c->sent_head);
-	c->backoffs++;
+	c->rtx_kind = RTX_TIMEOUT;
+	if (!tcp_retransmit(c, TAILQ_FIRST(&c->sent)) && tcp_conn_has_path(c)) {
+		/* Want of memory here is no news of the network: no backing off. */
+		c->rtx_at_us = c->engine->now_us + STARVED_RETRY_US;
+		return;
+	}
+	c->retries = (uint8_t)RTE_MIN(c->retries + 1, 255);
+	c->backoffs = (uint8_t)RTE_MIN(c->backoffs + 1, 255);
+	c->probes = (uint8_t)RTE_MIN(c->probes + 1, 255);
 	c->rtx_at_us = c->engine->now_us + backed_off(c);
 	cap_by_user_timeout(c);
 }
@@ -116,15 +145,16 @@ retransmission_timeout(struct tcp_conn *c)
 static void
 persist_timeout(struct tcp_conn *c)
 {
-	if (c->probes == 0)
-		c->progress_us = c->backoffs == 0 ? c->engine->now_us : c->progress_us;
 	/* RFC 6429: an orphan must not be kept for ever by a peer that keeps its window closed. */
-	if ((c->probes > 0 && is_hopeless(c, c->probes)) ||
-	    ((c->flags & CONN_ORPHAN) && c->backoffs >= allowed_retries(c))) {
+	uint8_t tries = c->flags & CONN_ORPHAN ? c->backoffs : c->probes;
+
+	if (c->backoffs == 0)
+		c->progress_us = c->engine->now_us;
+	else if (is_hopeless(c, tries)) {
 		give_up(c);
 		return;
 	}
-	c->probes++;
+	c->probes = (uint8_t)RTE_MIN(c->probes + 1, 255);
 	c->backoffs = (uint8_t)RTE_MIN(c->backoffs + 1, 255);
 	c->flags |= CONN_SEND_PROBE;
 	tcp_mark_dirty(c);
@@ -146,6 +176,36 @@ nothing_in_flight(struct tcp_conn *c)
 	}
 }
 
+/* After RACK's or TLP's turn the time-out is next. */
+static void
+then_timeout(struct tcp_conn *c)
+{
+	c->rtx_kind = RTX_TIMEOUT;
+	c->rtx_at_us = RTE_MAX(tcp_rto_at(c), c->engine->now_us + 1);
+}
+
+static void
+rtx_timer_fired(struct tcp_conn *c)
+{
+	if (TAILQ_EMPTY(&c->sent)) {
+		nothing_in_flight(c);
+		return;
+	}
+	switch (c->rtx_kind) {
+	case RTX_REORDER:
+		then_timeout(c);
+		tcp_recovery_reorder_timeout(c);
+		break;
+	case RTX_TLP:
+		tcp_tlp_send(c);
+		then_timeout(c);
+		break;
+	default:
+		retransmission_timeout(c);
+		break;
+	}
+}
+
 static void
 conn_timer_fired(struct tcp_conn *c)
 {
@@ -159,14 +219,11 @@ conn_timer_fired(struct tcp_conn *c)
 	if (now_us >= c->ack_at_us) {
 		TCP_COUNT(c->engine, delayed_acks);
 		c->ack_at_us = UINT64_MAX;
+		tcp_window_opened(c);
 		tcp_ack_now(c);
 	}
-	if (now_us >= c->rtx_at_us) {
-		if (c->sent_head != NULL)
-			retransmission_timeout(c);
-		else
-			nothing_in_flight(c);
-	}
+	if (now_us >= c->rtx_at_us)
+		rtx_timer_fired(c);
 	if ((c->flags & CONN_DEAD) == 0 && c->state != TCP_CLOSED)
 		tcp_timers_arm(c);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TIME-WAIT in a compact form, RFC 9293 §3.6.1 and §3.10.7.4, RFC 6191 (reuse by a new SYN), RFC
- * 1337 (resets: only the exact sequence number ends it).
+ * TIME-WAIT in a compact form, RFC 9293 §3.6.1 and §3.10.7.4, RFC 6191 (reuse by a
+ * new SYN). As on Linux a reset ends it, but only with the exact sequence number.
  */
 #include "engine.h"
 
@@ -143,11 +143,13 @@ tcp_timewait_arrives(struct tcp_engine *e, struct tcp_timewait *tw, struct tcp_s
 		return;
 	}
 	TCP_COUNT(e, drop_timewait);
-	if (seg->flags & TCP_FIN)
+	if ((seg->flags & (TCP_FIN | TCP_ACK)) == (TCP_FIN | TCP_ACK) &&
+	    seg->seq + tcp_segment_seqlen(seg) == tw->rcv_nxt) {
 		restart(e, tw);
-	if (tcp_segment_seqlen(seg) > 0 || seg->seq != tw->rcv_nxt) {
-		if ((seg->flags & TCP_FIN) || tcp_may_challenge(e))
-			send_ack(e, tw);
+		send_ack(e, tw);
+	} else if ((tcp_segment_seqlen(seg) > 0 || seg->seq != tw->rcv_nxt) &&
+		   tcp_may_challenge(e, &tw->oow_ack_ms)) {
+		send_ack(e, tw);
 	}
 }
 

@@ -210,6 +210,38 @@ mbufs_spanned(const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
 	return n;
 }
 
+/* The bytes in the first TCP_SEGS_PER_PACKET mbufs. */
+static uint32_t
+bytes_in_reach(const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
+{
+	uint32_t reach = 0;
+
+	for (unsigned int n = 0; n < TCP_SEGS_PER_PACKET && reach < len; n++) {
+		reach += (uint32_t)m->data_off + m->data_len - data_off;
+		m = m->next;
+		if (m == NULL)
+			break;
+		data_off = m->data_off;
+	}
+	return RTE_MIN(reach, len);
+}
+
+uint32_t
+tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off,
+		   uint32_t len)
+{
+	uint32_t room, reach;
+
+	if (len <= COPY_MAX_BYTES)
+		return len;
+	room = (uint32_t)rte_pktmbuf_data_room_size(c->engine->config.data_pool) -
+	       RTE_PKTMBUF_HEADROOM - MAX_HEADERS_BYTES;
+	if (len <= room)
+		return len;
+	reach = c->path_flags & TCP_PATH_TX_MULTI_SEG ? bytes_in_reach(m, data_off, len) : 0;
+	return RTE_MAX(reach, RTE_MIN(room, len));
+}
+
 /* The mbuf that will hold the headers, and the payload too if *copy is set. */
 static struct rte_mbuf *
 alloc_for(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off, uint32_t len,
@@ -237,16 +269,40 @@ static void
 note_ack_sent(struct tcp_conn *c)
 {
 	c->rcv_wup = c->rcv_nxt;
-	c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED);
+	c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_DSACK_DUE);
 	c->ack_at_us = UINT64_MAX;
+}
+
+/* Writes the options of an ordinary segment where they belong; returns their length. */
+static unsigned int
+put_options(const struct tcp_conn *c, struct rte_mbuf *m)
+{
+	unsigned int ip_len =
+		ip_is4(&c->tuple.remote) ? sizeof(struct ip4_header) : sizeof(struct ip6_header);
+	uint8_t *at = rte_pktmbuf_mtod_offset(m, uint8_t *, ip_len + sizeof(struct tcp_header));
+	unsigned int len = 0, sack_bytes = tcp_sack_option_bytes(c);
+
+	if (c->flags & CONN_TIMESTAMPS) {
+		tcp_options_encode_timestamps(tcp_now_ts(c->engine, c->ts_offset), c->ts_recent,
+					      at);
+		len = TCP_TIMESTAMPS_ALIGNED_BYTES;
+	}
+	if (sack_bytes != 0) {
+		struct tcp_sack_block blocks[TCP_MAX_SACK_BLOCKS];
+		unsigned int n = tcp_sack_blocks(c, blocks);
+
+		tcp_options_encode_sack(blocks, n, at + len);
+		len += sack_bytes;
+	}
+	return len;
 }
 
 bool
 tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
 		     uint32_t data_off, uint32_t len)
 {
-	unsigned int options_len = c->flags & CONN_TIMESTAMPS ? TCP_TIMESTAMPS_ALIGNED_BYTES : 0;
 	struct tcp_engine *e = c->engine;
+	unsigned int options_len;
 	struct rte_mbuf *head;
 	struct tcp_header *th;
 	bool copy;
@@ -256,14 +312,12 @@ tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mb
 	head = alloc_for(c, m, data_off, len, &copy);
 	if (head == NULL)
 		goto no_mbuf;
+	options_len = put_options(c, head);
 	th = start(head, &c->tuple, options_len);
 	th->seq = be32(seq);
 	th->ack = be32(c->rcv_nxt);
 	th->flags = flags;
 	th->wnd = be16((uint16_t)RTE_MIN(tcp_window_to_offer(c) >> c->rcv_wscale_shift, 0xffffu));
-	if (options_len != 0)
-		tcp_options_encode_timestamps(tcp_now_ts(e, c->ts_offset), c->ts_recent,
-					      (uint8_t *)(th + 1));
 	if (len > 0 && copy)
 		copy_payload(head, m, data_off, len);
 	else if (len > 0 && !refer_payload(e, head, m, data_off, len)) {
@@ -290,7 +344,7 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 		.has_timestamps =
 			is_answer ? (c->flags & CONN_TIMESTAMPS) != 0 : e->config.timestamps,
 		.has_wscale = is_answer ? (c->flags & CONN_WSCALE) != 0 : e->config.window_scaling,
-		.wscale_shift = tcp_rcv_wscale_for(c->rcvbuf_bytes),
+		.wscale_shift = c->rcv_wscale_shift,
 		.ts_val = tcp_now_ts(e, c->ts_offset),
 		.ts_ecr = is_answer ? c->ts_recent : 0,
 	};
@@ -299,7 +353,7 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 		.tuple = &c->tuple,
 		.seq = c->iss,
 		.ack = is_answer ? c->rcv_nxt : 0,
-		.wnd = (uint16_t)RTE_MIN(tcp_initial_rcv_wnd(e, c->rcvbuf_bytes), 0xffffu),
+		.wnd = c->syn_wnd,
 		.flags = flags,
 		.options = bytes,
 		.options_len = tcp_options_encode_syn(&opt, bytes),

@@ -61,10 +61,10 @@ UNIT_CASE(small_payloads_share_a_buffer)
 	uint8_t out[8];
 	uint32_t charge;
 
-	CU_ASSERT(!mbufq_coalesce(&q, NULL, 0));
+	CU_ASSERT(!mbufq_coalesce(&q, NULL, 0, 512));
 	mbufq_append(&q, filled(pool, 4, 0));
 	charge = q.charge;
-	CU_ASSERT(mbufq_coalesce(&q, filled(pool, 4, 4), 4));
+	CU_ASSERT(mbufq_coalesce(&q, filled(pool, 4, 4), 4, 512));
 	UNIT_EQ(q.bytes, 8);
 	UNIT_EQ(q.charge, charge);
 	mbufq_copy_out(&q, 0, out, 8);
@@ -81,7 +81,7 @@ UNIT_CASE(a_buffer_that_others_see_is_not_written)
 
 	mbufq_append(&q, m);
 	rte_mbuf_refcnt_update(m, 1);
-	CU_ASSERT(!mbufq_coalesce(&q, more, 4));
+	CU_ASSERT(!mbufq_coalesce(&q, more, 4, 512));
 	rte_pktmbuf_free(more);
 	mbufq_clear(&q);
 	rte_pktmbuf_free(m);
@@ -117,7 +117,7 @@ UNIT_CASE(agrees_with_a_flat_array)
 			for (uint32_t i = 0; i < k; i++)
 				twin[n + i] = (uint8_t)(first + i);
 			n += k;
-			if (!mbufq_coalesce(&q, m, k))
+			if (!mbufq_coalesce(&q, m, k, 512))
 				mbufq_append(&q, m);
 			break;
 		case 2:

@@ -83,27 +83,6 @@ WIRE_TEST(split_acks)
 	wire_end(w);
 }
 
-/* RFC 5681 §4.1: after an idle time-out the window begins again at the initial one. */
-WIRE_TEST(restart_after_idle)
-{
-	unsigned int acked = 1;
-	struct note note;
-
-	wire_start(w, .sndbuf_bytes = 1 << 20);
-	wire_accepted(w, large, 8192);
-	wire_send(w, 100 * WIRE_MSS, 100 * WIRE_MSS);
-	while (acked != 1 + 100 * WIRE_MSS) {
-		while (wire_next(w, &note))
-			acked = note.seq.value + note.bytes.value;
-		wire_in(w, "+1ms . 1:1(0) ack %u win 8192", acked);
-	}
-	WIRE_IN(w, wire_listing(w).cwnd_segs, 20, 200);
-	wire_idle_for(w, SEC(60));
-	wire_send(w, 100 * WIRE_MSS, 100 * WIRE_MSS);
-	WIRE_IN(w, wire_skip(w), 1, 10);
-	wire_end(w);
-}
-
 /* The peer's window is a limit too. */
 WIRE_TEST(peers_window_limits)
 {

@@ -8,7 +8,7 @@ WIRE_TEST(passive_with_timestamps_and_scaling)
 	wire_start(w);
 	wire_listen(w, 16);
 	wire_in(w, "S 0:0(0) win 65535 <mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>");
-	wire_out(w, "S. 0:0(0) ack 1 {mss 1460,TS val 0 ecr 100,wscale *}");
+	wire_out(w, "S. 0:0(0) ack 1 {mss 1460,sackOK,TS val 0 ecr 100,wscale *}");
 	wire_accept_none(w);
 	wire_used(w, requests, 1);
 	wire_listed(w, TCP_SYN_RECEIVED);

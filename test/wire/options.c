@@ -134,7 +134,7 @@ WIRE_TEST(scaling_only_if_both_ask)
 
 WIRE_TEST(nothing_is_asked_if_switched_off)
 {
-	wire_start(w, .no_timestamps = true, .no_window_scaling = true);
+	wire_start(w, .no_timestamps = true, .no_window_scaling = true, .no_sack = true);
 	wire_listen(w, 16);
 	wire_in(w, "S 0:0(0) win 65535 <mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>");
 	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");

@@ -243,6 +243,7 @@ configure(const struct wire_options *o, struct tcp_config *config)
 #undef OVERRIDE
 	config->timestamps = !o->no_timestamps;
 	config->window_scaling = !o->no_window_scaling;
+	config->sack = !o->no_sack;
 	config->congestion = "newreno";
 }
 

@@ -59,7 +59,7 @@ enum {
 
 /* What differs from tcp_config_defaults() and an ordinary path; 0: nothing. */
 struct wire_options {
-	bool no_timestamps, no_window_scaling;
+	bool no_timestamps, no_window_scaling, no_sack;
 	uint32_t max_conns, max_requests, max_timewait, max_held_bufs;
 	uint32_t rcvbuf_bytes, sndbuf_bytes, user_timeout_ms;
 	uint8_t syn_retries, synack_retries, retries, orphan_retries;
