@@ -41,7 +41,7 @@ enum {
 	LINK_LOCAL_TRIES = 3,            /* IDGEN_RETRIES */
 };
 
-/* ---- What is ours ---- */
+/* ---- What is ours */
 
 static uint32_t
 own_slot(const struct ip_addr *ip)
@@ -163,7 +163,7 @@ address_shares_prefix(const struct ip_addr *a, const struct ip_addr *b, uint8_t 
 	return mask == 0 || ((ip_bytes(a)[whole] ^ ip_bytes(b)[whole]) & mask) == 0;
 }
 
-/* ---- Creation ---- */
+/* ---- Creation */
 
 static bool
 config_address_is_valid(const struct config_address *c)
@@ -281,7 +281,7 @@ addresses_create(struct net *net, const struct net_config *config)
 	return 0;
 }
 
-/* ---- Duplicate address detection and announcements ---- */
+/* ---- Duplicate address detection and announcements */
 
 static void
 schedule(struct net *net, struct address *a, enum address_step step, uint64_t due_us)
@@ -388,7 +388,7 @@ addresses_advance(struct net *net)
 	return due_us;
 }
 
-/* ---- Looking at it ---- */
+/* ---- Looking at it */
 
 enum net_address_state
 net_address_state(const struct net *net, const struct ip_addr *ip)

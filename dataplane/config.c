@@ -37,7 +37,7 @@ struct key {
 	uint64_t min, max;
 };
 
-/* ---- One value each ---------------------------------------------------------------------------*/
+/* ---- One value each */
 
 #define REFUSE(p, ...)                                                                             \
 	config_error((p)->report, config_lines_find((p)->lines, (p)->section, (p)->key),           \
@@ -259,8 +259,7 @@ parse_root(struct parser *p, const struct key *key, const char *value, void *fie
 	parse_text(p, key, value, field);
 }
 
-/* ---- The tables
- * --------------------------------------------------------------------------------*/
+/* ---- The tables */
 
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
 #define CONFIG(field) FIELD(struct config, field)
@@ -355,8 +354,7 @@ set_port_defaults(struct config_port *port)
 	};
 }
 
-/* ---- Sections
- * ----------------------------------------------------------------------------------*/
+/* ---- Sections */
 
 static void
 unknown_key(struct parser *p, const struct key *keys, size_t n_keys)
@@ -490,8 +488,7 @@ read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 			  "[service KIND]");
 }
 
-/* ---- All of it
- * ---------------------------------------------------------------------------------*/
+/* ---- All of it */
 
 static void
 read_values(struct parser *p, struct rte_cfgfile *file)

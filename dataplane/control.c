@@ -38,8 +38,7 @@ struct control {
 	struct client clients[CONTROL_CLIENTS];
 };
 
-/* ---- Taking the socket
- * -------------------------------------------------------------------------*/
+/* ---- Taking the socket */
 
 /* Says who has the socket, if somebody listens on it. Returns whether it may be replaced. */
 static bool
@@ -166,8 +165,7 @@ control_fd(const struct control *control)
 	return control->epoll;
 }
 
-/* ---- Clients
- * -----------------------------------------------------------------------------------*/
+/* ---- Clients */
 
 static void
 drop_client(struct control *control, struct client *client)

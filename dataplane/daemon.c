@@ -22,8 +22,7 @@
 #include "dataplane/daemon.h"
 #include "dataplane/log.h"
 
-/* ---- Up
- * ----------------------------------------------------------------------------------------*/
+/* ---- Up */
 
 /* A driver's thread calls this when a link changed; the main thread looks. */
 static int
@@ -167,8 +166,7 @@ daemon_start(struct daemon *daemon, bool hugepages)
 	return 0;
 }
 
-/* ---- What is told
- * ------------------------------------------------------------------------------*/
+/* ---- What is told */
 
 static void
 tell_lane(const struct daemon *daemon, const struct lane *lane)
@@ -253,8 +251,7 @@ daemon_check_links(struct daemon *daemon)
 	}
 }
 
-/* ---- Down
- * --------------------------------------------------------------------------------------*/
+/* ---- Down */
 
 void
 daemon_order(struct daemon *daemon, enum lane_order order)

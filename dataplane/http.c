@@ -34,9 +34,7 @@ static_assert(HEAD_BYTES <= ANSWER_BYTES, "every head fits");
 
 #define GENERATED_MAX (UINT64_C(1) << 32) /* N of /bytes/N */
 
-/* ---- Making an answer's head
- * ----------------------------------------------------------------------
- */
+/* ---- Making an answer's head */
 
 /* Text that is being written; who writes knows that it fits. */
 struct out {
@@ -180,9 +178,7 @@ put_head(struct out *o, const struct http_answer *a)
 	PUT(o, "\r\n");
 }
 
-/* ---- Sending an answer
- * ----------------------------------------------------------------------------
- */
+/* ---- Sending an answer */
 
 enum sending {
 	ALL_SENT,
@@ -237,9 +233,7 @@ send_answer(struct service_conn *conn, enum service_verdict *verdict)
 	return a->length == 0 ? ALL_SENT : NOT_YET;
 }
 
-/* ---- Choosing an answer
- * ---------------------------------------------------------------------------
- */
+/* ---- Choosing an answer */
 
 static void
 count_status(struct service_set *set, uint16_t status)
@@ -346,9 +340,7 @@ answer(struct service_conn *conn, const char *target)
 	conn->http.answering = true;
 }
 
-/* ---- Reading a request
- * ----------------------------------------------------------------------------
- */
+/* ---- Reading a request */
 
 /* Finds the mbuf that holds byte *offset of a chain, and makes *offset relative to it. */
 static const struct rte_mbuf *

@@ -102,8 +102,7 @@ get_decimal(struct text *t, uint64_t *v)
 	return t->p != start;
 }
 
-/* ---- The request line, RFC 9112 §3 --------------------------------------------------------------
- */
+/* ---- The request line, RFC 9112 §3 */
 
 static enum http_method
 method_of(const char *p, size_t n)
@@ -161,8 +160,7 @@ parse_request_line(struct http_request *r, const char *p, size_t n)
 	return HTTP_PARSE_MORE;
 }
 
-/* ---- Header fields, RFC 9112 §5 -----------------------------------------------------------------
- */
+/* ---- Header fields, RFC 9112 §5 */
 
 static uint16_t
 on_host(struct http_request *r, struct text value)
@@ -311,9 +309,7 @@ finish(struct http_request *r)
 	return HTTP_PARSE_DONE;
 }
 
-/* ---- Lines
- * ----------------------------------------------------------------------------------------
- */
+/* ---- Lines */
 
 static enum http_parse
 parse_line(struct http_request *r, const char *p, size_t n)
@@ -366,9 +362,7 @@ http_parse(struct http_request *r, const char *data, size_t n)
 	return r->parsed < HTTP_HEAD_MAX ? HTTP_PARSE_MORE : bad(r, 431);
 }
 
-/* ---- Target and range
- * -----------------------------------------------------------------------------
- */
+/* ---- Target and range */
 
 /* Takes scheme and authority off an absolute-form target, RFC 9112 §3.2.2. */
 static bool

@@ -49,8 +49,7 @@ lane_stats_read(const struct lane *lane, struct lane_stats *stats)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
-/* ---- The loop
- * ----------------------------------------------------------------------------------*/
+/* ---- The loop */
 
 static void
 read_clock(struct lane *lane)
@@ -172,8 +171,7 @@ run(void *arg)
 	return 0;
 }
 
-/* ---- Its life
- * ----------------------------------------------------------------------------------*/
+/* ---- Its life */
 
 struct lane *
 lane_create(const struct config *config, unsigned int index, unsigned int lcore, int socket_id,

@@ -46,8 +46,7 @@ extern const char *const lane_stats_names[];
 extern const char *const lane_stats_texts[];
 #define LANE_STATS_COUNT (sizeof(struct lane_stats) / sizeof(uint64_t))
 
-/* ---- Messages
- * ----------------------------------------------------------------------------------*/
+/* ---- Messages */
 
 /* From lane to lanes: made by the sender from its pool, and put back there by who takes it. */
 enum lane_news_kind {
@@ -104,8 +103,7 @@ struct lane_request {
 	};
 };
 
-/* ---- The lane
- * ----------------------------------------------------------------------------------*/
+/* ---- The lane */
 
 /* What a lane is to do, set by the main thread; each may only follow the one before. */
 enum lane_order {

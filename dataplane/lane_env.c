@@ -14,8 +14,7 @@
 
 #include "dataplane/lane_impl.h"
 
-/* ---- Transmission
- * ------------------------------------------------------------------------------*/
+/* ---- Transmission */
 
 /* Has the driver look at frames that use its offloads; drops those that it cannot send. */
 static void
@@ -108,8 +107,7 @@ env_send(void *ctx, uint16_t index, struct rte_mbuf **frames, unsigned int n)
 		lane_port_flush(lane, port);
 }
 
-/* ---- The engine's
- * ------------------------------------------------------------------------------*/
+/* ---- The engine's */
 
 static void
 env_transmit(void *ctx, struct rte_mbuf **packets, unsigned int n)
@@ -173,6 +171,14 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 		service_set_notify(lane->services, c, user);
 }
 
+static void
+env_confirm(void *ctx, uint32_t hop)
+{
+	struct lane *lane = ctx;
+
+	net_confirm(lane->net, hop);
+}
+
 static void *
 env_alloc(void *ctx, size_t bytes, size_t align)
 {
@@ -198,13 +204,13 @@ lane_fill_tcp_env(struct lane *lane, struct tcp_env *env)
 		.is_local = env_is_local,
 		.random = env_random,
 		.notify = env_notify,
+		.confirm = env_confirm,
 		.alloc = env_alloc,
 		.free = env_free,
 	};
 }
 
-/* ---- The IP layer's
- * ----------------------------------------------------------------------------*/
+/* ---- The IP layer's */
 
 static void
 env_tcp(void *ctx, struct rte_mbuf **packets, unsigned int n)

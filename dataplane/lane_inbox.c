@@ -17,8 +17,7 @@ enum {
 	ASK_LIMIT_NS = 1000000000, /* a lane that takes longer is stuck */
 };
 
-/* ---- Telling
- * -----------------------------------------------------------------------------------*/
+/* ---- Telling */
 
 void
 lane_tell(struct lane *lane, const struct lane_news *news)
@@ -44,8 +43,7 @@ lane_tell(struct lane *lane, const struct lane_news *news)
 	}
 }
 
-/* ---- Asking
- * ------------------------------------------------------------------------------------*/
+/* ---- Asking */
 
 struct lane_request *
 lane_request_make(enum lane_request_kind kind)
@@ -100,8 +98,7 @@ lane_ask(struct lane *lane, struct lane_request *request)
 	return -1;
 }
 
-/* ---- Answering
- * ---------------------------------------------------------------------------------*/
+/* ---- Answering */
 
 static void
 answer(struct lane *lane, struct lane_request *request)

@@ -41,8 +41,7 @@ struct options {
 	int n_eal;
 };
 
-/* ---- The command line
- * --------------------------------------------------------------------------*/
+/* ---- The command line */
 
 static error_t
 parse_option(int key, char *arg, struct argp_state *state)
@@ -97,8 +96,7 @@ parse_command_line(int argc, char **argv, struct options *options)
 	argp_parse(&argp, ours, argv, 0, NULL, options);
 }
 
-/* ---- Running
- * -----------------------------------------------------------------------------------*/
+/* ---- Running */
 
 /* What the main thread sleeps on. */
 struct watch {

@@ -53,7 +53,7 @@ nd_options_read(struct nd_options *o)
 	return o->at == o->end;
 }
 
-/* ---- What we say ---- */
+/* ---- What we say */
 
 static uint8_t *
 option_put(uint8_t *at, uint8_t type, const void *value)
@@ -210,7 +210,7 @@ nd_advance(struct net *net)
 	return due_us;
 }
 
-/* ---- What we hear ---- */
+/* ---- What we hear */
 
 /* A message under examination. */
 struct heard {

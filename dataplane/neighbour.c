@@ -67,7 +67,7 @@ neighbours_create(struct net *net, uint32_t max, int socket_id)
 	return 0;
 }
 
-/* ---- Waiting packets ---- */
+/* ---- Waiting packets */
 
 /* Takes the oldest packet of a queue that is not empty. */
 static struct rte_mbuf *
@@ -144,7 +144,7 @@ neighbours_destroy(struct net *net)
 	rte_free(t->nodes);
 }
 
-/* ---- Entries ---- */
+/* ---- Entries */
 
 static struct neighbour **
 bucket_of(const struct neighbours *t, uint16_t port, const struct ip_addr *ip)
@@ -310,7 +310,7 @@ neighbour_obtain(struct net *net, uint16_t port, const struct ip_addr *ip)
 	return n;
 }
 
-/* ---- Sending ---- */
+/* ---- Sending */
 
 static void
 solicit(struct net *net, struct neighbour *n)
@@ -361,7 +361,7 @@ neighbour_send(struct net *net, struct neighbour *n, struct rte_mbuf *m)
 	net_emit(net, n->port, &n->header, m);
 }
 
-/* ---- Learning ---- */
+/* ---- Learning */
 
 /* Takes a link-layer address; returns whether it is another than before. */
 static bool
@@ -456,7 +456,7 @@ net_confirm(struct net *net, uint32_t hop)
 		enter(net, n, NEIGHBOUR_REACHABLE);
 }
 
-/* ---- Time ---- */
+/* ---- Time */
 
 /* The next solicitation, or the end of asking. */
 static void
@@ -510,7 +510,7 @@ neighbours_advance(struct net *net)
 	return due_us;
 }
 
-/* ---- Looking at it ---- */
+/* ---- Looking at it */
 
 unsigned int
 net_list_neighbours(const struct net *net, uint32_t *cursor, struct net_neighbour_listing *listing,

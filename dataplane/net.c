@@ -90,7 +90,7 @@ net_destroy(struct net *net)
 	rte_free(net);
 }
 
-/* ---- Help for the other files ---- */
+/* ---- Help for the other files */
 
 struct rte_mbuf *
 net_alloc(struct net *net, uint16_t bytes)
@@ -156,7 +156,7 @@ net_random_below(struct net *net, uint64_t below)
 	return r * below >> 32;
 }
 
-/* ---- The way out ---- */
+/* ---- The way out */
 
 void
 net_flush_port(struct net *net, struct port *port)
@@ -309,7 +309,7 @@ net_path(struct net *net, const struct ip_addr *remote, const struct ip_addr *lo
 	return 0;
 }
 
-/* ---- The way in ---- */
+/* ---- The way in */
 
 static bool
 port_listens_to(const struct port *port, const struct rte_ether_addr *group)
@@ -461,7 +461,7 @@ net_input(struct net *net, uint64_t now_us, uint16_t port, struct rte_mbuf **fra
 	hand_to_tcp(net, frames, n_tcp);
 }
 
-/* ---- Time and news ---- */
+/* ---- Time and news */
 
 void
 net_advance(struct net *net, uint64_t now_us)

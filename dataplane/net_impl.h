@@ -165,9 +165,7 @@ struct packet {
 	bool from_own;    /* IPv6: bears our own address as its source */
 };
 
-/* ---- net.c
- * ---------------------------------------------------------------------------------------
- */
+/* ---- net.c */
 
 /* Makes net_advance() look at its timers not later than at `due_us`. */
 static inline void
@@ -246,9 +244,7 @@ struct rte_ether_addr net_group_mac(const struct ip_addr *group);
 /* A random number below `below`, which is at most 2^32. */
 uint64_t net_random_below(struct net *net, uint64_t below);
 
-/* ---- ipv4.c, ipv6.c
- * ------------------------------------------------------------------------------
- */
+/* ---- ipv4.c, ipv6.c */
 
 /*
  * Check a packet whose data starts at the IP header, link padding included. Return it ready for

@@ -10,8 +10,7 @@
 #include "dataplane/config_values.h"
 #include "dataplane/report.h"
 
-/* ---- Counters
- * ----------------------------------------------------------------------------------*/
+/* ---- Counters */
 
 static json_t *
 counters(const void *stats, const char *const *names, size_t n)
@@ -85,8 +84,7 @@ report_port_counters(const struct port_device *port)
 			 object);
 }
 
-/* ---- What there is
- * -----------------------------------------------------------------------------*/
+/* ---- What there is */
 
 static json_t *
 mac_text(const struct rte_ether_addr *mac)
@@ -174,8 +172,7 @@ report_pools(const struct lane *lane)
 	return array;
 }
 
-/* ---- Lists
- * -------------------------------------------------------------------------------------*/
+/* ---- Lists */
 
 static json_t *
 endpoint_text(const struct ip_addr *ip, be16_t port)

@@ -48,9 +48,7 @@ const char *const service_stats_texts[] = {
 #undef SERVICE_STAT
 };
 
-/* ---- Timeouts
- * -------------------------------------------------------------------------------------
- */
+/* ---- Timeouts */
 
 static void
 timeouts_add(struct service_set *set, struct service_timeouts *t, struct service_conn *conn)
@@ -93,9 +91,7 @@ queue_moves(const struct service_conn *conn)
 	return !sent_all(conn) && (uint32_t)tcp_send_room(conn->tcp) != conn->send_room;
 }
 
-/* ---- Connections
- * ----------------------------------------------------------------------------------
- */
+/* ---- Connections */
 
 static void
 slot_free(struct service_conn *conn)
@@ -216,9 +212,7 @@ take(struct service_listener *listener, struct tcp_conn *tcp)
 	run(conn); /* its first bytes may be here already */
 }
 
-/* ---- What the lane calls
- * --------------------------------------------------------------------------
- */
+/* ---- What the lane calls */
 
 void
 service_set_notify(struct service_set *set, struct tcp_conn *c, void *user)
@@ -335,9 +329,7 @@ service_stats_read(const struct service_set *set, struct service_stats *stats)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
-/* ---- Creation
- * -------------------------------------------------------------------------------------
- */
+/* ---- Creation */
 
 static const struct service_ops *
 ops_of(enum service_kind kind)

@@ -50,9 +50,7 @@ struct service_content {
 	struct content_site *sites[CONFIG_MAX_SERVICES];
 };
 
-/* ---- Blobs
- * ----------------------------------------------------------------------------------------
- */
+/* ---- Blobs */
 
 static uintptr_t
 chunk_of(const void *p)
@@ -157,9 +155,7 @@ content_refer(const struct content_blob *blob, size_t offset, size_t bytes, unsi
 	return head;
 }
 
-/* ---- Patterns
- * -------------------------------------------------------------------------------------
- */
+/* ---- Patterns */
 
 static bool
 make_pattern(struct content_blob *blob)
@@ -191,9 +187,7 @@ make_chargen(struct content_blob *blob)
 	return true;
 }
 
-/* ---- Sites
- * ----------------------------------------------------------------------------------------
- */
+/* ---- Sites */
 
 static uint32_t
 hash_of(const char *path, size_t bytes)
@@ -261,9 +255,7 @@ site_free(struct content_site *site)
 	free(site);
 }
 
-/* ---- All of it
- * ------------------------------------------------------------------------------------
- */
+/* ---- All of it */
 
 static void
 reference_is_free(void *data, void *opaque)

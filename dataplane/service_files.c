@@ -93,9 +93,7 @@ fail(struct walk *w, const char *format, ...)
 	return false;
 }
 
-/* ---- Entries of the site
- * --------------------------------------------------------------------------
- */
+/* ---- Entries of the site */
 
 void
 content_file_free(struct content_file *file)
@@ -211,9 +209,7 @@ add_folder(struct walk *w, const struct content_file *index)
 	return add(w, &folder);
 }
 
-/* ---- Files
- * ----------------------------------------------------------------------------------------
- */
+/* ---- Files */
 
 static bool
 read_all(int fd, uint8_t *data, size_t bytes)
@@ -286,9 +282,7 @@ read_file(struct walk *w)
 	return ok;
 }
 
-/* ---- Folders
- * --------------------------------------------------------------------------------------
- */
+/* ---- Folders */
 
 /* Whether what a link points at lies inside the root. */
 static bool

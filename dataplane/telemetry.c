@@ -59,8 +59,7 @@ add_value(struct rte_tel_data *data, const char *name, json_t *value)
 	}
 }
 
-/* ---- What is told
- * ------------------------------------------------------------------------------*/
+/* ---- What is told */
 
 /* The sums over all lanes, or of the lane that `params` names, by group. */
 static json_t *
@@ -158,8 +157,7 @@ tell_neighbours(const struct daemon *daemon, const char *params)
 	return all;
 }
 
-/* ---- Commands
- * ----------------------------------------------------------------------------------*/
+/* ---- Commands */
 
 static const struct {
 	const char *command;

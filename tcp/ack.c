@@ -243,6 +243,8 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 	if (ack.una_advanced || ack.is_dup || ack.sacked_segs > 0 || ack.dsack)
 		ack_with_news(c, seg, &ack);
 	if (ack.una_advanced) {
+		if (e->env.confirm != NULL)
+			e->env.confirm(e->env.ctx, c->hop);
 		tell_room(c);
 		if (c->unsent_bytes > 0 || c->unrepaired_segs > 0 ||
 		    (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE)

@@ -103,6 +103,12 @@ struct tcp_env {
 	 */
 	void (*notify)(void *ctx, struct tcp_conn *c, void *user);
 
+	/*
+	 * Something new was acknowledged that went out over this hop: it works (RFC 4861 §7.3.1).
+	 * May be NULL.
+	 */
+	void (*confirm)(void *ctx, uint32_t hop);
+
 	/* Memory for the engine's tables, zeroed; called at creation and destruction only. */
 	void *(*alloc)(void *ctx, size_t bytes, size_t align);
 	void (*free)(void *ctx, void *memory);

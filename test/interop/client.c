@@ -63,8 +63,7 @@ report(const char *what, uint64_t bytes, double start)
 	       (double)bytes * 8e-9 / (took > 0 ? took : 1e-9));
 }
 
-/* ---- Sockets ----------------------------------------------------------------------------------
- */
+/* ---- Sockets */
 
 static struct addrinfo *peer;
 
@@ -120,8 +119,7 @@ receive(int fd, void *data, size_t bytes)
 	return (size_t)n;
 }
 
-/* ---- HTTP -------------------------------------------------------------------------------------
- */
+/* ---- HTTP */
 
 struct response {
 	char head[MAX_HEAD];
@@ -244,8 +242,7 @@ together(uint64_t count)
 		close(fds[i]);
 }
 
-/* ---- Streams of bytes -------------------------------------------------------------------------
- */
+/* ---- Streams of bytes */
 
 /* The body of /bytes/N repeats after this many bytes, a prime. */
 enum { PATTERN_PERIOD = 65521 };

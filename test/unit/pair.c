@@ -140,8 +140,16 @@ pair_start(struct pair *p, const struct tcp_config *config)
 	for (int i = 0; i < 2; i++) {
 		struct pair_side *s = &p->side[i];
 		struct tcp_config c = *config;
-		struct tcp_env env = {s,    transmit, path,        is_local,
-				      fill, notify,   table_alloc, table_free};
+		struct tcp_env env = {
+			.ctx = s,
+			.transmit = transmit,
+			.path = path,
+			.is_local = is_local,
+			.random = fill,
+			.notify = notify,
+			.alloc = table_alloc,
+			.free = table_free,
+		};
 
 		s->pair = p;
 		s->ip = ip_from4(be32(0x0a000001u + (unsigned int)i));

@@ -254,8 +254,7 @@ wire_get_(struct wire *w, int level, int name, int expected)
 		wire_fail(w, "%s gives %d, expected %d", call, value, expected);
 }
 
-/* ---- Counters and lists -----------------------------------------------------------------------
- */
+/* ---- Counters and lists */
 
 struct tcp_stats
 wire_stats(struct wire *w)
@@ -349,8 +348,7 @@ wire_rcv_wnd(struct wire *w)
 	return wire_listing(w).rcv_wnd;
 }
 
-/* ---- Openings ---------------------------------------------------------------------------------
- */
+/* ---- Openings */
 
 void
 wire_accepted_(struct wire *w, const char *options, unsigned int win)

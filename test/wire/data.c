@@ -67,8 +67,7 @@ WIRE_TEST(small_writes_are_joined)
 	wire_end(w);
 }
 
-/* ---- Nagle ------------------------------------------------------------------------------------
- */
+/* ---- Nagle */
 
 WIRE_TEST(nagle)
 {
@@ -143,8 +142,7 @@ WIRE_TEST(more)
 	wire_end(w);
 }
 
-/* ---- Acknowledging ----------------------------------------------------------------------------
- */
+/* ---- Acknowledging */
 
 WIRE_TEST(ack_of_one_segment_is_delayed)
 {
@@ -186,8 +184,7 @@ WIRE_TEST(ack_of_a_burst_is_one)
 	wire_end(w);
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
+/* ---- Reading */
 
 WIRE_TEST(peek_and_partial_reads)
 {
@@ -221,8 +218,7 @@ WIRE_TEST(peek_and_partial_reads)
 	wire_end(w);
 }
 
-/* ---- Send buffer ------------------------------------------------------------------------------
- */
+/* ---- Send buffer */
 
 WIRE_TEST(full_send_buffer)
 {
@@ -252,8 +248,7 @@ WIRE_TEST(full_send_buffer)
 	wire_end(w);
 }
 
-/* ---- By reference -----------------------------------------------------------------------------
- */
+/* ---- By reference */
 
 static struct rte_mbuf *
 chain_of(struct wire *w, unsigned int n, uint16_t each)

@@ -5,8 +5,7 @@
 
 #include "wire.h"
 
-/* ---- To the engine ----------------------------------------------------------------------------
- */
+/* ---- To the engine */
 
 static void
 free_exact(void *buf, void *opaque)
@@ -194,8 +193,7 @@ wire_icmp_(struct wire *w, enum tcp_icmp_kind kind, int error, uint16_t mtu, uin
 	wire_iterate(w, NULL, 0);
 }
 
-/* ---- From the engine --------------------------------------------------------------------------
- */
+/* ---- From the engine */
 
 static struct wire_sent *
 take(struct wire *w)

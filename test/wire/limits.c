@@ -209,8 +209,7 @@ WIRE_TEST(peer_ignores_the_window)
 	wire_end(w);
 }
 
-/* ---- Initial sequence numbers, RFC 6528 -------------------------------------------------------
- */
+/* ---- Initial sequence numbers, RFC 6528 */
 
 WIRE_TEST(initial_sequence_numbers)
 {

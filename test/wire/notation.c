@@ -219,8 +219,7 @@ note_parse(const char *text, struct note *note)
 	return *s == '\0' ? NULL : "something is left at the end";
 }
 
-/* ---- Printing ---------------------------------------------------------------------------------
- */
+/* ---- Printing */
 
 struct printer {
 	char *text;
@@ -334,8 +333,7 @@ note_print(const struct note *note, char *text, size_t room)
 		put(&p, " badsum");
 }
 
-/* ---- Packets ----------------------------------------------------------------------------------
- */
+/* ---- Packets */
 
 static struct note_num
 is(uint32_t value)

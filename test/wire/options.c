@@ -115,8 +115,7 @@ WIRE_TEST(unknown_options_are_skipped)
 	wire_end(w);
 }
 
-/* ---- Window scaling ---------------------------------------------------------------------------
- */
+/* ---- Window scaling */
 
 WIRE_TEST(scaling_only_if_both_ask)
 {
@@ -205,8 +204,7 @@ WIRE_TEST(our_scaled_window)
 	wire_end(w);
 }
 
-/* ---- Timestamps -------------------------------------------------------------------------------
- */
+/* ---- Timestamps */
 
 #define TS "<mss 1460,nop,nop,TS val 100 ecr 0>"
 

@@ -295,8 +295,7 @@ WIRE_TEST(retransmission_acknowledges)
 	wire_end(w);
 }
 
-/* ---- Giving up --------------------------------------------------------------------------------
- */
+/* ---- Giving up */
 
 /* Runs until the flow's connection has died; returns when, and counts its retransmissions. */
 static uint64_t

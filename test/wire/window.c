@@ -190,8 +190,7 @@ WIRE_TEST(old_windows_are_ignored)
 	wire_end(w);
 }
 
-/* ---- Ours -------------------------------------------------------------------------------------
- */
+/* ---- Ours */
 
 /* Where the window's right edge lies by all that was told until now. */
 static uint64_t

@@ -78,8 +78,7 @@ wire_byte(bool ours, uint64_t offset)
 	return (uint8_t)((offset * UINT64_C(0x9e3779b97f4a7c15)) >> 56 ^ (ours ? 0xa5 : 0));
 }
 
-/* ---- What is told -----------------------------------------------------------------------------
- */
+/* ---- What is told */
 
 static void
 tell_repeated(struct wire *w)
@@ -142,8 +141,7 @@ wire_between(struct wire *w, const char *what, long long actual, long long low, 
 		wire_fail(w, "%s is %lld, expected %lld to %lld", what, actual, low, high);
 }
 
-/* ---- The clock --------------------------------------------------------------------------------
- */
+/* ---- The clock */
 
 void
 wire_flush(struct wire *w)
@@ -196,8 +194,7 @@ wire_run_to(struct wire *w, uint64_t at_us)
 	w->nothing_due = false;
 }
 
-/* ---- Start and end ----------------------------------------------------------------------------
- */
+/* ---- Start and end */
 
 static struct tcp_endpoint
 endpoint(int family, bool local, uint16_t port)

@@ -170,8 +170,7 @@ wire_here(struct wire *w, const char *file, int line)
 
 #define WIRE_HERE(w) wire_here(w, __FILE__, __LINE__)
 
-/* ---- The stage --------------------------------------------------------------------------------
- */
+/* ---- The stage */
 
 /* Makes the engine. Arguments: `.field = value` of struct wire_options. */
 #define wire_start(w, ...) wire_start_(WIRE_HERE(w), &(struct wire_options){__VA_ARGS__})
@@ -196,8 +195,7 @@ void wire_again(struct wire *w, uint32_t ahead);
 /* What env.path answers from now on; the engine is told by tcp_paths_changed(). */
 void wire_path(struct wire *w, int error, uint16_t mtu);
 
-/* ---- Time -------------------------------------------------------------------------------------
- */
+/* ---- Time */
 
 /* Moves to a moment counted from the start; nothing may be unasked for when time moves. */
 #define wire_at(w, us) wire_run_to(WIRE_HERE(w), (w)->start_us + (us))
@@ -205,8 +203,7 @@ void wire_path(struct wire *w, int error, uint16_t mtu);
 #define wire_wait(w, us) wire_run_to(WIRE_HERE(w), (w)->now_us + (us))
 void wire_run_to(struct wire *w, uint64_t at_us);
 
-/* ---- Packets ----------------------------------------------------------------------------------
- */
+/* ---- Packets */
 
 /*
  * Sends a packet to the engine, which then advances its timers and flushes. A flow that has
@@ -251,8 +248,7 @@ void wire_release_(struct wire *w);
 #define wire_icmp(w, kind, error, mtu, seq) wire_icmp_(WIRE_HERE(w), kind, error, mtu, seq)
 void wire_icmp_(struct wire *w, enum tcp_icmp_kind kind, int error, uint16_t mtu, uint32_t seq);
 
-/* ---- Socket calls, and what they must answer --------------------------------------------------
- */
+/* ---- Socket calls, and what they must answer */
 
 #define wire_listen(w, backlog) wire_listen_(WIRE_HERE(w), backlog)
 void wire_listen_(struct wire *w, int backlog);
@@ -294,8 +290,7 @@ void wire_get_(struct wire *w, int level, int name, int expected);
 /* SO_ERROR, which it clears. */
 #define wire_error(w, expected) wire_get_(WIRE_HERE(w), SOL_SOCKET, SO_ERROR, expected)
 
-/* ---- What the engine says of itself -----------------------------------------------------------
- */
+/* ---- What the engine says of itself */
 
 /* A counter has this value. */
 #define wire_count(w, counter, expected)                                                           \
@@ -330,8 +325,7 @@ void wire_equal(struct wire *w, const char *what, long long actual, long long ex
 void wire_between(struct wire *w, const char *what, long long actual, long long low,
 		  long long high);
 
-/* ---- Openings ---------------------------------------------------------------------------------
- */
+/* ---- Openings */
 
 /*
  * A connection that the peer opened (listening first if nobody does), or that we opened. options
@@ -343,8 +337,7 @@ void wire_accepted_(struct wire *w, const char *options, unsigned int win);
 #define wire_connected(w, options, win) wire_connected_(WIRE_HERE(w), options, win)
 void wire_connected_(struct wire *w, const char *options, unsigned int win);
 
-/* ---- For the harness --------------------------------------------------------------------------
- */
+/* ---- For the harness */
 
 /* Shows the exchange and ends the test. */
 void wire_fail(struct wire *w, const char *format, ...)
