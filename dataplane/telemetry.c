@@ -25,7 +25,7 @@ static void
 add_all(struct rte_tel_data *data, json_t *from)
 {
 	const char *name;
-	char number[16];
+	char number[24];
 	json_t *value;
 	size_t i;
 
