@@ -19,6 +19,7 @@
 #include "dataplane/config_lines.h"
 #include "dataplane/config_rules.h"
 #include "dataplane/config_values.h"
+#include "tcp/tcp.h"
 
 struct parser {
 	struct config *config;
@@ -130,8 +131,13 @@ parse_hugepages(struct parser *p, const struct key *key, const char *value, void
 static void
 parse_congestion(struct parser *p, const struct key *key, const char *value, void *field)
 {
-	if (strcmp(value, "newreno") != 0)
-		REFUSE(p, "\"%s\" is not a congestion control; there is newreno", value);
+	const char *name;
+
+	for (unsigned int i = 0; (name = tcp_congestion_name(i)) != NULL; i++)
+		if (strcmp(value, name) == 0)
+			break;
+	if (name == NULL)
+		REFUSE(p, "\"%s\" is not a congestion control; there are cubic and newreno", value);
 	else
 		parse_text(p, key, value, field);
 }
@@ -324,7 +330,7 @@ set_defaults(struct config *config)
 		.name = "tern",
 		.lanes = 1,
 		.hugepages = HUGEPAGES_AUTO,
-		.congestion = "newreno",
+		.congestion = "cubic",
 		.timestamps = true,
 		.window_scaling = true,
 		.rmem_bytes = 1 << 20,

@@ -4,11 +4,17 @@
 
 #include "conn.h"
 
+static const struct tcp_cc_ops *const all[] = {&tcp_cc_cubic, &tcp_cc_newreno};
+
+const char *
+tcp_congestion_name(unsigned int n)
+{
+	return n < sizeof(all) / sizeof(all[0]) ? all[n]->name : NULL;
+}
+
 const struct tcp_cc_ops *
 tcp_cc_find(const char *name)
 {
-	static const struct tcp_cc_ops *const all[] = {&tcp_cc_newreno};
-
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (strcmp(all[i]->name, name) == 0)
 			return all[i];

@@ -54,6 +54,7 @@ const struct tcp_cc_ops *tcp_cc_find(const char *name);
  */
 uint32_t tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_segs);
 
+extern const struct tcp_cc_ops tcp_cc_cubic;
 extern const struct tcp_cc_ops tcp_cc_newreno;
 
 #endif

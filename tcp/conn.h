@@ -143,6 +143,19 @@ struct tcp_range {
 	struct mbufq q;
 };
 
+/* CUBIC's state: RFC 9438 §4.1 in its names, and HyStart's. */
+struct tcp_cubic {
+	uint64_t epoch_us; /* when congestion avoidance began; 0: has not since the last loss */
+	uint64_t w_est;    /* segments << 16 */
+	uint32_t w_max;    /* segments */
+	uint32_t origin;   /* segments: where the curve is flat */
+	uint32_t k_ms;
+	seq_t round_end; /* HyStart's round ends when this is acknowledged */
+	uint64_t round_us, train_us;
+	uint32_t round_rtt_us; /* smallest in this round */
+	uint32_t round_samples;
+};
+
 TAILQ_HEAD(tcp_range_list, tcp_range);
 
 /*
@@ -239,7 +252,8 @@ struct tcp_conn {
 	struct tcp_range *ranges; /* out of order, by sequence */
 	uint32_t ranges_charge;
 	const struct tcp_cc_ops *cc;
-	uint32_t cwnd_count; /* NewReno: segments acknowledged towards the next increase */
+	struct tcp_cubic cubic;
+	uint32_t cwnd_count; /* segments acknowledged towards the next increase */
 	seq_t recover;       /* RFC 6582: highest sequence sent when recovery began */
 	seq_t iss;
 	seq_t irs;

@@ -48,7 +48,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.timestamps = true,
 		.window_scaling = true,
 		.sack = true,
-		.congestion = "newreno",
+		.congestion = "cubic",
 	};
 }
 

@@ -358,4 +358,6 @@ tcp_recovery_timeout(struct tcp_conn *c)
 	c->frto = (fresh || again) && !reneged;
 	c->frto_new_first = false;
 	c->ca_state = CA_LOSS;
+	if (c->cc->timeout != NULL)
+		c->cc->timeout(c);
 }

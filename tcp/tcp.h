@@ -133,12 +133,15 @@ struct tcp_config {
 	bool timestamps;          /* RFC 7323 §3 */
 	bool window_scaling;      /* RFC 7323 §2 */
 	bool sack;                /* RFC 2018, RFC 2883 */
-	const char *congestion;   /* name of the default congestion control: "newreno" */
+	const char *congestion;   /* name of the default congestion control: "cubic", "newreno" */
 
 	struct rte_mempool *header_pool; /* mbufs for headers and small segments */
 	struct rte_mempool *data_pool;   /* mbufs for bytes that tcp_send() copies */
 	struct rte_mempool *ref_pool;    /* mbufs without data room, to refer to queued data */
 };
+
+/* The name of the n-th congestion control, from 0; NULL behind the last. Any thread. */
+const char *tcp_congestion_name(unsigned int n);
 
 /* Fills in Linux's defaults for everything but name and pools. */
 void tcp_config_defaults(struct tcp_config *config);
