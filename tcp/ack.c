@@ -77,8 +77,11 @@ acknowledge_record(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 	}
 	if ((s->flags & SENT_SACKED) == 0) {
 		tcp_rack_delivered(c, s, ack);
-		ack->delivered_segs++;
-		c->delivered_segs++;
+		/* A SYN filled no window. */
+		if ((s->flags & SENT_SYN) == 0) {
+			ack->delivered_segs++;
+			c->delivered_segs++;
+		}
 	}
 	ack->acked_segs++;
 	tcp_sent_remove(c, s);

@@ -188,7 +188,8 @@ cubic_acked(struct tcp_conn *c, const struct tcp_ack *ack)
 		epoch_start(c, ack->now_us);
 	per = segs_per_increase(c, ack, left);
 	if (c->cwnd_count >= per) {
-		/* Collected while the curve was flat: worth one segment, not as many as it is now. */
+		/* Collected while the curve was flat: worth one segment, not as many as it is now.
+		 */
 		c->cwnd_count = 0;
 		c->cwnd++;
 	}

@@ -267,19 +267,28 @@ append_in_order(struct tcp_conn *c, struct mbufq *in)
 	queue_append(c, &c->recvq, in);
 }
 
-/* Moves ranges that rcv_nxt has reached into the receive queue. */
+/* Whether the stream ends at rcv_nxt. */
+static bool
+is_at_fin(const struct tcp_conn *c)
+{
+	return (c->flags & CONN_FIN_KNOWN) != 0 && c->rcv_nxt == c->fin_seq;
+}
+
+/* Moves ranges that rcv_nxt has reached into the receive queue; nothing from the FIN on. */
 static void
 pull_ranges(struct tcp_conn *c)
 {
 	struct tcp_range *r;
 
-	while ((r = c->ranges) != NULL && seq_leq(r->seq, c->rcv_nxt)) {
+	while ((r = c->ranges) != NULL && seq_leq(r->seq, c->rcv_nxt) && !is_at_fin(c)) {
 		uint32_t have = RTE_MIN(c->rcv_nxt - r->seq, r->q.bytes);
 
 		c->ranges = r->next;
 		TAILQ_REMOVE(&c->news, r, by_news);
 		c->ranges_charge -= r->q.charge;
 		tcp_rcv_adjust_held(c->engine, r->q.bufs, 0);
+		if ((c->flags & CONN_FIN_KNOWN) && seq_gt(tcp_range_end(r), c->fin_seq))
+			mbufq_trim_back(&r->q, tcp_range_end(r) - c->fin_seq);
 		mbufq_trim_front(&r->q, have);
 		append_in_order(c, &r->q);
 		slab_put(&c->engine->ranges, r);
@@ -290,7 +299,7 @@ pull_ranges(struct tcp_conn *c)
 static void
 take_fin(struct tcp_conn *c)
 {
-	if ((c->flags & CONN_FIN_KNOWN) == 0 || c->rcv_nxt != c->fin_seq)
+	if (!is_at_fin(c) || (c->flags & CONN_PEER_FIN))
 		return;
 	c->flags |= CONN_PEER_FIN;
 	c->rcv_nxt++;
@@ -317,7 +326,7 @@ may_hold(struct tcp_conn *c, const struct mbufq *in, bool in_order)
 		return false;
 	}
 	if (c->recvq.charge + c->ranges_charge + in->charge >
-	    c->rcvbuf_bytes + (in_order ? c->rcvbuf_bytes : 0)) {
+	    c->rcvbuf_bytes + (in_order ? c->rcvbuf_bytes : c->rcvbuf_bytes / 2)) {
 		TCP_COUNT(c->engine, drop_rcvbuf);
 		return false;
 	}

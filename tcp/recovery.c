@@ -39,6 +39,7 @@ static void
 reduction_step(struct tcp_conn *c, const struct tcp_ack *ack, bool lost)
 {
 	uint32_t flight = tcp_flight_segs(c), delivered = ack->delivered_segs;
+	bool at_least;
 	int64_t send;
 
 	if (delivered == 0 || c->prr.prior_cwnd == 0)
@@ -54,8 +55,9 @@ reduction_step(struct tcp_conn *c, const struct tcp_ack *ack, bool lost)
 		send += ack->una_advanced && !lost;
 		send = RTE_MIN(send, (int64_t)c->ssthresh - (int64_t)flight);
 	}
-	/* The first retransmission always goes out. */
-	c->cwnd = flight + (uint32_t)RTE_MAX(send, (int64_t)(c->prr.out == 0));
+	/* The first retransmission always goes out; without SACK also that of each partial ACK. */
+	at_least = c->prr.out == 0 || (lost && !has_sack(c));
+	c->cwnd = flight + (uint32_t)RTE_MAX(send, (int64_t)at_least);
 }
 
 static void

@@ -129,6 +129,16 @@ hugepages_reserve()
 	fi
 }
 
+# ternd_remains_remove NAME: what a ternd of that name leaves behind if it is killed.
+ternd_remains_remove()
+{
+	local folder
+	rm -rf "/run/tern/$1.sock" "/var/run/dpdk/$1"
+	awk '$3 == "hugetlbfs" { print $2 }' /proc/mounts | while read -r folder; do
+		rm -f "$folder/$1map_"*
+	done
+}
+
 # Call it when those who used the pages have ended.
 hugepages_restore()
 {

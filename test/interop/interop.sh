@@ -45,8 +45,7 @@ interop_cleanup()
 	fi
 	ternd_stop
 	netns_del "$NS"
-	# Of a ternd that had to be killed.
-	rm -rf "$TERN_SOCKET" "/var/run/dpdk/$NAME"
+	ternd_remains_remove "$NAME"
 	hugepages_restore
 	rm -rf "$tmp"
 	exit $status

@@ -23,17 +23,25 @@ run_cleanup()
 }
 trap run_cleanup EXIT
 
+# Another test beside this one may have pages of its own for a while.
+pages_are_back()
+{
+	[ "$(cat "$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null)" = "$pages" ]
+}
+
 nothing_left()
 {
 	[ ! -e /run/netns/tern ] || fail "$1: namespace tern is left behind"
 	[ ! -e /run/tern/tap.sock ] || fail "$1: /run/tern/tap.sock is left behind"
 	! ip link show tern0 2>/dev/null || fail "$1: tern0 is left behind"
-	[ "$(cat "$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null)" = "$pages" ] || fail "$1: huge pages are left behind"
+	wait_for 20 pages_are_back || fail "$1: huge pages are left behind"
 }
 
 # start_run ARGUMENTS…: in the background, until it says that it is ready.
 start_run()
 {
+	# Not what the one before said.
+	rm -f "$tmp/run.log"
 	setsid env --default-signal=INT,TERM "$RUN" "$@" </dev/null >"$tmp/run.log" 2>&1 8>&- &
 	run_pid=$!
 	wait_for 120 grep -q 'Ctrl-C ends it' "$tmp/run.log" || fail "./run $*: $(cat "$tmp/run.log")"
@@ -71,6 +79,7 @@ kill -TERM "$run_pid"
 ended 143 "SIGTERM"
 
 start_run
+expect grep -q '^ternd runs (pid ' "$tmp/run.log"
 daemon=$(sed -n 's/^ternd runs (pid \([0-9]*\)).*/\1/p' "$tmp/run.log")
 kill -KILL "$daemon"
 ended 137 "ternd's death"

@@ -43,7 +43,7 @@ WIRE_TEST(active)
 	wire_send(w, 1, -EPIPE);
 	wire_recv(w, 1, -ENOTCONN);
 	wire_connect(w, -EINPROGRESS);
-	wire_out(w, "S 0:0(0) {mss 1460,TS val 0 ecr 0,wscale *}");
+	wire_out(w, "S 0:0(0) {mss 1460,sackOK,TS val 0 ecr 0,wscale *}");
 	wire_state(w, TCP_SYN_SENT);
 	wire_poll(w, 0);
 	wire_send(w, 10, -EAGAIN);
