@@ -394,3 +394,31 @@ WIRE_TEST(unaccepted_connection_closed_by_its_peer)
 	wire_out(w, "F. 1:1(0) ack 12");
 	wire_end(w);
 }
+
+static void
+shut_on_end(struct wire *w, struct wire_flow *f)
+{
+	uint8_t byte;
+
+	(void)w;
+	if (tcp_recv(f->c, &byte, 1, 0) == 0 && tcp_shutdown(f->c, SHUT_WR) != 0)
+		wire_fail(w, "shutdown()");
+}
+
+/* A user who answers the stream's end from inside notify() is not told for ever of his own doing:
+ * the harness allows one notification for each connection and call. */
+WIRE_TEST(shutdown_inside_notify)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	w->on_notify = shut_on_end;
+	wire_in(w, "F. 1:1(0) ack 1");
+	wire_out(w, "F. 1:1(0) ack 2");
+	wire_idle_for(w, MS(100));
+	WIRE_IN(w, w->flow->notified, 1, 3);
+	wire_state(w, TCP_LAST_ACK);
+	w->on_notify = NULL;
+	wire_in(w, ". 2:2(0) ack 2");
+	wire_state(w, TCP_CLOSED);
+	wire_end(w);
+}

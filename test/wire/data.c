@@ -417,3 +417,28 @@ WIRE_TEST(destroyed_in_the_middle)
 	wire_skip(w);
 	wire_destroy(w);
 }
+
+/* What tcp_send_room() promises tcp_send() takes. */
+WIRE_TEST(room_is_what_send_takes)
+{
+	static uint8_t bytes[1 << 20];
+	size_t room;
+
+	wire_start(w, .sndbuf_bytes = 1 << 19);
+	wire_accepted(w, "<mss 1460>", 65535);
+	for (unsigned int i = 0; i < 3; i++) {
+		room = tcp_send_room(w->flow->c);
+		WIRE_IN(w, room, i == 0 ? 100000 : 0, 1 << 19);
+		if (room == 0)
+			break;
+		/* Odd parts first, so that the queue's end is partly filled. */
+		room = i == 0 ? 1001 : room;
+		for (size_t at = 0; at < room; at++)
+			bytes[at] = wire_byte(true, w->flow->queued + at);
+		WIRE_EQ(w, tcp_send(w->flow->c, bytes, room, 0), room);
+		w->flow->queued += room;
+	}
+	wire_wait(w, MS(1));
+	wire_skip(w);
+	wire_end(w);
+}

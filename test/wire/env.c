@@ -140,7 +140,7 @@ check_mbuf(struct wire *w, const struct rte_mbuf *m, const uint8_t *bytes)
 		wire_fail(w, "l3_len is %u", m->l3_len);
 	if (m->l4_len != (unsigned int)(bytes[l3 + 12] >> 4) * 4)
 		wire_fail(w, "l4_len is %u", m->l4_len);
-	if (tcp_packet_hop(m) != WIRE_HOP)
+	if (tcp_packet_hop(m) != w->hop)
 		wire_fail(w, "the hop is %u", tcp_packet_hop(m));
 	if ((m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0)
 		left |= PACKET_IP4_CKSUM_LEFT;
@@ -243,7 +243,7 @@ env_path(void *ctx, const struct ip_addr *remote, const struct ip_addr *local,
 	if (w->path_error != 0)
 		return -w->path_error;
 	path->local = w->local;
-	path->hop = WIRE_HOP;
+	path->hop = w->hop;
 	path->mtu = w->mtu;
 	path->flags = w->options.path_flags;
 	if (!w->options.single_segment)
@@ -298,6 +298,8 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 	if (*call == w->calls)
 		wire_fail(w, "notified twice in one call");
 	*call = w->calls;
+	if (w->on_notify != NULL && user != w)
+		w->on_notify(w, f);
 }
 
 static void *

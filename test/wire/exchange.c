@@ -93,6 +93,8 @@ complete(struct wire *w, struct note *note)
 
 		if (o->kind != NOTE_TS)
 			continue;
+		if (o->a.form == NOTE_ANY)
+			o->a = (struct note_num){NOTE_IS, 1000 + ms};
 		if (o->b.form == NOTE_ANY)
 			o->b = (struct note_num){NOTE_IS, f->ts_last - f->ts_base};
 		f->peer_ts = f->peer_ts || (note->flags & TCP_SYN) != 0;

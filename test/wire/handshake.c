@@ -423,3 +423,85 @@ WIRE_TEST(retries_are_configurable)
 	wire_gone(w);
 	wire_end(w);
 }
+
+/* RFC 7323 §2.2: what our SYN said of the window holds, whatever happens to SO_RCVBUF then. */
+WIRE_TEST(receive_buffer_changes_while_connecting)
+{
+	struct note note;
+
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	if (!wire_next(w, &note))
+		wire_fail(w, "no SYN");
+	wire_set(w, SOL_SOCKET, SO_RCVBUF, 2304);
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460,nop,wscale 7>");
+	wire_out(w, ". 1:1(0) ack 1");
+	for (unsigned int i = 0; i < note.n_options; i++)
+		if (note.options[i].kind == NOTE_WSCALE)
+			WIRE_EQ(w, wire_listing(w).rcv_wscale_shift, note.options[i].a.value);
+	/* By whole units of the scale. */
+	WIRE_IN(w, wire_rcv_wnd(w), note.win.value, note.win.value + 127);
+	wire_end(w);
+}
+
+/* Linux: a socket that was connected once does not connect again. */
+WIRE_TEST(connected_once)
+{
+	wire_start(w);
+	wire_connected(w, "<mss 1460>", 65535);
+	wire_in(w, "P. 1:4(3) ack 1");
+	wire_in(w, "R 4:4(0)");
+	wire_skip(w);
+	wire_connect(w, -ECONNRESET);
+	wire_connect(w, -EISCONN);
+	wire_connect(w, -EISCONN);
+	wire_idle_for(w, SEC(1));
+	wire_state(w, TCP_CLOSED);
+	wire_recv(w, 100, 3);
+	wire_end(w);
+}
+
+/* Linux: whoever waits in accept() or poll() hears that the listener was shut down. */
+WIRE_TEST(listener_shut_down)
+{
+	unsigned int notified;
+
+	wire_start(w);
+	wire_listen(w, 16);
+	notified = w->listener_notified;
+	if (tcp_shutdown(w->listener, SHUT_RD) != 0)
+		wire_fail(w, "shutdown()");
+	wire_wait(w, MS(1));
+	WIRE_EQ(w, w->listener_notified, notified + 1);
+	WIRE_EQ(w, tcp_poll(w->listener) & POLLHUP, POLLHUP);
+	wire_end(w);
+}
+
+/* RFC 6298 §3: after a SYN twice nobody knows which SYN-ACK the ACK is for. */
+WIRE_TEST(no_sample_from_a_repeated_syn_ack)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+500ms S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1");
+	wire_accept(w);
+	WIRE_EQ(w, wire_listing(w).srtt_us, 0);
+	wire_end(w);
+}
+
+/* However many retries are asked for, their interval ends at two minutes. */
+WIRE_TEST(very_many_syn_ack_retries)
+{
+	wire_start(w, .synack_retries = 80);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	for (unsigned int i = 0; i < 80; i++)
+		wire_out(w, "+%us S. 0:0(0) ack 1 <mss 1460>", i < 7 ? 1u << i : 120);
+	wire_idle_for(w, SEC(300));
+	wire_used(w, requests, 0);
+	wire_end(w);
+}

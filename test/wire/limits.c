@@ -280,3 +280,75 @@ WIRE_TEST(our_sequence_numbers_wrap)
 	wire_used(w, queued_bufs, 0);
 	wire_end(w);
 }
+
+/* Where the lane has no buffer left, the peer is told to wait rather than left to give up; one who
+ * reads all that comes still gets the next segment, and the window opens again. */
+WIRE_TEST(held_limit_shuts_the_window)
+{
+	enum { BUFS = 16 };
+	unsigned int n;
+	struct note note;
+
+	wire_start(w, .max_held_bufs = BUFS);
+	wire_flow(w, 1);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_flow(w, 0);
+	wire_accepted(w, "<mss 1460>", 65535);
+	for (n = 0; n < BUFS; n++) {
+		wire_in(w, ". %u:%u(1460) ack 1", 1 + n * WIRE_MSS, 1 + (n + 1) * WIRE_MSS);
+		wire_skip(w);
+	}
+	wire_wait(w, MS(40));
+	wire_skip(w);
+	wire_in(w, ". %u:%u(1460) ack 1", 1 + n * WIRE_MSS, 1 + (n + 1) * WIRE_MSS);
+	wire_out(w, ". 1:1(0) ack %u win 0", 1 + n * WIRE_MSS);
+	wire_count(w, drop_held_limit, 1);
+	wire_flow(w, 1);
+	wire_in(w, ". 1:1461(1460) ack 1");
+	wire_recv(w, 10000, 1460);
+	wire_acked(w, 1461);
+	wire_flow(w, 0);
+	wire_recv(w, 100000, BUFS * WIRE_MSS);
+	if (!wire_next(w, &note))
+		wire_fail(w, "no window update");
+	WIRE_IN(w, note.win.value, WIRE_MSS, 65535);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* Want of mbufs for headers is no loss: nothing backs off, and the byte leaves soon after. */
+WIRE_TEST(no_headers_for_a_minute)
+{
+	static struct rte_mbuf *taken[WIRE_POOL];
+	unsigned int n = 0;
+
+	wire_start(w, .retries = 3);
+	wire_accepted(w, "<mss 1460>", 65535);
+	while (n < WIRE_POOL && (taken[n] = rte_pktmbuf_alloc(wire_pool_header())) != NULL)
+		n++;
+	wire_send(w, 1, 1);
+	wire_idle_for(w, SEC(60));
+	wire_state(w, TCP_ESTABLISHED);
+	rte_pktmbuf_free_bulk(taken, n);
+	wire_out(w, "<=500ms P. 1:2(1) ack 1");
+	wire_end(w);
+}
+
+/* Nor is it during a retransmission. */
+WIRE_TEST(no_headers_to_retransmit)
+{
+	static struct rte_mbuf *taken[WIRE_POOL];
+	unsigned int n = 0;
+
+	wire_start(w, .retries = 3);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, 1, 1);
+	wire_out(w, "P. 1:2(1) ack 1");
+	while (n < WIRE_POOL && (taken[n] = rte_pktmbuf_alloc(wire_pool_header())) != NULL)
+		n++;
+	wire_idle_for(w, SEC(60));
+	wire_state(w, TCP_ESTABLISHED);
+	rte_pktmbuf_free_bulk(taken, n);
+	wire_out(w, "<=500ms P. 1:2(1) ack 1");
+	wire_end(w);
+}

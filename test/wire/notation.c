@@ -121,6 +121,15 @@ parse_raw(const char **s, struct note_option *o)
 }
 
 static const char *
+parse_block(const char **s, struct note_option *o)
+{
+	o->kind = NOTE_SACK;
+	if (!take_num(s, &o->a) || !take(s, ":") || !take_num(s, &o->b))
+		return "a block is FIRST:LAST";
+	return NULL;
+}
+
+static const char *
 parse_option(const char **s, struct note_option *o)
 {
 	bool good = true;
@@ -139,13 +148,27 @@ parse_option(const char **s, struct note_option *o)
 		o->kind = NOTE_TS,
 		good = take(s, "val") && take_num(s, &o->a) && take(s, "ecr") && take_num(s, &o->b);
 	else if (take(s, "sack"))
-		o->kind = NOTE_SACK,
-		good = take_num(s, &o->a) && take(s, ":") && take_num(s, &o->b);
+		return parse_block(s, o);
 	else if (take(s, "raw"))
 		return parse_raw(s, o);
 	else
 		return "unknown option";
 	return good ? NULL : "an option's value";
+}
+
+/* Of the same option, after its first. */
+static const char *
+parse_more_blocks(const char **s, struct note *note)
+{
+	const char *wrong = NULL;
+
+	while (wrong == NULL && (isdigit((unsigned char)**s) || **s == '-' || **s == '*')) {
+		if (note->n_options == TCP_MAX_OPTION_BYTES)
+			return "too many options";
+		note->options[note->n_options].joined = true;
+		wrong = parse_block(s, &note->options[note->n_options++]);
+	}
+	return wrong;
 }
 
 static const char *
@@ -164,6 +187,8 @@ parse_options(const char **s, struct note *note, const char *close)
 		if (note->n_options == TCP_MAX_OPTION_BYTES)
 			return "too many options";
 		wrong = parse_option(s, &note->options[note->n_options++]);
+		if (wrong == NULL && note->options[note->n_options - 1].kind == NOTE_SACK)
+			wrong = parse_more_blocks(s, note);
 		if (wrong != NULL)
 			return wrong;
 	} while (take(s, ","));
@@ -273,7 +298,7 @@ put_option(struct printer *p, const struct note_option *o)
 		put_num(p, " ecr ", &o->b, "");
 		break;
 	case NOTE_SACK:
-		put_num(p, "sack ", &o->a, "");
+		put_num(p, o->joined ? "" : "sack ", &o->a, "");
 		put_num(p, ":", &o->b, "");
 		break;
 	case NOTE_RAW:
@@ -295,7 +320,7 @@ put_options(struct printer *p, const struct note *note)
 	if (note->how == NOTE_OPTIONS_ANY)
 		put(p, "*");
 	for (unsigned int i = 0; i < note->n_options; i++) {
-		put(p, i == 0 ? "" : ",");
+		put(p, i == 0 ? "" : note->options[i].joined ? " " : ",");
 		put_option(p, &note->options[i]);
 	}
 	put(p, set ? "}" : ">");
@@ -371,6 +396,7 @@ add_option(struct note *note, const uint8_t *b, unsigned int len, const struct n
 		for (unsigned int at = 2; at < len; at += 8) {
 			if (at > 2)
 				o = &note->options[note->n_options++];
+			o->joined = at > 2;
 			o->kind = NOTE_SACK;
 			o->a = is(load(b + at, 4) - base->ack);
 			o->b = is(load(b + at + 4, 4) - base->ack);
@@ -423,15 +449,21 @@ write_option(const struct note_option *o, const struct note_base *base, struct p
 
 	if (o->a.form == NOTE_ANY || o->b.form == NOTE_ANY)
 		return "an option's value is not told";
-	if (p->option_bytes + len > sizeof(p->options))
+	if (p->option_bytes + len - (o->joined ? 2 : 0) > sizeof(p->options))
 		return "more than 40 bytes of options";
 	if (o->kind == NOTE_RAW) {
 		memcpy(p->options + p->option_bytes, o->raw, len);
 		p->option_bytes += len;
 		return NULL;
 	}
-	store(p, o->kind, 1);
-	if (len > 1)
+	if (o->joined) {
+		len -= 2;
+		p->options[p->sack_at + 1] = (uint8_t)(p->options[p->sack_at + 1] + len);
+	} else {
+		p->sack_at = p->option_bytes;
+		store(p, o->kind, 1);
+	}
+	if (len > 1 && !o->joined)
 		store(p, len, 1);
 	if (o->kind == NOTE_TS) {
 		store(p, o->a.value + base->ts_val, 4);
@@ -475,8 +507,9 @@ num_differs(const struct note_num *want, const struct note_num *got)
 static bool
 option_differs(const struct note_option *want, const struct note_option *got)
 {
-	return want->kind != got->kind || num_differs(&want->a, &got->a) ||
-	       num_differs(&want->b, &got->b) || want->raw_bytes != got->raw_bytes ||
+	return want->kind != got->kind || want->joined != got->joined ||
+	       num_differs(&want->a, &got->a) || num_differs(&want->b, &got->b) ||
+	       want->raw_bytes != got->raw_bytes ||
 	       memcmp(want->raw, got->raw, want->raw_bytes) != 0;
 }
 

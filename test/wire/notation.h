@@ -11,9 +11,10 @@
  * numbers  sequence numbers relative to the sender's initial one; `*` is any
  * win      the header's field, not scaled
  * OPTIONS  <a,b> these in this order; {a,b} these in any order, with NOPs anywhere; <*> any.
- *          nop, eol, mss N, wscale N, sackOK, TS val N ecr N, sack A:B …, raw HEX (bytes as they
- * are) FAULTS   for packets to the engine: "doff N" a wrong data offset, "cut N" only the first N
- * bytes of the segment, "badsum" a wrong checksum
+ *          nop, eol, mss N, wscale N, sackOK, TS val N ecr N, sack A:B C:D …, raw HEX (bytes as
+ *          they are)
+ * FAULTS   for packets to the engine: "doff N" a wrong data offset, "cut N" only the first N bytes
+ *          of the segment, "badsum" a wrong checksum
  *
  * As an expectation: what is not written about win and urg is any; P is compared only where it is
  * written or where the segment is empty; without OPTIONS there are none (but see wire_out()).
@@ -49,6 +50,7 @@ enum note_kind {
 struct note_option {
 	enum note_kind kind;
 	struct note_num a, b; /* the value; val and ecr; a block's ends */
+	bool joined;          /* a SACK block of the same option as the one before */
 	uint8_t raw[TCP_MAX_OPTION_BYTES];
 	unsigned int raw_bytes;
 };

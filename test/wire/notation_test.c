@@ -64,6 +64,8 @@ UNIT_CASE(wrong_text_is_refused)
 		"S 0:0(0) <raw 1>",
 		"S 0:0(0) rubbish",
 		"+5 S 0:0(0)",
+		". 0:0(0) ack 1 <sack>",
+		". 0:0(0) ack 1 <sack 1:2 3>",
 		"S 0:0(0) ackwards",
 	};
 	struct note note;
@@ -90,6 +92,9 @@ UNIT_CASE(expectations_compare)
 	const char *got = "P. 1:101(100) ack 5 win 9 <nop,nop,TS val 3 ecr 4>";
 
 	CU_ASSERT(differs(got, got) == NULL);
+	CU_ASSERT(differs("0 1:1(0) {sack 1:2 3:4}", "0 1:1(0) <nop,nop,sack 1:2 3:4>") == NULL);
+	CU_ASSERT(differs("0 1:1(0) {sack 3:4 1:2}", "0 1:1(0) <nop,nop,sack 1:2 3:4>") != NULL);
+	CU_ASSERT(differs("0 1:1(0) {sack 1:2 3:4}", "0 1:1(0) <sack 1:2,sack 3:4>") != NULL);
 	CU_ASSERT(differs(". 1:101(100) ack 5 <nop,nop,TS val * ecr 4>", got) == NULL);
 	CU_ASSERT(differs(". *:*(*) ack * win * <*>", got) == NULL);
 	CU_ASSERT(differs(". 1:101(100) ack 5 {TS val 3 ecr *}", got) == NULL);
@@ -123,7 +128,7 @@ UNIT_CASE(packets_survive_bytes)
 {
 	static const char text[] =
 		"P. 1:6(5) ack 7 win 8 <mss 1460,nop,wscale 7,nop,nop,TS val 9 ecr "
-		"1,sackOK,raw fd04abcd>";
+		"1,sack 10:20 30:-5>";
 	struct note_base base = {0xfffffffe, 0xfffffffc, 0xfffffff8, 0xfffffff0};
 	static uint8_t bytes[PACKET_MAX_BYTES];
 	struct packet_faults none = {0};
@@ -138,7 +143,7 @@ UNIT_CASE(packets_survive_bytes)
 		CU_ASSERT_FATAL(note_to_packet(&note, &base, &p) == NULL);
 		p.payload = (const uint8_t *)"hello";
 		n = packet_build(&p, &none, bytes);
-		UNIT_EQ(n, (v4 ? 20 : 40) + 20 + 28 + 5);
+		UNIT_EQ(n, (v4 ? 20 : 40) + 20 + 40 + 5);
 		CU_ASSERT_FATAL(packet_parse(bytes, n, 0, &q) == NULL);
 		CU_ASSERT(memcmp(q.payload, "hello", 5) == 0);
 		UNIT_EQ(q.seq, 0xffffffff);

@@ -26,6 +26,7 @@ struct packet {
 	uint16_t win, urg;
 	uint8_t options[TCP_MAX_OPTION_BYTES];
 	unsigned int option_bytes;
+	unsigned int sack_at;   /* while options are written: where a SACK option began */
 	const uint8_t *payload; /* inside the parsed bytes */
 	size_t payload_bytes;
 	uint8_t ttl;

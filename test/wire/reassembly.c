@@ -192,3 +192,58 @@ WIRE_TEST(crumbs)
 	wire_skip(w);
 	wire_end(w);
 }
+
+/* A FIN without data that came early is one number, however many there are: the first holds. */
+WIRE_TEST(early_fins_take_no_memory)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	for (unsigned int i = 0; i < 3000; i++) {
+		wire_in(w, "F. %u:%u(0) ack 1", 6001 - i, 6001 - i);
+		wire_skip(w);
+	}
+	wire_used(w, ranges, 0);
+	wire_used(w, held_bufs, 0);
+	wire_in(w, ". 1:1461(1460) ack 1");
+	wire_in(w, ". 1461:2921(1460) ack 1");
+	wire_in(w, ". 2921:4381(1460) ack 1");
+	wire_in(w, ". 4381:5841(1460) ack 1");
+	wire_skip(w);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_in(w, ". 5841:6001(160) ack 1");
+	wire_out(w, ". 1:1(0) ack 6002");
+	wire_state(w, TCP_CLOSE_WAIT);
+	wire_recv(w, 10000, 6000);
+	wire_recv(w, 10000, 0);
+	wire_end(w);
+}
+
+/* RFC 5681 §4.2 and §2 (e): a peer without SACK counts on a duplicate ACK, with the same window,
+ * for each segment out of order, also if they came in one burst; three are enough. */
+WIRE_TEST(duplicate_acks_for_a_burst)
+{
+	unsigned int dupacks = 0, win = 0;
+	struct note note;
+
+	wire_start(w, .rcvbuf_bytes = 1 << 20);
+	wire_accepted(w, "<mss 1460,nop,wscale 7>", 512);
+	wire_in(w, ". 1:1461(1460) ack 1");
+	wire_wait(w, MS(40));
+	while (wire_next(w, &note))
+		win = note.win.value;
+	wire_recv(w, 10000, 1460); /* so that the window might grow */
+	wire_skip(w);
+	wire_hold(w);
+	for (unsigned int i = 2; i < 11; i++)
+		wire_in(w, ". %u:%u(1460) ack 1", 1 + i * WIRE_MSS, 1 + (i + 1) * WIRE_MSS);
+	wire_release(w);
+	for (; wire_next(w, &note); dupacks++) {
+		WIRE_EQ(w, note.ack.value, 1461);
+		WIRE_EQ(w, note.win.value, win);
+		WIRE_EQ(w, note.bytes.value, 0);
+	}
+	WIRE_IN(w, dupacks, 3, 9);
+	wire_in(w, ". 1461:2921(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack %u", 1 + 11 * WIRE_MSS);
+	wire_end(w);
+}

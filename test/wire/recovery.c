@@ -416,3 +416,44 @@ WIRE_TEST(orphan_dies)
 	wire_used(w, queued_bufs, 0);
 	wire_end(w);
 }
+
+/* RFC 6298 §3, Karn, and §5.5: without timestamps a backed-off RTO stands until there is a sample.
+ */
+WIRE_TEST(backoff_stands_until_a_sample)
+{
+	unsigned int rto;
+
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	rto = wire_rto(w);
+	wire_send(w, 1000, 1000);
+	wire_out(w, "P. 1:1001(1000) ack 1");
+	wire_out(w, "+%uus P. 1:1001(1000) ack 1", rto);
+	wire_in(w, "+100ms . 1:1(0) ack 1001");
+	wire_send(w, 1000, 1000);
+	wire_out(w, "P. 1001:2001(1000) ack 1");
+	wire_idle_for(w, 2 * rto - 1000);
+	wire_in(w, ". 1:1(0) ack 2001"); /* a sample */
+	wire_send(w, 1000, 1000);
+	wire_out(w, "P. 2001:3001(1000) ack 1");
+	wire_out(w, "+%uus P. 2001:3001(1000) ack 1", wire_rto(w));
+	wire_count(w, rto, 2);
+	wire_end(w);
+}
+
+/* RFC 6298 §5.1: the timer starts when something is sent, whatever ran before it. */
+WIRE_TEST(timer_is_not_inherited_from_more)
+{
+	unsigned int rto;
+
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	rto = wire_rto(w);
+	wire_send_more(w, 100, 100);
+	wire_idle_for(w, rto - 5000);
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:201(200) ack 1");
+	wire_out(w, "+%uus P. 1:201(200) ack 1", rto);
+	wire_count(w, rto, 1);
+	wire_end(w);
+}

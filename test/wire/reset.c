@@ -247,3 +247,68 @@ WIRE_TEST(urgent_is_in_line)
 	wire_acked(w, 31);
 	wire_end(w);
 }
+
+/* RFC 5961 §10, Linux's tcp_invalid_ratelimit: two ends that disagree must not answer each other's
+ * answers for ever. */
+WIRE_TEST(ack_storm)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_in(w, ". -100:-100(0) ack 1");
+	wire_out(w, ". 1:1(0) ack 1");
+	for (unsigned int i = 0; i < 99; i++)
+		wire_in(w, "+1ms . -100:-100(0) ack 1");
+	wire_idle(w);
+	wire_count(w, challenge_acks_limited, 99);
+	wire_in(w, "+401ms . -100:-100(0) ack 1");
+	wire_out(w, ". 1:1(0) ack 1");
+	/* Data that came before is the peer's retransmission: its ACK was lost. */
+	for (unsigned int i = 0; i < 5; i++) {
+		wire_in(w, ". -10:0(10) ack 1");
+		wire_out(w, ". 1:1(0) ack 1");
+	}
+	wire_end(w);
+}
+
+WIRE_TEST(ack_storm_by_old_timestamps)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460,nop,nop,TS val 1000 ecr 0>", 65535);
+	for (unsigned int i = 0; i < 100; i++)
+		wire_in(w, ". 1:1(0) ack 1 <nop,nop,TS val 10 ecr *>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_idle(w);
+	wire_count(w, drop_paws, 100);
+	wire_end(w);
+}
+
+WIRE_TEST(ack_storm_to_a_request)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	for (unsigned int i = 0; i < 100; i++)
+		wire_in(w, ". -100:-100(0) ack 1");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_idle(w);
+	wire_end(w);
+}
+
+/* Each connection has a limit of its own: what one draws tells nothing of another
+ * (CVE-2016-5696). */
+WIRE_TEST(challenge_acks_are_limited_apart)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_flow(w, 1);
+	wire_accepted(w, "<mss 1460>", 65535);
+	for (unsigned int i = 0; i < 3000; i++)
+		wire_in(w, "R 1000:1000(0)");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_idle(w);
+	wire_flow(w, 0);
+	wire_in(w, "R 1000:1000(0)");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_end(w);
+}

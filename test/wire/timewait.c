@@ -163,3 +163,29 @@ WIRE_TEST(oldest_gives_way)
 	wire_listed(w, TCP_TIME_WAIT);
 	wire_end(w);
 }
+
+/* RFC 9293 §3.10.7.4: only the peer's own FIN again restarts 2 MSL. Others do not, nor does a burst
+ * of them draw as many answers. */
+WIRE_TEST(blind_fins)
+{
+	unsigned int answers = 0;
+
+	wire_start(w);
+	to_time_wait(w, "<mss 1460>");
+	for (unsigned int i = 0; i < 100; i++) {
+		wire_in(w, "F %u:%u(0)", 12345 + i, 12345 + i);
+		wire_in(w, "F. %u:%u(0) ack 2", 12345 + i, 12345 + i);
+		answers += wire_skip(w);
+	}
+	WIRE_IN(w, answers, 0, 1);
+	for (unsigned int i = 0; i < 6; i++) {
+		wire_wait(w, SEC(9));
+		wire_in(w, "F 12345:12345(0)");
+		wire_in(w, "F. 12345:12345(0) ack 2");
+		wire_skip(w);
+	}
+	wire_listed(w, TCP_TIME_WAIT);
+	wire_wait(w, SEC(7));
+	wire_gone(w);
+	wire_end(w);
+}

@@ -208,24 +208,30 @@ told(struct wire *w, uint64_t edge, unsigned int shift)
 	return edge;
 }
 
-/* Sends full segments until the window that we were told is shut; returns bytes sent. */
+/* Sends segments of this size until the window that we were told is shut; returns bytes sent. */
 static unsigned int
-fill(struct wire *w, unsigned int shift)
+fill_by(struct wire *w, unsigned int shift, unsigned int size)
 {
 	uint64_t edge = 1 + wire_rcv_wnd(w), at = 1;
 
-	for (unsigned int i = 0; edge - at >= WIRE_MSS; i++) {
+	for (unsigned int i = 0; edge - at >= size; i++) {
 		if (i > 20000)
 			wire_fail(w, "the window never shuts");
-		wire_in(w, ". %u:%u(1460) ack 1", (uint32_t)at, (uint32_t)at + WIRE_MSS);
-		at += WIRE_MSS;
+		wire_in(w, ". %u:%u(%u) ack 1", (uint32_t)at, (uint32_t)at + size, size);
+		at += size;
 		edge = told(w, edge, shift);
-		if (edge - at < WIRE_MSS) {
+		if (edge - at < size) {
 			wire_wait(w, MS(40));
 			edge = told(w, edge, shift);
 		}
 	}
 	return (unsigned int)(at - 1);
+}
+
+static unsigned int
+fill(struct wire *w, unsigned int shift)
+{
+	return fill_by(w, shift, WIRE_MSS);
 }
 
 WIRE_TEST(our_window_shuts_and_reopens)
@@ -306,5 +312,95 @@ WIRE_TEST(small_segments_are_compacted)
 	wire_skip(w);
 	wire_recv(w, 10000, 3000);
 	wire_skip(w);
+	wire_end(w);
+}
+
+/* A FIN at the edge of the shut window, and data behind it in the same burst. */
+WIRE_TEST(fin_at_the_edge_of_the_window)
+{
+	unsigned int sent, left;
+
+	wire_start(w, .rcvbuf_bytes = 65536);
+	wire_accepted(w, "<mss 1460>", 65535);
+	sent = fill(w, 0);
+	left = wire_rcv_wnd(w);
+	if (left > 0) {
+		wire_in(w, ". %u:%u(%u) ack 1", sent + 1, sent + 1 + left, left);
+		sent += left;
+		wire_wait(w, MS(40));
+		wire_skip(w);
+	}
+	WIRE_EQ(w, wire_rcv_wnd(w), 0);
+	wire_hold(w);
+	wire_in(w, "F. %u:%u(0) ack 1", sent + 1, sent + 1);
+	wire_in(w, ". %u:%u(10) ack 1", sent + 2, sent + 12);
+	wire_release(w);
+	wire_out(w, ". 1:1(0) ack %u win 0", sent + 2);
+	wire_state(w, TCP_CLOSE_WAIT);
+	wire_recv(w, 100000, (ssize_t)sent);
+	wire_recv(w, 100000, 0);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* RFC 9293 §3.8.6: what was offered is taken, even where segments fill a quarter of their buffers;
+ * the peer of a reader who pauses sees a shut window rather than its segments lost. */
+WIRE_TEST(window_holds_for_small_segments)
+{
+	unsigned int sent;
+
+	wire_start(w, .rcvbuf_bytes = 32768);
+	wire_accepted(w, "<mss 520>", 65535);
+	sent = fill_by(w, 0, 520);
+	WIRE_IN(w, sent, 8000, 32768);
+	wire_count(w, drop_rcvbuf, 0);
+	wire_in(w, ". %u:%u(0) ack 1", sent, sent);
+	wire_out(w, ". 1:1(0) ack %u", sent + 1);
+	wire_recv(w, 100000, (ssize_t)sent);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* RFC 6298 §5.1: when the window opens, the timer starts with RTO, whatever persist backed off. */
+WIRE_TEST(timeout_after_persist)
+{
+	uint64_t wait_us;
+	unsigned int rto;
+
+	wire_start(w);
+	closed_window(w, 1000);
+	rto = wire_rto(w);
+	wait_us = rto;
+	for (unsigned int i = 0; i < 6; i++) {
+		probe(w, wait_us);
+		wire_in(w, ". 1:1(0) ack 1461 win 0");
+		wait_us *= 2;
+	}
+	wire_in(w, ". 1:1(0) ack 1461 win 65535");
+	wire_out(w, "P. 1461:2461(1000) ack 1");
+	wire_out(w, "+%uus P. 1461:2461(1000) ack 1", rto);
+	wire_end(w);
+}
+
+/* RFC 9293 §3.8.6 (MUST-34): a window shrunk to nothing under data in flight, by a peer that
+ * answers every retransmission, is no dead connection; as Linux. */
+WIRE_TEST(window_shrunk_to_nothing)
+{
+	wire_start(w, .retries = 3);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, 1000, 1000);
+	wire_out(w, "P. 1:1001(1000) ack 1");
+	for (unsigned int i = 0; i < 4000; i++) {
+		wire_wait(w, MS(250));
+		if (wire_skip(w) != 0)
+			wire_in(w, ". 1:1(0) ack 1 win 0");
+	}
+	wire_state(w, TCP_ESTABLISHED);
+	/* Once it falls silent it is. */
+	for (unsigned int i = 0; i < 4000 && tcp_state(w->flow->c) != TCP_CLOSED; i++) {
+		wire_wait(w, MS(250));
+		wire_skip(w);
+	}
+	wire_state(w, TCP_CLOSED);
 	wire_end(w);
 }

@@ -253,6 +253,7 @@ wire_start_(struct wire *w, const struct wire_options *options)
 
 	w->options = *options;
 	w->log_file = open_memstream(&w->log, &w->log_bytes);
+	w->hop = WIRE_HOP;
 	w->start_us = (UINT64_C(1) << 32) * 1000 - 500000;
 	w->now_us = w->start_us;
 	w->seed = 88172645463325252u;
@@ -359,5 +360,12 @@ wire_path(struct wire *w, int error, uint16_t mtu)
 {
 	w->path_error = error;
 	w->mtu = mtu;
+	tcp_paths_changed(w->engine);
+}
+
+void
+wire_hop(struct wire *w, uint32_t hop)
+{
+	w->hop = hop;
 	tcp_paths_changed(w->engine);
 }

@@ -121,6 +121,8 @@ struct wire {
 
 	struct ip_addr local; /* the only address that is ours */
 	int path_error;
+	uint32_t hop;
+	void (*on_notify)(struct wire *w, struct wire_flow *f); /* what the user does then */
 	uint16_t mtu;
 
 	struct wire_sent *sent;
@@ -195,6 +197,9 @@ void wire_again(struct wire *w, uint32_t ahead);
 /* What env.path answers from now on; the engine is told by tcp_paths_changed(). */
 void wire_path(struct wire *w, int error, uint16_t mtu);
 
+/* All goes by another next hop from now on; packets to any other fail the test. */
+void wire_hop(struct wire *w, uint32_t hop);
+
 /* ---- Time */
 
 /* Moves to a moment counted from the start; nothing may be unasked for when time moves. */
@@ -207,8 +212,8 @@ void wire_run_to(struct wire *w, uint64_t at_us);
 
 /*
  * Sends a packet to the engine, which then advances its timers and flushes. A flow that has
- * negotiated timestamps gets them by itself where the line has no options. TSval may not be `*`;
- * `ecr *` echoes the engine's latest.
+ * negotiated timestamps gets them by itself where the line has no options. `val *` is the peer's
+ * clock, `ecr *` echoes the engine's latest.
  */
 #define wire_in(w, ...) wire_in_(WIRE_HERE(w), __VA_ARGS__)
 void wire_in_(struct wire *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
