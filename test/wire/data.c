@@ -362,6 +362,28 @@ WIRE_TEST(chain_of_slivers_without_multi_segment)
 	wire_end(w);
 }
 
+/* Large segments of more mbufs than a packet may have, or than one buffer holds: cut, not stuck. */
+static void
+jumbo(struct wire *w)
+{
+	wire_accepted(w, "<mss 8940>", 65535);
+	send_chain(w, 100, 200);
+	drain(w, 20000);
+	wire_end(w);
+}
+
+WIRE_TEST(jumbo_chain_of_small_buffers)
+{
+	wire_start(w, .mtu = 9000);
+	jumbo(w);
+}
+
+WIRE_TEST(jumbo_chain_without_multi_segment)
+{
+	wire_start(w, .mtu = 9000, .single_segment = true);
+	jumbo(w);
+}
+
 /* Memory that is not an mbuf's own is given back when the peer has it, not before. */
 WIRE_TEST(external_buffers)
 {
