@@ -505,3 +505,32 @@ WIRE_TEST(very_many_syn_ack_retries)
 	wire_used(w, requests, 0);
 	wire_end(w);
 }
+
+/* RFC 5681 §3.1 as Linux keeps it: a SYN lost twice leaves an initial window of one segment. */
+WIRE_TEST(initial_window_after_lost_syns)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_out(w, "+1s S 0:0(0) <*>");
+	wire_out(w, "+2s S 0:0(0) <*>");
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_send(w, 5 * WIRE_MSS, 5 * WIRE_MSS);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_idle(w);
+	wire_end(w);
+}
+
+/* RFC 2018 §2. */
+WIRE_TEST(active_offers_sack)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) {mss 1460,sackOK,TS val * ecr 0,wscale *}");
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460,nop,nop,sackOK>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_in(w, ". 1461:2921(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack 1 {sack 1461:2921}");
+	wire_end(w);
+}

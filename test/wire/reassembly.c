@@ -247,3 +247,22 @@ WIRE_TEST(duplicate_acks_for_a_burst)
 	wire_out(w, ". 1:1(0) ack %u", 1 + 11 * WIRE_MSS);
 	wire_end(w);
 }
+
+/* The FIN comes with bytes that reach a range reaching beyond it: the stream ends there. */
+WIRE_TEST(fin_before_what_was_put_aside)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_in(w, ". 11:21(10) ack 1");
+	wire_in(w, ". 41:51(10) ack 1");
+	wire_skip(w);
+	wire_in(w, "F. 1:11(10) ack 1");
+	wire_acked(w, 12);
+	wire_used(w, ranges, 0);
+	wire_recv(w, 10000, 10);
+	wire_used(w, held_bufs, 0);
+	wire_recv(w, 10000, 0);
+	wire_in(w, "F. 1:11(10) ack 1");
+	wire_out(w, ". 1:1(0) ack 12");
+	wire_end(w);
+}

@@ -457,3 +457,25 @@ WIRE_TEST(timer_is_not_inherited_from_more)
 	wire_count(w, rto, 1);
 	wire_end(w);
 }
+
+/* RFC 5681 §3.2 step 3, RFC 6582 §3.2 step 3: retransmissions do not wait for the window, even if
+ * more than half of what is in flight was lost. */
+WIRE_TEST(fast_retransmit_of_a_lost_half)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	flight(w, 10);
+	for (unsigned int i = 0; i < 3; i++)
+		wire_in(w, "+1ms . 1:1(0) ack 1");
+	wire_out(w, ". 1:1461(1460) ack 1");
+	for (unsigned int i = 1; i < 7; i++) {
+		wire_in(w, "+10ms . 1:1(0) ack %u", 1 + i * WIRE_MSS);
+		wire_out(w, ". %u:%u(1460) ack 1", 1 + i * WIRE_MSS, 1 + (i + 1) * WIRE_MSS);
+		wire_idle(w);
+	}
+	wire_in(w, "+10ms . 1:1(0) ack 14601");
+	wire_count(w, rto, 0);
+	wire_count(w, retransmits, 7);
+	wire_idle_for(w, SEC(3));
+	wire_end(w);
+}

@@ -404,3 +404,23 @@ WIRE_TEST(window_shrunk_to_nothing)
 	wire_state(w, TCP_CLOSED);
 	wire_end(w);
 }
+
+/* The same with the first segment missing until all others are there. */
+WIRE_TEST(window_holds_for_small_segments_out_of_order)
+{
+	unsigned int wnd, at;
+
+	wire_start(w, .rcvbuf_bytes = 32768);
+	wire_accepted(w, "<mss 520>", 65535);
+	wnd = wire_rcv_wnd(w);
+	for (at = 521; at - 1 + 520 <= wnd; at += 520) {
+		wire_in(w, ". %u:%u(520) ack 1", at, at + 520);
+		wire_skip(w);
+	}
+	wire_in(w, ". 1:521(520) ack 1");
+	wire_out(w, ". 1:1(0) ack %u", at);
+	wire_count(w, drop_rcvbuf, 0);
+	wire_recv(w, 100000, (ssize_t)at - 1);
+	wire_skip(w);
+	wire_end(w);
+}
