@@ -38,8 +38,13 @@ tcp_config_defaults(struct tcp_config *config)
 		.max_timewait = 65536,
 		.max_held_bufs = 65536,
 		.rcvbuf_bytes = 1024 * 1024,
+		.rcvbuf_max_bytes = 6 * 1024 * 1024,
 		.sndbuf_bytes = 512 * 1024,
+		.sndbuf_max_bytes = 4 * 1024 * 1024,
 		.timewait_ms = 60 * 1000,
+		.keepalive_time_s = 7200,
+		.keepalive_intvl_s = 75,
+		.keepalive_probes = 9,
 		.syn_retries = 6,
 		.synack_retries = 5,
 		.retries = 15,
@@ -48,18 +53,38 @@ tcp_config_defaults(struct tcp_config *config)
 		.timestamps = true,
 		.window_scaling = true,
 		.sack = true,
+		.dsack = true,
+		.frto = true,
+		.tlp = true,
+		.rack = true,
+		.ecn_fallback = true,
+		.ecn = TCP_ECN_PASSIVE,
+		.syncookies = TCP_SYNCOOKIES_ON,
+		.base_mss = 1024,
+		.reordering = 3,
+		.max_reordering = 300,
+		.notsent_lowat_bytes = UINT32_MAX,
 		.congestion = "cubic",
 	};
+}
+
+/* Of what may change while the engine runs. */
+static bool
+settings_are_valid(const struct tcp_config *c)
+{
+	return c->rcvbuf_bytes >= 4096 && c->sndbuf_bytes >= 4096 && c->rcvbuf_bytes <= 1u << 30 &&
+	       c->sndbuf_bytes <= 1u << 30 && c->rcvbuf_max_bytes <= 1u << 30 &&
+	       c->sndbuf_max_bytes <= 1u << 30 && c->ttl > 0 && c->congestion != NULL &&
+	       c->base_mss >= TCP_MSS_MIN && c->reordering > 0 && c->max_reordering > 0 &&
+	       c->keepalive_time_s > 0 && c->keepalive_intvl_s > 0;
 }
 
 static bool
 config_is_valid(const struct tcp_config *c)
 {
 	return c->name != NULL && c->max_conns > 0 && c->max_requests > 0 && c->max_timewait > 0 &&
-	       c->max_held_bufs > 0 && c->rcvbuf_bytes >= 4096 && c->sndbuf_bytes >= 4096 &&
-	       c->rcvbuf_bytes <= 1u << 30 && c->sndbuf_bytes <= 1u << 30 && c->ttl > 0 &&
-	       c->congestion != NULL && c->header_pool != NULL && c->data_pool != NULL &&
-	       c->ref_pool != NULL;
+	       c->max_held_bufs > 0 && c->header_pool != NULL && c->data_pool != NULL &&
+	       c->ref_pool != NULL && settings_are_valid(c);
 }
 
 static bool
@@ -123,6 +148,32 @@ tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
 	}
 	e->config.name = NULL;
 	*engine = e;
+	return 0;
+}
+
+int
+tcp_reconfigure(struct tcp_engine *e, const struct tcp_config *config)
+{
+	const struct tcp_cc_ops *cc;
+	struct tcp_config next = *config;
+
+	if (!settings_are_valid(config))
+		return -EINVAL;
+	cc = tcp_cc_find(config->congestion);
+	if (cc == NULL)
+		return -ENOENT;
+	next.name = NULL;
+	next.socket_id = e->config.socket_id;
+	next.max_conns = e->config.max_conns;
+	next.max_requests = e->config.max_requests;
+	next.max_timewait = e->config.max_timewait;
+	next.max_held_bufs = e->config.max_held_bufs;
+	next.congestion = cc->name;
+	next.header_pool = e->config.header_pool;
+	next.data_pool = e->config.data_pool;
+	next.ref_pool = e->config.ref_pool;
+	e->config = next;
+	e->cc = cc;
 	return 0;
 }
 

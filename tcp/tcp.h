@@ -114,26 +114,67 @@ struct tcp_env {
 	void (*free)(void *ctx, void *memory);
 };
 
+/* As Linux's tcp_ecn. */
+enum tcp_ecn_mode {
+	TCP_ECN_OFF,     /* neither ask for it nor grant it */
+	TCP_ECN_ON,      /* ask for it, and grant it */
+	TCP_ECN_PASSIVE, /* grant it to those who ask */
+};
+
+/* As Linux's tcp_syncookies. */
+enum tcp_syncookies {
+	TCP_SYNCOOKIES_OFF,
+	TCP_SYNCOOKIES_ON,     /* when a SYN queue is full */
+	TCP_SYNCOOKIES_ALWAYS, /* for tests: never keep a request */
+};
+
+/* As Linux's tcp_mtu_probing. */
+enum tcp_mtu_probing {
+	TCP_MTU_PROBING_OFF,
+	TCP_MTU_PROBING_BLACK_HOLE, /* when a black hole seems to swallow large segments */
+	TCP_MTU_PROBING_ON,         /* always, from base_mss on */
+};
+
 struct tcp_config {
-	const char *name;         /* unique in the process: names the flow table */
-	int socket_id;            /* NUMA node, or SOCKET_ID_ANY */
-	uint32_t max_conns;       /* connections and listeners, at least 1 */
-	uint32_t max_requests;    /* half-open connections of all listeners */
-	uint32_t max_timewait;    /* connections in TIME-WAIT; the oldest gives way */
-	uint32_t max_held_bufs;   /* receive mbufs that all queues together may hold */
-	uint32_t rcvbuf_bytes;    /* default SO_RCVBUF, in buffer memory rather than payload */
-	uint32_t sndbuf_bytes;    /* default SO_SNDBUF */
-	uint32_t timewait_ms;     /* length of TIME-WAIT and of an orphan's FIN-WAIT-2 */
-	uint32_t user_timeout_ms; /* default TCP_USER_TIMEOUT; 0: by the number of retries */
-	uint8_t syn_retries;      /* as Linux's tcp_syn_retries */
-	uint8_t synack_retries;   /* as Linux's tcp_synack_retries */
-	uint8_t retries;          /* as Linux's tcp_retries2 */
-	uint8_t orphan_retries;   /* as Linux's tcp_orphan_retries */
-	uint8_t ttl;              /* IPv4 time to live and IPv6 hop limit of what we send */
-	bool timestamps;          /* RFC 7323 §3 */
-	bool window_scaling;      /* RFC 7323 §2 */
-	bool sack;                /* RFC 2018, RFC 2883 */
-	const char *congestion;   /* name of the default congestion control: "cubic", "newreno" */
+	const char *name;       /* unique in the process: names the flow table */
+	int socket_id;          /* NUMA node, or SOCKET_ID_ANY */
+	uint32_t max_conns;     /* connections and listeners, at least 1 */
+	uint32_t max_requests;  /* half-open connections of all listeners */
+	uint32_t max_timewait;  /* connections in TIME-WAIT; the oldest gives way */
+	uint32_t max_held_bufs; /* receive mbufs that all queues together may hold */
+
+	/* What follows may change while the engine runs, by tcp_reconfigure(). */
+	uint32_t rcvbuf_bytes;     /* default SO_RCVBUF, in buffer memory rather than payload */
+	uint32_t rcvbuf_max_bytes; /* up to which it grows by itself; as Linux's tcp_rmem[2] */
+	uint32_t sndbuf_bytes;     /* default SO_SNDBUF */
+	uint32_t sndbuf_max_bytes; /* up to which it grows by itself; as Linux's tcp_wmem[2] */
+	uint32_t timewait_ms;      /* length of TIME-WAIT and of an orphan's FIN-WAIT-2 */
+	uint32_t user_timeout_ms;  /* default TCP_USER_TIMEOUT; 0: by the number of retries */
+	uint32_t keepalive_time_s; /* as Linux's tcp_keepalive_time, _intvl, _probes */
+	uint32_t keepalive_intvl_s;
+	uint8_t keepalive_probes;
+	uint8_t syn_retries;        /* as Linux's tcp_syn_retries */
+	uint8_t synack_retries;     /* as Linux's tcp_synack_retries */
+	uint8_t retries;            /* as Linux's tcp_retries2 */
+	uint8_t orphan_retries;     /* as Linux's tcp_orphan_retries */
+	uint8_t ttl;                /* IPv4 time to live and IPv6 hop limit of what we send */
+	bool timestamps;            /* RFC 7323 §3 */
+	bool window_scaling;        /* RFC 7323 §2 */
+	bool sack;                  /* RFC 2018 */
+	bool dsack;                 /* RFC 2883: report what arrives twice */
+	bool frto;                  /* RFC 5682 */
+	bool tlp;                   /* RFC 8985 §7; as Linux's tcp_early_retrans */
+	bool rack;                  /* RFC 8985; as bit 0 of Linux's tcp_recovery; off: RFC 6675 */
+	bool slow_start_after_idle; /* RFC 2861 */
+	bool ecn_fallback;          /* a SYN that goes unanswered is sent again without ECN */
+	enum tcp_ecn_mode ecn;      /* RFC 3168 */
+	enum tcp_syncookies syncookies;
+	enum tcp_mtu_probing mtu_probing; /* RFC 4821 */
+	uint16_t base_mss;                /* bytes where probing begins; Linux's tcp_base_mss */
+	uint16_t reordering; /* segments; as Linux's tcp_reordering, tcp_max_reordering */
+	uint16_t max_reordering;
+	uint32_t notsent_lowat_bytes; /* default TCP_NOTSENT_LOWAT; UINT32_MAX: none */
+	const char *congestion; /* name of the default congestion control: "cubic", "newreno" */
 
 	struct rte_mempool *header_pool; /* mbufs for headers and small segments */
 	struct rte_mempool *data_pool;   /* mbufs for bytes that tcp_send() copies */
@@ -153,6 +194,13 @@ void tcp_config_defaults(struct tcp_config *config);
  */
 int tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
 		      struct tcp_engine **engine);
+
+/*
+ * Takes over what may change while the engine runs; sizes, pools and name stay. What a connection
+ * copied when it was opened stays with it, as with Linux's sysctls. Returns as tcp_engine_create()
+ * does, without change on failure.
+ */
+int tcp_reconfigure(struct tcp_engine *engine, const struct tcp_config *config);
 
 /* Frees an engine with all its connections, without a packet. NULL is ignored. */
 void tcp_engine_destroy(struct tcp_engine *engine);

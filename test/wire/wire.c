@@ -242,6 +242,8 @@ configure(const struct wire_options *o, struct tcp_config *config)
 	config->window_scaling = !o->no_window_scaling;
 	config->sack = !o->no_sack;
 	config->congestion = "newreno";
+	if (o->configure != NULL)
+		o->configure(config);
 }
 
 void

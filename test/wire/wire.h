@@ -68,7 +68,8 @@ struct wire_options {
 	bool single_segment; /* the path takes packets of one mbuf only */
 	bool exact_bufs; /* each packet in memory of just its size, so that ASan sees overreads */
 	uint16_t split;  /* bytes of each mbuf of a packet; 0: one mbuf */
-	bool rx_cksum_good; /* the card vouches for TCP checksums */
+	bool rx_cksum_good;                           /* the card vouches for TCP checksums */
+	void (*configure)(struct tcp_config *config); /* anything else; called last */
 };
 
 struct wire_flow {
