@@ -82,5 +82,7 @@ unit_main(int argc, char **argv, const char *suite, const struct unit_case *case
 /* Starts DPDK's EAL without huge pages, devices or shared files; ends the program if it cannot. */
 void unit_eal_start(void);
 void unit_eal_stop(void);
+/* In a forked child: what it writes to EAL's memory from now on, its parent does not see. */
+void unit_eal_unshare(void);
 
 #endif
