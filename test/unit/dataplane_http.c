@@ -460,8 +460,8 @@ check_starved(bool refer, const char *request, size_t bytes)
 
 	start();
 	c = service_pair_connect(&b, 80);
-	pool = refer ? b.pair.ref_pool : b.pair.data_pool;
-	m = rte_pktmbuf_alloc(b.pair.rx_pool); /* not of a pool that is to run empty */
+	pool = refer ? b.pair.pools.ref : b.pair.pools.data;
+	m = rte_pktmbuf_alloc(b.pair.pools.rx); /* not of a pool that is to run empty */
 	memcpy(rte_pktmbuf_append(m, (uint16_t)strlen(request)), request, strlen(request));
 	tcp_send_mbufs(c, m, 0);
 	tcp_flush(b.pair.side[0].engine);

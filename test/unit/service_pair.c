@@ -126,7 +126,7 @@ service_pair_start(struct service_pair *b)
 		.config = &b->config,
 		.content = b->content,
 		.engine = b->pair.side[1].engine,
-		.ref_pool = b->pair.ref_pool,
+		.ref_pool = b->pair.pools.ref,
 		.socket_id = SOCKET_ID_ANY,
 	};
 	b->set = b->content == NULL ? NULL : service_set_create(&set, stderr);

@@ -9,7 +9,7 @@
 #define TERN_TEST_SERVICE_PAIR_H
 
 #include "dataplane/service.h"
-#include "pair.h"
+#include "test/sim/pair.h"
 
 enum {
 	SERVICE_PAIR_IDLE_S = 60,

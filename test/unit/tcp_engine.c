@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 
-#include "pair.h"
+#include "test/sim/pair.h"
 
 #define SECOND_US UINT64_C(1000000)
 
@@ -156,7 +156,7 @@ bulk(unsigned int percent, uint64_t total, uint16_t path_flags)
 	struct pair p;
 
 	pair_start(&p, &config);
-	p.path_flags = path_flags;
+	p.side[0].path_flags = p.side[1].path_flags = path_flags;
 	server_start(&server, &p, false);
 	c = client_connect(&p);
 	p.loses = lose_some;
