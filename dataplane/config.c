@@ -112,16 +112,15 @@ parse_name(struct parser *p, const struct key *key, const char *value, void *fie
 		parse_text(p, key, value, field);
 }
 
+/* enum config_hugepages, enum config_tso: in the order of these names. */
 static void
-parse_hugepages(struct parser *p, const struct key *key, const char *value, void *field)
+parse_choice(struct parser *p, const struct key *key, const char *value, void *field)
 {
 	static const char *const names[] = {"auto", "yes", "no"};
-	enum config_hugepages *out = field;
 
-	(void)key;
 	for (unsigned int i = 0; i < 3; i++) {
 		if (strcmp(value, names[i]) == 0) {
-			*out = (enum config_hugepages)i;
+			store(field, key->bytes, i);
 			return;
 		}
 	}
@@ -277,7 +276,7 @@ static const struct key dataplane_keys[] = {
 	{"name", parse_name, CONFIG(name), 1, 48},
 	{"eal", parse_text, CONFIG(eal), 0, 0},
 	{"lanes", parse_number, CONFIG(lanes), 1, CONFIG_MAX_LANES},
-	{"hugepages", parse_hugepages, CONFIG(hugepages), 0, 0},
+	{"hugepages", parse_choice, CONFIG(hugepages), 0, 0},
 };
 
 static const struct key tcp_keys[] = {
@@ -312,6 +311,7 @@ static const struct key port_keys[] = {
 	{"tx_desc", parse_number, PORT(tx_desc), 32, 32768},
 	{"rx_checksum", parse_bool, PORT(rx_checksum), 0, 0},
 	{"tx_checksum", parse_bool, PORT(tx_checksum), 0, 0},
+	{"tso", parse_choice, PORT(tso), 0, 0},
 };
 
 static const struct key service_keys[] = {

@@ -38,6 +38,13 @@ struct config_address {
 	uint8_t prefix_len; /* bits: 0...32 or 0...128 */
 };
 
+/* Segmentation by the device. */
+enum config_tso {
+	TSO_AUTO, /* if the device offers it and is not known to get it wrong */
+	TSO_YES,  /* refuse to start without */
+	TSO_NO,
+};
+
 /* [port N]: the N-th ethdev port. */
 struct config_port {
 	struct config_address addresses[2 * CONFIG_MAX_ADDRESSES];
@@ -49,6 +56,7 @@ struct config_port {
 	uint16_t tx_desc;
 	bool rx_checksum; /* ask the device to verify checksums, if it can */
 	bool tx_checksum; /* ask the device to fill them in, if it can */
+	enum config_tso tso;
 };
 
 enum service_kind {

@@ -67,6 +67,9 @@ check_port(struct rules *r, unsigned int n)
 	r->key = "mtu";
 	if (v6 && port->mtu != 0 && port->mtu < 1280)
 		REFUSE(r, "%u is too small for IPv6; write 1280 at least", port->mtu);
+	r->key = "tso";
+	if (port->tso == TSO_YES && !port->tx_checksum)
+		REFUSE(r, "the device sums what it cuts; write tx_checksum = yes, or tso = no");
 	r->key = NULL;
 }
 

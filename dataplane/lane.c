@@ -222,6 +222,7 @@ build_net(struct lane *lane, const struct config *config)
 			.mac = device->mac,
 			.mtu = device->mtu,
 			.path_flags = device->path_flags,
+			.tso = device->tso,
 			.config = device->config,
 		};
 	}

@@ -44,6 +44,7 @@ port_create(struct port *port, uint16_t index, const struct net_port *config)
 	port->mac = config->mac;
 	port->mtu = config->mtu;
 	port->path_flags = config->path_flags;
+	port->tso = config->tso;
 	port->gateway4 = config->config->gateway4;
 	port->gateway6 = config->config->gateway6;
 	port->rs_due_us = UINT64_MAX;
@@ -199,6 +200,15 @@ loop_back(struct net *net, struct rte_mbuf *m)
 	net->loop[net->n_loop++] = m;
 }
 
+/* Whether a port cuts the packet into segments that fit: it may be another than the path's was. */
+static bool
+can_cut(const struct port *port, const struct rte_mbuf *m)
+{
+	return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0 &&
+	       (port->path_flags & TCP_PATH_TX_TSO) != 0 &&
+	       m->l3_len + m->l4_len + m->tso_segsz <= port->mtu;
+}
+
 void
 net_send(struct net *net, struct rte_mbuf *m, uint16_t port_hint)
 {
@@ -227,7 +237,7 @@ net_send(struct net *net, struct rte_mbuf *m, uint16_t port_hint)
 		return;
 	}
 	if (rte_pktmbuf_pkt_len(m) > net->ports[route.port].mtu &&
-	    (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0) {
+	    !can_cut(&net->ports[route.port], m)) {
 		NET_DROP(net, m, drop_tx_too_big);
 		return;
 	}
@@ -298,9 +308,11 @@ net_path(struct net *net, const struct ip_addr *remote, const struct ip_addr *lo
 		.local = source->ip,
 		.mtu = net->ports[route.port].mtu,
 		.flags = net->ports[route.port].path_flags,
+		.tso = net->ports[route.port].tso,
 	};
 	if (route.local) {
 		path->flags = TCP_PATH_TX_IP4_CKSUM | TCP_PATH_TX_TCP_CKSUM | TCP_PATH_TX_MULTI_SEG;
+		path->tso = (struct tcp_tso_limits){0};
 		return 0;
 	}
 	n = neighbour_obtain(net, route.port, &route.next_hop);

@@ -24,8 +24,9 @@ struct net;
 /* One port as the IP layer sees it. */
 struct net_port {
 	struct rte_ether_addr mac;
-	uint16_t mtu;                     /* bytes of IP packet */
-	uint16_t path_flags;              /* TCP_PATH_...: what its transmit side offers */
+	uint16_t mtu;        /* bytes of IP packet */
+	uint16_t path_flags; /* TCP_PATH_...: what its transmit side offers */
+	struct tcp_tso_limits tso;
 	const struct config_port *config; /* addresses and gateways; copied */
 };
 

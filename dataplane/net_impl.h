@@ -53,6 +53,7 @@ struct port {
 	uint16_t index;
 	uint16_t mtu;        /* bytes of IP packet */
 	uint16_t path_flags; /* TCP_PATH_... */
+	struct tcp_tso_limits tso;
 	bool up;
 
 	uint16_t n_tx;

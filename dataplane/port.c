@@ -65,6 +65,13 @@ static const struct {
 } broken[] = {
 	/* It sums each mbuf of a packet as if none began at an odd offset. In software, too. */
 	{"net_tap", RTE_ETH_TX_OFFLOAD_TCP_CKSUM},
+	/* Its segmentation, in software too, spoils segments as long as the MTU lets them be. */
+	{"net_tap", RTE_ETH_TX_OFFLOAD_TCP_TSO},
+};
+
+enum {
+	TSO_MAX_BYTES = 65535, /* IP's length field; no driver says less */
+	TSO_MAX_MBUFS = 64,    /* more than that many pieces are not worth one packet */
 };
 
 static uint64_t
@@ -78,6 +85,30 @@ tx_offloads_of(const struct port_device *port)
 	return offered;
 }
 
+/* Whether to have the device cut packets: it must sum what it cuts and take several mbufs. */
+static bool
+wants_tso(const struct port_device *port)
+{
+	const uint64_t needed = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	uint64_t offered =
+		port->config->tso == TSO_YES ? port->info.tx_offload_capa : tx_offloads_of(port);
+
+	return port->config->tso != TSO_NO && port->config->tx_checksum &&
+	       (offered & needed) == needed;
+}
+
+static struct tcp_tso_limits
+tso_limits(const struct port_device *port)
+{
+	unsigned int mbufs = port->info.tx_desc_lim.nb_seg_max;
+
+	if (mbufs == 0 || mbufs > TSO_MAX_MBUFS)
+		mbufs = TSO_MAX_MBUFS;
+	/* A packet that needs more descriptors than there are would wait for ever. */
+	mbufs = RTE_MIN(mbufs, port->config->tx_desc / 2u);
+	return (struct tcp_tso_limits){.max_bytes = TSO_MAX_BYTES, .max_mbufs = (uint8_t)mbufs};
+}
+
 /* Asks for what we use of what the device has. */
 static void
 choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned int lanes,
@@ -86,12 +117,14 @@ choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned in
 	const struct rte_eth_dev_info *info = &port->info;
 	const uint64_t rss = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP;
 	const uint64_t checksums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
-	uint64_t rx = 0, tx = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	uint64_t rx = 0, tx = RTE_ETH_TX_OFFLOAD_MULTI_SEGS, must = 0;
 
 	if (port->config->rx_checksum)
 		rx |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 	if (port->config->tx_checksum)
 		tx |= checksums;
+	if (wants_tso(port))
+		must |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
 	if (lanes > 1 && (info->flow_type_rss_offloads & rss) != 0) {
 		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & rss;
@@ -101,15 +134,19 @@ choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned in
 		rx |= RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf->rxmode.mtu = port->mtu;
 	conf->rxmode.offloads = rx & info->rx_offload_capa;
-	conf->txmode.offloads = tx & tx_offloads_of(port);
+	conf->txmode.offloads = (tx & tx_offloads_of(port)) | must;
 	port->multi_seg = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
-	port->prepare = (conf->txmode.offloads & checksums) != 0;
+	port->prepare = (conf->txmode.offloads & (checksums | must)) != 0;
 	if (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
 		port->path_flags |= TCP_PATH_TX_IP4_CKSUM;
 	if (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
 		port->path_flags |= TCP_PATH_TX_TCP_CKSUM;
 	if (port->multi_seg)
 		port->path_flags |= TCP_PATH_TX_MULTI_SEG;
+	if (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) {
+		port->path_flags |= TCP_PATH_TX_TSO;
+		port->tso = tso_limits(port);
+	}
 }
 
 static int
@@ -154,6 +191,11 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 	    (port->mtu < port->info.min_mtu || port->mtu > port->info.max_mtu)) {
 		log_failure("port %u (%s): mtu = %u; the device takes %u to %u", port->index,
 			    port->name, port->mtu, port->info.min_mtu, port->info.max_mtu);
+		return -1;
+	}
+	if (port->config->tso == TSO_YES && !wants_tso(port)) {
+		log_failure("port %u (%s) does not cut packets into segments; set tso = auto",
+			    port->index, port->name);
 		return -1;
 	}
 	choose_offloads(port, &conf, lanes, room);

@@ -15,14 +15,16 @@
 
 #include "dataplane/config.h"
 #include "dataplane/pools.h"
+#include "tcp/tcp.h"
 
 struct port_device {
 	unsigned int index; /* N of [port N] */
 	uint16_t id;        /* ethdev's */
 	uint16_t mtu;
 	uint16_t path_flags; /* TCP_PATH_... */
-	bool multi_seg;      /* transmits packets of several mbufs */
-	bool prepare;        /* packets pass rte_eth_tx_prepare() first */
+	struct tcp_tso_limits tso;
+	bool multi_seg; /* transmits packets of several mbufs */
+	bool prepare;   /* packets pass rte_eth_tx_prepare() first */
 	bool configured;
 	bool started;
 	bool link_up; /* as last told to lanes */

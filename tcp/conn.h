@@ -210,6 +210,7 @@ struct tcp_conn {
 	uint16_t path_flags;
 	uint16_t mtu;       /* bytes */
 	uint32_t ts_offset; /* our timestamps are the engine's milliseconds plus this */
+	struct tcp_tso_limits tso;
 	struct tcp_conn *dirty_next;
 	struct tcp_conn *events_next;
 	struct tcp_sent_list sent; /* awaiting acknowledgment, by sequence */
@@ -298,6 +299,7 @@ struct tcp_request {
 	uint32_t rcv_wnd; /* as offered in the SYN-ACK */
 	uint16_t mtu;
 	uint16_t path_flags;
+	struct tcp_tso_limits tso;
 	uint16_t peer_mss;
 	uint8_t snd_wscale_shift;
 	uint8_t rcv_wscale_shift;

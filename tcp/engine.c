@@ -433,6 +433,7 @@ tcp_conn_find_path(struct tcp_conn *c)
 	if (c->mtu == 0 || path.mtu < c->mtu)
 		c->mtu = path.mtu;
 	c->path_flags = path.flags;
+	c->tso = path.tso;
 	c->paths_generation = e->paths_generation;
 	return 0;
 }

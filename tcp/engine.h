@@ -24,7 +24,7 @@ enum {
 	TCP_RTO_INITIAL_US = 1000 * 1000,
 	TCP_RTO_MIN_US = 200 * 1000, /* as Linux; RFC 6298 has 1 s */
 	TCP_RTO_MAX_US = 120 * 1000 * 1000,
-	TCP_SEGS_PER_PACKET = 8, /* mbufs behind the header of one packet, at most */
+	TCP_SEGS_PER_PACKET = 7, /* mbufs behind the header of one packet: i40e takes no more */
 	TCP_REORDERING = 3,      /* as Linux's tcp_reordering */
 	TCP_MAX_REORDERING = 300,
 };
@@ -245,13 +245,24 @@ bool tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply);
 /* A segment of a connection. `len` bytes from data_off in m on; returns false without mbufs. */
 bool tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
 			  uint32_t data_off, uint32_t len);
+/* The same for `len` bytes that the device cuts into `segs` segments of segsz: see tso.c. */
+bool tcp_transmit_super(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
+			uint32_t data_off, uint32_t len, uint16_t segsz, unsigned int segs);
 /* How many of `len` bytes one packet can carry: those in few enough mbufs, or that can be copied.
  */
 uint32_t tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off,
 			    uint32_t len);
+/* How many mbufs hold `len` bytes. */
+unsigned int tcp_mbufs_spanned(const struct rte_mbuf *m, uint32_t data_off, uint32_t len);
 /* SYN or SYN-ACK of a connection (not of a request). */
 bool tcp_transmit_syn(struct tcp_conn *c, uint8_t flags);
 void tcp_transmit_flush(struct tcp_engine *e);
+
+/* ---- tso.c: what one packet takes that the device cuts into segments */
+
+/* How many of `segs` segments of new data, segsz bytes each but the last, one packet carries: at
+ * least 1. */
+unsigned int tcp_tso_segs(const struct tcp_conn *c, uint32_t segsz, unsigned int segs);
 
 /* ---- reset.c: answers to segments that belong to no connection */
 

@@ -126,41 +126,72 @@ next_segment(struct tcp_conn *c, bool forced, uint32_t *len, bool *fin)
 	return *len == room || *fin || forced || (c->flags & CONN_FIN_DUE) || !should_hold(c);
 }
 
-/* Sends one segment of new data and accounts for it. Returns false if it could not. */
-static bool
-send_new(struct tcp_conn *c, uint32_t len, bool fin)
-{
-	uint32_t carried = tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len);
-	struct tcp_sent *s;
-	uint8_t flags;
+/* What is about to leave in one packet: one segment, or several that the device cuts apart. */
+struct departure {
+	seq_t seq, sml_before;
+	struct rte_mbuf *m;
+	uint32_t off, bytes;
+	unsigned int segs;
+};
 
-	fin = fin && carried == len;
-	len = carried;
-	flags = TCP_ACK | (fin ? TCP_FIN : 0);
-	if (len > 0 && len == c->unsent_bytes)
-		flags |= TCP_PSH;
-	s = tcp_sent_append(c, len + fin, fin ? SENT_FIN : 0);
+/* Moves a segment from what is unsent to what was sent. Returns false without a record for it. */
+static bool
+take_segment(struct tcp_conn *c, struct departure *d, uint32_t len, bool fin)
+{
+	struct tcp_sent *s = tcp_sent_append(c, len + fin, fin ? SENT_FIN : 0);
+
 	if (s == NULL) {
 		TCP_COUNT(c->engine, tx_no_mbuf);
 		return false;
 	}
 	s->m = len > 0 ? c->unsent_m : NULL;
 	s->data_off = c->unsent_off;
-	if (!tcp_transmit_segment(c, c->snd_nxt, flags, s->m, s->data_off, len)) {
-		tcp_sent_remove(c, s);
-		return false;
-	}
-	TCP_ADD(c->engine, bytes_out, len);
 	c->snd_nxt += len + fin;
 	c->unsent_bytes -= len;
 	tcp_position_advance(&c->unsent_m, &c->unsent_off, len);
-	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
-		c->prr.out++;
 	if (len < segment_room(c) && len > 0)
 		c->snd_sml = c->snd_nxt;
+	d->bytes += len;
+	d->segs++;
+	return true;
+}
+
+/* It could not leave: as if it had never been taken. */
+static void
+put_back(struct tcp_conn *c, const struct departure *d)
+{
+	for (unsigned int i = 0; i < d->segs; i++)
+		tcp_sent_remove(c, TAILQ_LAST(&c->sent, tcp_sent_list));
+	c->snd_nxt = d->seq;
+	c->snd_sml = d->sml_before;
+	c->unsent_m = d->m;
+	c->unsent_off = d->off;
+	c->unsent_bytes += d->bytes;
+}
+
+/* Builds and sends the packet. Returns false, all put back, if it could not. */
+static bool
+depart(struct tcp_conn *c, const struct departure *d, bool fin, uint16_t segsz)
+{
+	uint8_t flags = TCP_ACK | (fin ? TCP_FIN : 0);
+	bool sent;
+
+	if (d->bytes > 0 && c->unsent_bytes == 0)
+		flags |= TCP_PSH;
+	if (d->segs == 1)
+		sent = tcp_transmit_segment(c, d->seq, flags, d->m, d->off, d->bytes);
+	else
+		sent = tcp_transmit_super(c, d->seq, flags, d->m, d->off, d->bytes, segsz, d->segs);
+	if (!sent) {
+		put_back(c, d);
+		return false;
+	}
+	TCP_ADD(c->engine, bytes_out, d->bytes);
+	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
+		c->prr.out += d->segs;
 	if (fin)
 		c->flags |= CONN_FIN_SENT;
-	if (c->sent_segs == 1) {
+	if (c->sent_segs == d->segs) {
 		/* RFC 6298 §5.1, whatever the timer was set for before. */
 		c->progress_us = c->engine->now_us;
 		tcp_rtx_restart(c);
@@ -168,26 +199,59 @@ send_new(struct tcp_conn *c, uint32_t len, bool fin)
 	return true;
 }
 
-bool
-tcp_send_one(struct tcp_conn *c)
+/*
+ * Sends a segment of new data, as next_segment() allows, and in the same packet those behind it if
+ * the device cuts them apart: `most` segments at most. Returns false if it could not.
+ */
+static bool
+send_new(struct tcp_conn *c, uint32_t len, bool fin, unsigned int most)
+{
+	struct departure d = {c->snd_nxt, c->snd_sml, c->unsent_m, c->unsent_off, 0, 0};
+	uint32_t carried = tcp_transmit_limit(c, d.m, d.off, len), segsz = segment_room(c);
+
+	bool more_fin;
+
+	fin = fin && carried == len;
+	most = most > 1 && carried == segsz ? tcp_tso_segs(c, segsz, most) : 1;
+	if (!take_segment(c, &d, carried, fin))
+		return false;
+	while (d.segs < most && !fin && len == segsz && next_segment(c, false, &len, &more_fin)) {
+		if (!take_segment(c, &d, len, more_fin))
+			break;
+		fin = more_fin;
+	}
+	return depart(c, &d, fin, (uint16_t)segsz);
+}
+
+/* The next segment of new data, and what may leave with it: `most` segments. */
+static bool
+send_some(struct tcp_conn *c, unsigned int most)
 {
 	uint32_t len = 0;
 	bool fin;
 
-	return next_segment(c, false, &len, &fin) && send_new(c, len, fin);
+	return next_segment(c, false, &len, &fin) && send_new(c, len, fin, most);
+}
+
+bool
+tcp_send_one(struct tcp_conn *c)
+{
+	return send_some(c, 1);
 }
 
 static void
 send_window(struct tcp_conn *c)
 {
 	seq_t before = c->snd_nxt;
+	uint32_t flight;
 
 	do {
-		if (tcp_flight_segs(c) >= c->cwnd) {
+		flight = tcp_flight_segs(c);
+		if (flight >= c->cwnd) {
 			c->flags |= CONN_CWND_LIMITED;
 			break;
 		}
-	} while (tcp_send_one(c));
+	} while (send_some(c, c->cwnd - flight));
 	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
 	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
 		tcp_tlp_schedule(c);
@@ -201,7 +265,7 @@ send_probe(struct tcp_conn *c)
 	bool fin, sent;
 
 	if (next_segment(c, true, &len, &fin))
-		sent = send_new(c, len, fin);
+		sent = send_new(c, len, fin, 1);
 	else
 		sent = tcp_transmit_segment(c, c->snd_una - 1, TCP_ACK, NULL, 0, 0);
 	if (sent) {

@@ -26,6 +26,7 @@ take_path(const struct tcp_engine *e, struct tcp_request *r, const struct tcp_pa
 	r->hop = path->hop;
 	r->mtu = path->mtu;
 	r->path_flags = path->flags;
+	r->tso = path->tso;
 	r->paths_generation = e->paths_generation;
 }
 
@@ -221,6 +222,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->hop = r->hop;
 	c->mtu = r->mtu;
 	c->path_flags = r->path_flags;
+	c->tso = r->tso;
 	c->paths_generation = r->paths_generation;
 	c->iss = r->iss;
 	c->irs = r->irs;

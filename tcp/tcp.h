@@ -62,6 +62,14 @@ enum {
 	TCP_PATH_TX_IP4_CKSUM = 1 << 0, /* device fills in the IPv4 header checksum */
 	TCP_PATH_TX_TCP_CKSUM = 1 << 1, /* device fills in the TCP checksum */
 	TCP_PATH_TX_MULTI_SEG = 1 << 2, /* device takes packets of several mbufs */
+	TCP_PATH_TX_TSO = 1 << 3, /* device cuts packets into segments; needs the other three */
+};
+
+/* How large a packet a device cuts, while TCP_PATH_TX_TSO. */
+struct tcp_tso_limits {
+	uint16_t max_bytes; /* of IP packet, header included; 0: what IP allows */
+	uint8_t max_segs;   /* segments that it becomes; 0: any number */
+	uint8_t max_mbufs;  /* header included; 0: as in every other packet */
 };
 
 struct tcp_path {
@@ -69,6 +77,7 @@ struct tcp_path {
 	uint32_t hop;         /* env's own name for the next hop, handed back with each packet */
 	uint16_t mtu;         /* bytes of IP packet, header included */
 	uint16_t flags;       /* TCP_PATH_... */
+	struct tcp_tso_limits tso;
 };
 
 struct tcp_env {
@@ -77,8 +86,9 @@ struct tcp_env {
 	/*
 	 * Sends n IP packets and takes ownership of them. data_off is at the IP header; l3_len and
 	 * l4_len are set; checksums are complete, or asked of the device by ol_flags as the path's
-	 * flags allow. tcp_packet_hop() gives the path's hop. Packets that cannot be sent are
-	 * freed.
+	 * flags allow. With RTE_MBUF_F_TX_TCP_SEG the packet is for the device to cut into segments
+	 * of tso_segsz bytes of payload, within the path's limits; else it fits the path's MTU.
+	 * tcp_packet_hop() gives the path's hop. Packets that cannot be sent are freed.
 	 */
 	void (*transmit)(void *ctx, struct rte_mbuf **packets, unsigned int n);
 

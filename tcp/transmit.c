@@ -6,7 +6,8 @@
  *     header mbuf                 indirect mbuf          indirect mbuf
  *     [headroom | IP TCP opts] -> [.. queued bytes ..] -> [.. queued bytes ..]
  *
- * Packets are collected and handed to env.transmit in bursts.
+ * A packet for the device to cut (tso.c) is built in the same way, only longer. Packets are
+ * collected and handed to env.transmit in bursts.
  */
 #include <rte_ip.h>
 
@@ -31,11 +32,11 @@ tcp_transmit_flush(struct tcp_engine *e)
 }
 
 static void
-enqueue(struct tcp_engine *e, struct rte_mbuf *m, uint32_t hop)
+enqueue(struct tcp_engine *e, struct rte_mbuf *m, uint32_t hop, unsigned int segs)
 {
 	m->hash.usr = hop;
 	e->tx[e->n_tx++] = m;
-	TCP_COUNT(e, segs_out);
+	TCP_ADD(e, segs_out, segs);
 	if (e->n_tx == TCP_TX_BURST)
 		tcp_transmit_flush(e);
 }
@@ -94,7 +95,11 @@ finish(struct tcp_engine *e, struct rte_mbuf *m, const struct tcp_tuple *tuple, 
 		put_ip4(m, e, tuple, ttl, path_flags);
 	else
 		put_ip6(m, tuple, ttl);
-	if (path_flags & TCP_PATH_TX_TCP_CKSUM) {
+	if (m->tso_segsz != 0) {
+		/* The flag asks for the checksum too, and wants a pseudo-header without length. */
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+		th->cksum.raw = tcp_pseudo_sum(&tuple->local, &tuple->remote, 0);
+	} else if (path_flags & TCP_PATH_TX_TCP_CKSUM) {
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 		th->cksum.raw = tcp_pseudo_sum(&tuple->local, &tuple->remote,
 					       m->pkt_len - (uint32_t)m->l3_len);
@@ -141,7 +146,7 @@ tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply)
 	if (reply->options_len != 0)
 		memcpy(th + 1, reply->options, reply->options_len);
 	finish(e, m, reply->tuple, e->config.ttl, reply->path_flags);
-	enqueue(e, m, reply->hop);
+	enqueue(e, m, reply->hop, 1);
 	return true;
 }
 
@@ -196,8 +201,8 @@ refer_payload(struct tcp_engine *e, struct rte_mbuf *head, struct rte_mbuf *m, u
 	return true;
 }
 
-static unsigned int
-mbufs_spanned(const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
+unsigned int
+tcp_mbufs_spanned(const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
 {
 	unsigned int n = 1;
 
@@ -242,18 +247,36 @@ tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t 
 	return RTE_MAX(reach, RTE_MIN(room, len));
 }
 
-/* The mbuf that will hold the headers, and the payload too if *copy is set. */
-static struct rte_mbuf *
-alloc_for(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off, uint32_t len,
-	  bool *copy)
+/* What a segment, or several in one packet, is made of. */
+struct parts {
+	seq_t seq;
+	uint8_t flags;
+	struct rte_mbuf *m; /* its payload is `len` bytes from here on */
+	uint32_t data_off;
+	uint32_t len;
+	uint16_t segsz; /* the device cuts it into segments of so many bytes; 0: it is one */
+};
+
+/* Whether the payload is to be copied behind the headers. */
+static bool
+is_copied(const struct tcp_conn *c, const struct parts *p)
 {
-	struct tcp_engine *e = c->engine;
+	if (p->len <= COPY_MAX_BYTES)
+		return true;
+	if (p->segsz != 0)
+		return false;
+	return (c->path_flags & TCP_PATH_TX_MULTI_SEG) == 0 ||
+	       tcp_mbufs_spanned(p->m, p->data_off, p->len) > TCP_SEGS_PER_PACKET;
+}
+
+/* The mbuf that will hold the headers, and `len` bytes of payload too if they are to be copied. */
+static struct rte_mbuf *
+alloc_for(struct tcp_engine *e, bool copy, uint32_t len)
+{
 	struct rte_mbuf *head;
 
-	*copy = len <= COPY_MAX_BYTES || (c->path_flags & TCP_PATH_TX_MULTI_SEG) == 0 ||
-		mbufs_spanned(m, data_off, len) > TCP_SEGS_PER_PACKET;
 	head = rte_pktmbuf_alloc(e->config.header_pool);
-	if (head == NULL || !*copy || rte_pktmbuf_tailroom(head) >= MAX_HEADERS_BYTES + len)
+	if (head == NULL || !copy || rte_pktmbuf_tailroom(head) >= MAX_HEADERS_BYTES + len)
 		return head;
 	rte_pktmbuf_free(head);
 	head = rte_pktmbuf_alloc(e->config.data_pool);
@@ -297,40 +320,61 @@ put_options(const struct tcp_conn *c, struct rte_mbuf *m)
 	return len;
 }
 
-bool
-tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
-		     uint32_t data_off, uint32_t len)
+static bool
+transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 {
 	struct tcp_engine *e = c->engine;
+	bool copy = is_copied(c, p);
+	struct rte_mbuf *head = alloc_for(e, copy, p->len);
 	unsigned int options_len;
-	struct rte_mbuf *head;
 	struct tcp_header *th;
-	bool copy;
 
-	if (!tcp_conn_has_path(c))
-		return false;
-	head = alloc_for(c, m, data_off, len, &copy);
 	if (head == NULL)
 		goto no_mbuf;
 	options_len = put_options(c, head);
 	th = start(head, &c->tuple, options_len);
-	th->seq = be32(seq);
+	th->seq = be32(p->seq);
 	th->ack = be32(c->rcv_nxt);
-	th->flags = flags;
+	th->flags = p->flags;
 	th->wnd = be16((uint16_t)RTE_MIN(tcp_window_to_offer(c) >> c->rcv_wscale_shift, 0xffffu));
-	if (len > 0 && copy)
-		copy_payload(head, m, data_off, len);
-	else if (len > 0 && !refer_payload(e, head, m, data_off, len)) {
+	if (p->len > 0 && copy)
+		copy_payload(head, p->m, p->data_off, p->len);
+	else if (p->len > 0 && !refer_payload(e, head, p->m, p->data_off, p->len)) {
 		rte_pktmbuf_free(head);
 		goto no_mbuf;
 	}
+	head->tso_segsz = p->segsz;
 	finish(e, head, &c->tuple, c->ttl, c->path_flags);
-	enqueue(e, head, c->hop);
+	enqueue(e, head, c->hop, segs);
 	note_ack_sent(c);
 	return true;
 no_mbuf:
 	TCP_COUNT(e, tx_no_mbuf);
 	return false;
+}
+
+bool
+tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
+		     uint32_t data_off, uint32_t len)
+{
+	struct parts p = {seq, flags, m, data_off, len, 0};
+
+	return tcp_conn_has_path(c) && transmit(c, &p, 1);
+}
+
+bool
+tcp_transmit_super(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
+		   uint32_t data_off, uint32_t len, uint16_t segsz, unsigned int segs)
+{
+	struct parts p = {seq, flags, m, data_off, len, segsz};
+
+	/* The path may just have become another. */
+	if (!tcp_conn_has_path(c) || (c->path_flags & TCP_PATH_TX_TSO) == 0 || segsz > c->mss ||
+	    !transmit(c, &p, segs))
+		return false;
+	c->engine->ip_id = (uint16_t)(c->engine->ip_id + segs - 1);
+	TCP_COUNT(c->engine, tso_packets);
+	return true;
 }
 
 bool

@@ -83,6 +83,7 @@ UNIT_CASE(a_whole_file_is_read)
 		 "mtu = 1280\n"
 		 "[port 0]\nipv4 = 198.18.0.2/24,10.0.0.1/31\nipv6 = 2001:db8:18::2/64\n"
 		 "gateway4 = 198.18.0.1\ngateway6 =   ; none\nrx_desc=64\nrx_checksum = no\n"
+		 "tso = no\n"
 		 "[tcp]\ntimestamps = no\nrmem = 64K\nwmem = 1M\n"
 		 "[limits]\nconnections = 1000\nbuffers = 4096\n"
 		 "[service http]\nlisten = *:80, 198.18.0.2:8080\nroot = /\n"
@@ -98,6 +99,8 @@ UNIT_CASE(a_whole_file_is_read)
 	CU_ASSERT(ip_is_any(&config.ports[0].gateway6));
 	UNIT_EQ(config.ports[0].rx_desc, 64);
 	CU_ASSERT(!config.ports[0].rx_checksum && config.ports[0].tx_checksum);
+	UNIT_EQ(config.ports[0].tso, TSO_NO);
+	UNIT_EQ(config.ports[1].tso, TSO_AUTO);
 	UNIT_EQ(config.ports[1].n_addresses, 2);
 	UNIT_EQ(config.ports[1].mtu, 1280);
 	CU_ASSERT(!config.timestamps && config.window_scaling);
@@ -194,6 +197,10 @@ UNIT_CASE(bad_values_are_refused)
 	refused(PORT0 "[tcp]\nrmem = 9G\n", "out of range");
 	refused(PORT0 "[tcp]\nretries = 128\n", "128 is out of range");
 	refused(PORT0 "mtu = 100\n", "[port 0] mtu: 100 is out of range");
+	refused(PORT0 "tso = maybe\n",
+		"[port 0] tso: \"maybe\" is not known; write auto, yes or no");
+	refused(PORT0 "tso = yes\ntx_checksum = no\n",
+		"[port 0] tso: the device sums what it cuts");
 	refused(PORT0 "[service http]\nlisten = *:80\nroot = /nonexistent\n",
 		":5: [service http] root: cannot read the folder \"/nonexistent\"");
 	refused(PORT0 "[service http]\nlisten = *:80\nroot = /etc/passwd\n", "Not a directory");

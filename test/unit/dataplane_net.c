@@ -141,6 +141,50 @@ UNIT_CASE(what_cannot_be_sent_is_freed)
 	rig_free(rig);
 }
 
+/* A packet for the device to cut, of two segments, by its address alone; what became of it. */
+static unsigned int
+sent_to_cut(struct rig *rig, uint16_t segsz)
+{
+	struct frame f = frame_tcp(RIG_MAC, RIG_MAC, RIG_IP4, PEER_IP4, 80, 4000, 2 * 1460);
+	struct rte_mbuf *m = frame_mbuf(&f, rig->pool, 0);
+
+	rte_pktmbuf_adj(m, FRAME_L3);
+	m->hash.usr = 0;
+	m->l3_len = m->l4_len = 20;
+	m->tso_segsz = segsz;
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4;
+	net_output(rig->net, &m, 1);
+	return rig->n_out;
+}
+
+UNIT_CASE(packets_to_cut_go_where_they_can_be_cut)
+{
+	struct rig *rig = rig_new();
+
+	rig->ports[0].path_flags = TCP_PATH_TX_TSO;
+	rig->ports[0].tso.max_mbufs = 40;
+	rig_start(rig);
+	rig_until(rig, RIG_SETTLED);
+	rig_resolve(rig, PEER_IP4, PEER_MAC);
+	UNIT_EQ(rig_path(rig, PEER_IP4).flags, TCP_PATH_TX_TSO);
+	UNIT_EQ(rig_path(rig, PEER_IP4).tso.max_mbufs, 40);
+	UNIT_EQ(rig_path(rig, RIG_IP4).flags & TCP_PATH_TX_TSO, 0);
+	UNIT_EQ(rig_path(rig, RIG_IP4).tso.max_mbufs, 0);
+	rig_forget(rig);
+	UNIT_EQ(sent_to_cut(rig, 1460), 1);
+	CU_ASSERT((rig->out[0].ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0);
+	rig_forget(rig);
+	UNIT_EQ(sent_to_cut(rig, 1461), 0); /* its segments would not fit */
+	UNIT_EQ(RIG_COUNT(rig, drop_tx_too_big), 1);
+	rig_free(rig);
+
+	rig = rig_settled(); /* a port that cuts nothing */
+	rig_resolve(rig, PEER_IP4, PEER_MAC);
+	UNIT_EQ(sent_to_cut(rig, 1460), 0);
+	UNIT_EQ(RIG_COUNT(rig, drop_tx_too_big), 1);
+	rig_free(rig);
+}
+
 UNIT_CASE(no_memory_for_a_question_is_survived)
 {
 	struct rig *rig = rig_settled();
@@ -243,6 +287,7 @@ UNIT_MAIN_EAL(UNIT_RUN(frames_for_others_are_dropped), UNIT_RUN(foreign_types_ar
 	      UNIT_RUN(a_peer_with_our_mac_address_is_heard),
 	      UNIT_RUN(a_burst_leaves_in_bursts_with_complete_headers),
 	      UNIT_RUN(what_cannot_be_sent_is_freed),
+	      UNIT_RUN(packets_to_cut_go_where_they_can_be_cut),
 	      UNIT_RUN(no_memory_for_a_question_is_survived),
 	      UNIT_RUN(packets_to_ourselves_arrive_in_the_next_iteration),
 	      UNIT_RUN(the_loop_is_bounded_and_freed), UNIT_RUN(counters_are_copied_whole),

@@ -8,6 +8,19 @@
 
 #include "wire.h"
 
+/* What the path of this run offers. */
+static uint16_t
+path_flags(const struct wire *w)
+{
+	uint16_t flags = w->options.path_flags;
+
+	if (!w->options.single_segment)
+		flags |= TCP_PATH_TX_MULTI_SEG;
+	if (w->tso && !w->options.single_segment)
+		flags |= TCP_PATH_TX_TSO | TCP_PATH_TX_TCP_CKSUM;
+	return flags;
+}
+
 /* FNV-1a of all bytes of a chain. */
 static uint64_t
 hash_chain(const struct rte_mbuf *m)
@@ -116,6 +129,34 @@ check_payload(struct wire *w, const struct wire_flow *f, const struct packet *p)
 				  p->payload[i], wire_byte(true, offset + i));
 }
 
+/* A packet for the card to cut: what DPDK asks for RTE_MBUF_F_TX_TCP_SEG, and the path's limits. */
+static void
+check_super(struct wire *w, const struct rte_mbuf *m, const uint8_t *bytes)
+{
+	const struct tcp_tso_limits *tso = &w->options.tso;
+	unsigned int l3 = w->family == AF_INET ? 20 : 40;
+	unsigned int headers = l3 + (unsigned int)(bytes[l3 + 12] >> 4) * 4, segs;
+
+	if ((path_flags(w) & TCP_PATH_TX_TSO) == 0)
+		wire_fail(w, "a packet to cut on a path that cuts none");
+	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) != 0 || m->tso_segsz == 0 || m->l2_len != 0)
+		wire_fail(w, "a packet to cut with flags %lx, tso_segsz %u, l2_len %u", m->ol_flags,
+			  m->tso_segsz, m->l2_len);
+	if (m->tso_segsz + headers > w->mtu || m->pkt_len <= m->tso_segsz + headers)
+		wire_fail(w, "a packet of %u bytes to cut by %u, the path's MTU is %u", m->pkt_len,
+			  m->tso_segsz, w->mtu);
+	segs = (m->pkt_len - headers + m->tso_segsz - 1) / m->tso_segsz;
+	if ((tso->max_bytes != 0 && m->pkt_len > tso->max_bytes) ||
+	    (tso->max_segs != 0 && segs > tso->max_segs) ||
+	    (tso->max_mbufs != 0 && m->nb_segs > tso->max_mbufs))
+		wire_fail(w, "a packet to cut of %u bytes, %u segments, %u mbufs", m->pkt_len, segs,
+			  m->nb_segs);
+	if ((bytes[l3 + 13] & (TCP_SYN | TCP_RST | TCP_URG)) != 0)
+		wire_fail(w, "a packet to cut with flags %02x", bytes[l3 + 13]);
+	w->supers++;
+	w->super_segs += segs;
+}
+
 /* The mbuf's own fields, as tcp.h promises them; returns what packet_parse() shall not check. */
 static unsigned int
 check_mbuf(struct wire *w, const struct rte_mbuf *m, const uint8_t *bytes)
@@ -134,7 +175,9 @@ check_mbuf(struct wire *w, const struct rte_mbuf *m, const uint8_t *bytes)
 			  m->nb_segs, len, segs);
 	if (segs > 1 && w->options.single_segment)
 		wire_fail(w, "a packet of %u mbufs on a path that takes one", segs);
-	if (len > w->mtu)
+	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0)
+		check_super(w, m, bytes);
+	else if (len > w->mtu)
 		wire_fail(w, "a packet of %u bytes, the path's MTU is %u", len, w->mtu);
 	if (m->l3_len != l3)
 		wire_fail(w, "l3_len is %u", m->l3_len);
@@ -146,10 +189,10 @@ check_mbuf(struct wire *w, const struct rte_mbuf *m, const uint8_t *bytes)
 		left |= PACKET_IP4_CKSUM_LEFT;
 	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM)
 		left |= PACKET_TCP_CKSUM_LEFT;
-	if (((left & PACKET_IP4_CKSUM_LEFT) != 0 &&
-	     (w->options.path_flags & TCP_PATH_TX_IP4_CKSUM) == 0) ||
-	    ((left & PACKET_TCP_CKSUM_LEFT) != 0 &&
-	     (w->options.path_flags & TCP_PATH_TX_TCP_CKSUM) == 0))
+	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0)
+		left |= PACKET_TSO_CKSUM_LEFT;
+	if (((left & PACKET_IP4_CKSUM_LEFT) != 0 && (path_flags(w) & TCP_PATH_TX_IP4_CKSUM) == 0) ||
+	    ((left & PACKET_TCP_CKSUM_LEFT) != 0 && (path_flags(w) & TCP_PATH_TX_TCP_CKSUM) == 0))
 		wire_fail(w, "an offload that the path does not have");
 	if (left != 0 &&
 	    (m->ol_flags & (w->family == AF_INET ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6)) == 0)
@@ -193,15 +236,50 @@ read_note(struct wire_flow *f, const struct packet *p, struct note *note)
 	note_of_packet(p, &base, note);
 }
 
+/* One segment on the wire. */
 static void
-capture(struct wire *w, struct rte_mbuf *m)
+capture(struct wire *w, const struct packet *p)
+{
+	struct wire_flow *f = find_flow(w, p);
+	struct note note;
+	char text[512];
+
+	read_note(f, p, &note);
+	note_print(&note, text, sizeof(text));
+	wire_log(w, "%2u> %s", (unsigned int)(f - w->flows), text);
+	if (w->nothing_due && !w->closing)
+		wire_fail(w, "tcp_next_timer() had not announced this packet");
+	if (p->ttl != 64)
+		wire_fail(w, "its time to live is %u", p->ttl);
+	check_payload(w, f, p);
+	if (!w->closing)
+		push(w, f, &note);
+}
+
+/* The card's part: a packet into segments of segsz bytes, each as if it had been sent alone. */
+static void
+cut(struct wire *w, const struct packet *all, size_t segsz)
+{
+	for (size_t at = 0; at < all->payload_bytes; at += segsz) {
+		struct packet p = *all;
+
+		p.seq += (uint32_t)at;
+		p.payload += at;
+		p.payload_bytes = RTE_MIN(segsz, all->payload_bytes - at);
+		if (at + p.payload_bytes < all->payload_bytes)
+			p.flags &= (uint8_t) ~(TCP_PSH | TCP_FIN);
+		if (at > 0)
+			p.flags &= (uint8_t)~TCP_CWR;
+		capture(w, &p);
+	}
+}
+
+static void
+transmit(struct wire *w, struct rte_mbuf *m)
 {
 	static uint8_t bytes[PACKET_MAX_BYTES];
-	struct wire_flow *f;
 	struct packet p;
-	struct note note;
 	const char *wrong;
-	char text[512];
 
 	if (m->pkt_len > sizeof(bytes) || m->pkt_len < 40)
 		wire_fail(w, "a packet of %u bytes", m->pkt_len);
@@ -209,25 +287,18 @@ capture(struct wire *w, struct rte_mbuf *m)
 	wrong = packet_parse(bytes, m->pkt_len, check_mbuf(w, m, bytes), &p);
 	if (wrong != NULL)
 		wire_fail(w, "a bad packet: %s", wrong);
-	f = find_flow(w, &p);
-	read_note(f, &p, &note);
-	note_print(&note, text, sizeof(text));
-	wire_log(w, "%2u> %s", (unsigned int)(f - w->flows), text);
-	if (w->nothing_due && !w->closing)
-		wire_fail(w, "tcp_next_timer() had not announced this packet");
-	if (p.ttl != 64)
-		wire_fail(w, "its time to live is %u", p.ttl);
-	check_payload(w, f, &p);
+	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0)
+		cut(w, &p, m->tso_segsz);
+	else
+		capture(w, &p);
 	keep(w, m);
-	if (!w->closing)
-		push(w, f, &note);
 }
 
 static void
 env_transmit(void *ctx, struct rte_mbuf **packets, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		capture(ctx, packets[i]);
+		transmit(ctx, packets[i]);
 }
 
 static int
@@ -245,9 +316,8 @@ env_path(void *ctx, const struct ip_addr *remote, const struct ip_addr *local,
 	path->local = w->local;
 	path->hop = w->hop;
 	path->mtu = w->mtu;
-	path->flags = w->options.path_flags;
-	if (!w->options.single_segment)
-		path->flags |= TCP_PATH_TX_MULTI_SEG;
+	path->flags = path_flags(w);
+	path->tso = w->options.tso;
 	return 0;
 }
 

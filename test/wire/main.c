@@ -4,9 +4,11 @@
  * that crashes or never ends fails alone. They all are copies of one process in which EAL has
  * started and the pools are full; each makes EAL's memory its own first.
  *
- *     PROGRAM [-f] [CASE]
+ *     PROGRAM [-f] [-t] [CASE]
  *
  * -f runs the case without a process of its own, over the first of its families only.
+ * -t gives every path that takes packets of several mbufs a card that cuts them into segments; the
+ * packets on the wire must be the same.
  */
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -31,6 +33,8 @@ wire_register(const struct wire_case *c)
 	cases[n_cases++] = *c;
 }
 
+static bool tso;
+
 static void
 run(const struct wire_case *c, int family, bool verbose)
 {
@@ -38,6 +42,7 @@ run(const struct wire_case *c, int family, bool verbose)
 
 	memset(&w, 0, sizeof(w));
 	w.family = family;
+	w.tso = tso;
 	w.verbose = verbose;
 	w.test = c->name;
 	w.file = c->file;
@@ -79,10 +84,9 @@ main(int argc, char **argv)
 	unsigned int ran = 0, failed = 0;
 	const char *only;
 
-	if (argc > 1 && strcmp(argv[1], "-f") == 0) {
-		apart = false;
-		argc--;
-		argv++;
+	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
+		apart = apart && strcmp(argv[1], "-f") != 0;
+		tso = tso || strcmp(argv[1], "-t") == 0;
 	}
 	only = argc > 1 ? argv[1] : NULL;
 	unit_eal_start();

@@ -163,7 +163,10 @@ packet_parse(const uint8_t *bytes, size_t n, unsigned int left, struct packet *p
 	if ((t[12] & 0x0f) != 0)
 		return "TCP reserved bits are not 0";
 	sum = sum_pseudo(&p->src, &p->dst, tcp_bytes);
-	if ((left & PACKET_TCP_CKSUM_LEFT) != 0) {
+	if ((left & PACKET_TSO_CKSUM_LEFT) != 0) {
+		if (sum_pseudo(&p->src, &p->dst, 0) != get_u16(t + 16))
+			return "TCP checksum for TSO is not the pseudo header's without length";
+	} else if ((left & PACKET_TCP_CKSUM_LEFT) != 0) {
 		if (sum_bytes(sum, NULL, 0) != get_u16(t + 16))
 			return "TCP checksum for offload is not the pseudo header's";
 	} else if (sum_bytes(sum, t, tcp_bytes) != 0xffff) {

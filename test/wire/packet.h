@@ -16,6 +16,7 @@ enum {
 	/* What the sender may leave to the device, for packet_parse(). */
 	PACKET_IP4_CKSUM_LEFT = 1 << 0, /* header checksum is 0 */
 	PACKET_TCP_CKSUM_LEFT = 1 << 1, /* TCP checksum is that of the pseudo header */
+	PACKET_TSO_CKSUM_LEFT = 1 << 2, /* ... of the pseudo header without its length */
 };
 
 struct packet {

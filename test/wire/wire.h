@@ -65,6 +65,7 @@ struct wire_options {
 	uint8_t syn_retries, synack_retries, retries, orphan_retries;
 	uint16_t mtu;
 	uint16_t path_flags; /* TCP_PATH_… */
+	struct tcp_tso_limits tso;
 	bool single_segment; /* the path takes packets of one mbuf only */
 	bool exact_bufs; /* each packet in memory of just its size, so that ASan sees overreads */
 	uint16_t split;  /* bytes of each mbuf of a packet; 0: one mbuf */
@@ -99,6 +100,8 @@ struct wire_lag {
 
 struct wire {
 	int family;
+	bool tso; /* the card cuts packets into segments, whatever the test's options say */
+	unsigned int supers, super_segs; /* packets that it cut, and what they became */
 	bool verbose;
 	const char *file;
 	int line;
