@@ -264,6 +264,8 @@ struct tcp_conn {
 	uint32_t user_timeout_ms;
 	uint32_t retransmits;
 	uint32_t ts_recent_s; /* when ts_recent was set, seconds of the engine's clock */
+	uint16_t link_mtu;    /* bytes; of the first hop, mtu is never more */
+	uint8_t mtu_discover; /* IP_MTU_DISCOVER */
 	uint16_t user_mss;    /* TCP_MAXSEG; 0: not set */
 	uint16_t peer_mss;    /* from its SYN */
 	uint8_t soft_error;   /* errno of the last ICMP error that did not end it */
@@ -324,6 +326,13 @@ struct tcp_timewait {
 };
 
 TAILQ_HEAD(tcp_timewait_list, tcp_timewait);
+
+/* What an ICMP error told of the path to a destination: pmtu.c. */
+struct tcp_pmtu {
+	struct ip_addr remote;
+	uint32_t until_s; /* it holds, in seconds of the engine's clock */
+	uint16_t mtu;     /* bytes; 0: the entry is free, and until_s is 0 */
+};
 
 /* A local port that a socket holds by bind(), listen() or connect(). */
 struct tcp_bound {

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include <rte_common.h>
@@ -105,8 +106,10 @@ make_tables(struct tcp_engine *e)
 	e->env.random(e->env.ctx, e->iss_secret, sizeof(e->iss_secret));
 	e->env.random(e->env.ctx, e->ts_secret, sizeof(e->ts_secret));
 	e->env.random(e->env.ctx, e->port_secret, sizeof(e->port_secret));
+	e->env.random(e->env.ctx, e->pmtu_secret, sizeof(e->pmtu_secret));
 	e->env.random(e->env.ctx, e->flows.secret, sizeof(e->flows.secret));
-	return make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
+	e->pmtus = e->env.alloc(e->env.ctx, tcp_pmtu_bytes(), 64);
+	return e->pmtus != NULL && make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
 	       make_slab(e, &e->requests, sizeof(struct tcp_request), c->max_requests) &&
 	       make_slab(e, &e->timewaits, sizeof(struct tcp_timewait), c->max_timewait) &&
 	       make_slab(e, &e->bounds, sizeof(struct tcp_bound), c->max_conns) &&
@@ -139,6 +142,7 @@ tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
 	e->cc = cc;
 	TAILQ_INIT(&e->timewait_list);
 	e->timewait_next_us = UINT64_MAX;
+	e->pmtu_next_us = UINT64_MAX;
 	wheel_init(&e->wheel, 0);
 	/* make_tables() names the flow table. */
 	e->config.name = config->name;
@@ -199,6 +203,7 @@ tcp_engine_destroy(struct tcp_engine *e)
 	e->env.free(e->env.ctx, e->bounds.base);
 	e->env.free(e->env.ctx, e->sents.base);
 	e->env.free(e->env.ctx, e->ranges.base);
+	e->env.free(e->env.ctx, e->pmtus);
 	e->env.free(e->env.ctx, e);
 }
 
@@ -223,6 +228,7 @@ tcp_conn_new(struct tcp_engine *e)
 		.sndbuf_bytes = e->config.sndbuf_bytes,
 		.user_timeout_ms = e->config.user_timeout_ms,
 		.paths_generation = e->paths_generation,
+		.mtu_discover = IP_PMTUDISC_WANT,
 		.reordering = TCP_REORDERING,
 		.rack.reo_wnd_mult = 1,
 	};
@@ -429,9 +435,8 @@ tcp_conn_find_path(struct tcp_conn *c)
 		return status;
 	c->tuple.local = path.local;
 	c->hop = path.hop;
-	/* What an ICMP error told of the path beyond stays in force. */
-	if (c->mtu == 0 || path.mtu < c->mtu)
-		c->mtu = path.mtu;
+	c->link_mtu = path.mtu;
+	c->mtu = tcp_pmtu_of(e, &c->tuple.remote, path.mtu);
 	c->path_flags = path.flags;
 	c->tso = path.tso;
 	c->paths_generation = e->paths_generation;

@@ -48,11 +48,14 @@ struct tcp_engine {
 	struct slab conns, requests, timewaits, bounds, sents, ranges;
 	struct tcp_timewait_list timewait_list;
 	uint64_t timewait_next_us; /* when the first of the list ends */
+	struct tcp_pmtu *pmtus;    /* learned path MTUs: pmtu.c */
+	uint32_t pmtus_used;
+	uint64_t pmtu_next_us; /* when one of them may end */
 	struct tcp_bound *bound_buckets[TCP_BOUND_BUCKETS];
 	const struct tcp_cc_ops *cc;
 	uint32_t listeners;
 	uint32_t orphans;
-	uint8_t iss_secret[16], ts_secret[16], port_secret[16];
+	uint8_t iss_secret[16], ts_secret[16], port_secret[16], pmtu_secret[16];
 	uint16_t port_next; /* RFC 6056 §3.3.3's increment */
 	uint16_t ip_id;
 };
@@ -93,11 +96,25 @@ void tcp_conn_set_mss(struct tcp_conn *c);
 /* The MSS that we announce: what our MTU lets in, not more than the user wants. */
 uint16_t tcp_announced_mss(uint16_t mtu, bool is4, uint16_t user_mss);
 
+/* ---- pmtu.c: RFC 1191, RFC 8201 */
+
+size_t tcp_pmtu_bytes(void); /* of the table at e->pmtus */
+/* What goes through to a destination by a first hop of this MTU. */
+uint16_t tcp_pmtu_of(const struct tcp_engine *e, const struct ip_addr *remote, uint16_t link_mtu);
+void tcp_pmtu_advance(struct tcp_engine *e); /* from pmtu_next_us on */
+void tcp_packet_too_big(struct tcp_conn *c, uint16_t mtu);
+/* The MSS fell: sends again what is in flight and larger, without blaming congestion. */
+void tcp_resend_smaller(struct tcp_conn *c);
+int tcp_pmtu_set_discover(struct tcp_conn *c, int how);
+int tcp_pmtu_get(const struct tcp_conn *c, int *mtu);
+
 /* ---- secrets.c: RFC 6528, RFC 7323 §5.4, RFC 6056 */
 
 seq_t tcp_new_iss(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 uint32_t tcp_new_ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 uint32_t tcp_port_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+
+uint32_t tcp_pmtu_hash(const struct tcp_engine *e, const struct ip_addr *remote);
 
 static inline uint32_t
 tcp_now_ts(const struct tcp_engine *e, uint32_t offset)

@@ -220,7 +220,9 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->user_timeout_ms = l->user_timeout_ms;
 	c->user_mss = l->user_mss;
 	c->hop = r->hop;
-	c->mtu = r->mtu;
+	c->link_mtu = r->mtu;
+	c->mtu = tcp_pmtu_of(e, &r->tuple.remote, r->mtu);
+	c->mtu_discover = l->mtu_discover;
 	c->path_flags = r->path_flags;
 	c->tso = r->tso;
 	c->paths_generation = r->paths_generation;

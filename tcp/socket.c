@@ -151,7 +151,6 @@ tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
 			return -ENETUNREACH;
 		c->tuple.local = c->bound->local.ip;
 	}
-	c->mtu = 0;
 	status = tcp_conn_find_path(c);
 	return status < 0 ? status : start_connection(c);
 }

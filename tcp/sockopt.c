@@ -113,14 +113,26 @@ set_tcp_option(struct tcp_conn *c, int name, const void *value, size_t len)
 }
 
 static int
+set_ip_option(struct tcp_conn *c, int name, const void *value, size_t len)
+{
+	int v, status = get_int(value, len, &v);
+
+	if (name != IP_MTU_DISCOVER)
+		return -ENOPROTOOPT;
+	return status < 0 ? status : tcp_pmtu_set_discover(c, v);
+}
+
+static int
 set_ipv6_option(struct tcp_conn *c, int name, const void *value, size_t len)
 {
 	int v, status = get_int(value, len, &v);
 
-	if (name != IPV6_V6ONLY)
+	if (name != IPV6_V6ONLY && name != IPV6_MTU_DISCOVER)
 		return -ENOPROTOOPT;
 	if (status < 0)
 		return status;
+	if (name == IPV6_MTU_DISCOVER)
+		return tcp_pmtu_set_discover(c, v);
 	if (c->bound != NULL || (c->flags & CONN_FAMILY6) == 0)
 		return -EINVAL;
 	set_flag(c, CONN_V6ONLY, v != 0);
@@ -135,6 +147,8 @@ tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_
 		return set_socket_option(c, name, value, len);
 	case IPPROTO_TCP:
 		return set_tcp_option(c, name, value, len);
+	case IPPROTO_IP:
+		return set_ip_option(c, name, value, len);
 	case IPPROTO_IPV6:
 		return set_ipv6_option(c, name, value, len);
 	default:
@@ -222,6 +236,13 @@ tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t *len
 		status = get_socket_option(c, name, &v);
 	} else if (level == IPPROTO_TCP) {
 		status = get_tcp_option(c, name, &v);
+	} else if ((level == IPPROTO_IP && name == IP_MTU) ||
+		   (level == IPPROTO_IPV6 && name == IPV6_MTU)) {
+		status = tcp_pmtu_get(c, &v);
+	} else if ((level == IPPROTO_IP && name == IP_MTU_DISCOVER) ||
+		   (level == IPPROTO_IPV6 && name == IPV6_MTU_DISCOVER)) {
+		v = c->mtu_discover;
+		status = 0;
 	} else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
 		v = (c->flags & CONN_V6ONLY) != 0;
 		status = 0;

@@ -260,6 +260,8 @@ tcp_advance(struct tcp_engine *e, uint64_t now_us)
 		tcp_timer_fired(e, t);
 	if (now_us >= e->timewait_next_us)
 		tcp_timewait_advance(e);
+	if (now_us >= e->pmtu_next_us)
+		tcp_pmtu_advance(e);
 	tcp_deliver_events(e);
 }
 
@@ -268,5 +270,7 @@ tcp_next_timer(const struct tcp_engine *e)
 {
 	bool work_waits = e->dirty_head != NULL || e->events_head != NULL || e->n_tx > 0;
 
-	return work_waits ? e->now_us : RTE_MIN(wheel_next(&e->wheel), e->timewait_next_us);
+	if (work_waits)
+		return e->now_us;
+	return RTE_MIN(RTE_MIN(wheel_next(&e->wheel), e->timewait_next_us), e->pmtu_next_us);
 }

@@ -384,7 +384,7 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 	bool is_answer = (flags & TCP_ACK) != 0;
 	struct tcp_options opt = {
 		.has_mss = true,
-		.mss = tcp_announced_mss(c->mtu, ip_is4(&c->tuple.remote), c->user_mss),
+		.mss = tcp_announced_mss(c->link_mtu, ip_is4(&c->tuple.remote), c->user_mss),
 		.sack_permitted = is_answer ? (c->flags & CONN_SACK) != 0 : e->config.sack,
 		.has_timestamps =
 			is_answer ? (c->flags & CONN_TIMESTAMPS) != 0 : e->config.timestamps,
