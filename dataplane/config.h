@@ -93,8 +93,9 @@ struct config {
 	char congestion[16];
 	bool timestamps;
 	bool window_scaling;
-	uint32_t rmem_bytes; /* default SO_RCVBUF */
-	uint32_t wmem_bytes; /* default SO_SNDBUF */
+	uint32_t rmem_bytes;     /* default SO_RCVBUF */
+	uint32_t rmem_max_bytes; /* up to which it grows by itself */
+	uint32_t wmem_bytes;     /* default SO_SNDBUF */
 	uint32_t timewait_s;
 	uint32_t user_timeout_s;
 	uint8_t syn_retries;

@@ -246,6 +246,7 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp_config.max_timewait = config->timewait;
 	tcp_config.max_held_bufs = config->buffers;
 	tcp_config.rcvbuf_bytes = config->rmem_bytes;
+	tcp_config.rcvbuf_max_bytes = config->rmem_max_bytes;
 	tcp_config.sndbuf_bytes = config->wmem_bytes;
 	tcp_config.timewait_ms = config->timewait_s * 1000;
 	tcp_config.user_timeout_ms = config->user_timeout_s * 1000;

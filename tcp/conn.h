@@ -137,7 +137,7 @@ struct tcp_undo {
 
 /* Bytes [seq, seq + q.bytes) that arrived before what precedes them. */
 struct tcp_range {
-	struct tcp_range *next;
+	TAILQ_ENTRY(tcp_range) link;    /* by sequence */
 	TAILQ_ENTRY(tcp_range) by_news; /* latest first: RFC 2018 §4 */
 	seq_t seq;
 	struct mbufq q;
@@ -157,6 +157,29 @@ struct tcp_cubic {
 };
 
 TAILQ_HEAD(tcp_range_list, tcp_range);
+
+/* When to acknowledge: delack.c. */
+struct tcp_delack {
+	uint64_t last_data_us;   /* when payload arrived last in order */
+	uint32_t ato_us;         /* how long an acknowledgment waits; 0: no payload yet */
+	uint16_t last_seg_bytes; /* of the last segment smaller than rcv_mss; 0: it was not */
+	uint8_t quick;           /* acknowledgments that are still to leave at once */
+	bool pingpong;           /* both ends talk: wait for data that carries it */
+	bool owed;               /* something has arrived since our last segment */
+	bool pushed;             /* since then: a short segment, or a full one with PSH */
+	bool pushed_twice;       /* since then: a short segment behind such a one */
+};
+
+/* How much is read in a round trip: rcv_autotune.c. */
+struct tcp_autotune {
+	uint64_t window_at_us; /* when window_end was set; 0: not yet */
+	uint64_t space_at_us;  /* when space_seq was set */
+	seq_t window_end;      /* right edge of the window then */
+	seq_t space_seq;       /* first byte not read then */
+	uint32_t space_bytes;  /* read in the best round trip so far */
+	uint32_t rtt_us;       /* << 3; as the receiver sees it; 0: no sample yet */
+	uint32_t last_echo;    /* TSecr of the last sample */
+};
 
 /*
  *       acknowledged       sent, in flight        may be sent        not yet
@@ -248,9 +271,9 @@ struct tcp_conn {
 		void *user;                   /* what notify() passes along */
 		struct tcp_conn *accept_next; /* while CONN_ACCEPTING */
 	};
-	struct tcp_bound *bound;  /* the local port it holds, or of an accepted one NULL */
-	struct tcp_bound *parent; /* the listener whose accept queue it is in */
-	struct tcp_range *ranges; /* out of order, by sequence */
+	struct tcp_bound *bound;      /* the local port it holds, or of an accepted one NULL */
+	struct tcp_bound *parent;     /* the listener whose accept queue it is in */
+	struct tcp_range_list ranges; /* out of order, by sequence */
 	uint32_t ranges_charge;
 	const struct tcp_cc_ops *cc;
 	struct tcp_cubic cubic;
@@ -258,8 +281,18 @@ struct tcp_conn {
 	seq_t recover;       /* RFC 6582: highest sequence sent when recovery began */
 	seq_t iss;
 	seq_t irs;
-	seq_t snd_sml; /* end of the last partial segment sent: Minshall's form of Nagle */
-	uint32_t rcvbuf_bytes;
+	seq_t snd_sml;         /* end of the last partial segment sent: Minshall's form of Nagle */
+	uint32_t rcvbuf_bytes; /* SO_RCVBUF: memory, see rcv_window.c */
+	uint32_t window_clamp; /* bytes; 0: not set, before connecting */
+	uint32_t rcv_ssthresh; /* bytes that are offered at most now */
+	struct tcp_delack delack;
+	struct tcp_autotune autotune;
+	uint32_t rcv_ooopack; /* segments that arrived out of order, over the connection's life */
+	uint16_t adv_mss;     /* bytes: as announced, options taken off */
+	uint16_t n_ranges;    /* at most RANGES_MAX of receive.c */
+	uint8_t rcv_ratio;    /* bytes of window for 256 bytes of buffer memory; not 0 */
+	bool rcvbuf_locked;   /* SO_RCVBUF was set: no autotuning */
+	bool window_waits;    /* ack_at_us is for looking whether the lane has buffers again */
 	uint32_t sndbuf_bytes;
 	uint32_t user_timeout_ms;
 	uint32_t retransmits;
@@ -298,7 +331,8 @@ struct tcp_request {
 	uint32_t hop;
 	uint32_t paths_generation;
 	uint32_t oow_ack_ms;
-	uint32_t rcv_wnd; /* as offered in the SYN-ACK */
+	uint32_t rcv_wnd;   /* as offered in the SYN-ACK */
+	uint32_t rcv_clamp; /* of the connection that it becomes: its window_clamp */
 	uint16_t mtu;
 	uint16_t path_flags;
 	struct tcp_tso_limits tso;

@@ -38,7 +38,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.max_requests = 4096,
 		.max_timewait = 65536,
 		.max_held_bufs = 65536,
-		.rcvbuf_bytes = 1024 * 1024,
+		.rcvbuf_bytes = 128 * 1024,
 		.rcvbuf_max_bytes = 6 * 1024 * 1024,
 		.sndbuf_bytes = 512 * 1024,
 		.sndbuf_max_bytes = 4 * 1024 * 1024,
@@ -231,10 +231,12 @@ tcp_conn_new(struct tcp_engine *e)
 		.mtu_discover = IP_PMTUDISC_WANT,
 		.reordering = TCP_REORDERING,
 		.rack.reo_wnd_mult = 1,
+		.rcv_ratio = 128,
 	};
 	TAILQ_INIT(&c->sent);
 	TAILQ_INIT(&c->in_flight);
 	TAILQ_INIT(&c->news);
+	TAILQ_INIT(&c->ranges);
 	return c;
 }
 
@@ -487,7 +489,7 @@ void
 tcp_conn_start(struct tcp_conn *c)
 {
 	tcp_conn_set_mss(c);
-	c->rcv_mss = c->mss < TCP_MSS_DEFAULT4 ? c->mss : TCP_MSS_DEFAULT4;
+	tcp_rcv_start(c);
 	c->cwnd = TCP_INITIAL_CWND;
 	c->snd_sml = c->snd_una;
 	c->recover = c->snd_una;

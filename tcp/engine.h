@@ -21,6 +21,7 @@ enum {
 	TCP_MSS_MIN = 48,          /* below it we do not go, whatever the peer says */
 	TCP_INITIAL_CWND = 10,     /* RFC 6928 */
 	TCP_DELACK_US = 40 * 1000, /* as Linux's TCP_DELACK_MIN */
+	TCP_DELACK_MAX_US = 200 * 1000,
 	TCP_RTO_INITIAL_US = 1000 * 1000,
 	TCP_RTO_MIN_US = 200 * 1000, /* as Linux; RFC 6298 has 1 s */
 	TCP_RTO_MAX_US = 120 * 1000 * 1000,
@@ -213,7 +214,7 @@ bool tcp_undo_is_due_in_part(const struct tcp_conn *c, const struct tcp_segment 
 bool tcp_undo_is_due_by_dsack(const struct tcp_conn *c);
 void tcp_undo(struct tcp_conn *c, bool unmark_lost);
 
-/* ---- receive.c: queues of received bytes, the window we offer */
+/* ---- receive.c: queues of received bytes */
 
 void tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_ranges_free(struct tcp_conn *c);
@@ -224,13 +225,80 @@ tcp_range_end(const struct tcp_range *r)
 	return r->seq + r->q.bytes;
 }
 
+/* Bytes from rcv_nxt to the end of the last range; 0 without ranges. */
+static inline uint32_t
+tcp_ranges_span(const struct tcp_conn *c)
+{
+	const struct tcp_range *last = TAILQ_LAST(&c->ranges, tcp_range_list);
+
+	return last != NULL ? tcp_range_end(last) - c->rcv_nxt : 0;
+}
+
+void tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after);
+
+/* ---- rcv_window.c: the window that we offer */
+
+/* What a SYN or SYN-ACK says of our window, and what follows from it. */
+struct tcp_rcv_offer {
+	uint16_t wnd; /* bytes, never scaled */
+	uint8_t wscale_shift;
+	uint32_t clamp; /* the connection's window_clamp */
+};
+
+/* By a socket's or listener's settings; mss: of the segments that we announce. */
+void tcp_rcv_first_offer(const struct tcp_conn *c, uint32_t mss, bool wscale,
+			 struct tcp_rcv_offer *o);
+void tcp_rcv_start(struct tcp_conn *c);
+/* Window for buffer memory, and the reverse. */
+uint32_t tcp_rcv_window_of(const struct tcp_conn *c, uint32_t space);
+uint64_t tcp_rcv_space_for(const struct tcp_conn *c, uint64_t wnd);
+/* `bytes` of payload took `charge` bytes of memory. */
+void tcp_rcv_ratio_update(struct tcp_conn *c, uint32_t bytes, uint32_t charge);
+void tcp_rcv_grow(struct tcp_conn *c, uint32_t bytes, uint32_t charge);
+/* TCP_WINDOW_CLAMP. 0 or -EINVAL. */
+int tcp_rcv_set_clamp(struct tcp_conn *c, uint32_t v);
+/* RCV.WND that the buffers bear; less than was offered means: no more. */
+uint32_t tcp_window_select(struct tcp_conn *c);
 /* RCV.WND to advertise now; moves rcv_adv. */
 uint32_t tcp_window_to_offer(struct tcp_conn *c);
-/* After the user read: whether the window grew enough to tell. */
+/* After the user read: tells if the window grew enough. */
 void tcp_window_opened(struct tcp_conn *c);
-void tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after);
-uint8_t tcp_rcv_wscale_for(uint32_t rcvbuf_bytes);
-uint32_t tcp_initial_rcv_wnd(const struct tcp_engine *e, uint32_t rcvbuf_bytes);
+/* Looks again soon whether the lane has buffers, and tells the peer. */
+void tcp_window_wait(struct tcp_conn *c);
+
+/* ---- rcv_autotune.c: the receive buffer's growth */
+
+void tcp_autotune_start(struct tcp_conn *c);
+/* Payload arrived in order; with an acceptable segment's timestamp echo; out of order. */
+void tcp_autotune_measure(struct tcp_conn *c);
+void tcp_autotune_measure_echo(struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_autotune_out_of_order(struct tcp_conn *c);
+/* The user has read. */
+void tcp_autotune_read(struct tcp_conn *c);
+
+/* ---- delack.c: when to acknowledge */
+
+void tcp_delack_start(struct tcp_conn *c);
+/* Payload was queued in order, and takes `charge` bytes of memory. */
+void tcp_delack_data_arrived(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t charge);
+void tcp_delack_measure_mss(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t charge);
+/* An acknowledgment is owed for another reason; tcp_delack_check() says when. */
+void tcp_delack_owe(struct tcp_conn *c);
+/* Acknowledge what is owed now or later. */
+void tcp_delack_check(struct tcp_conn *c);
+/* Trouble: the next acknowledgments, at most `max`, leave at once. */
+void tcp_delack_quick(struct tcp_conn *c, unsigned int max);
+/* The SYN-ACK's acknowledgment waits for data. */
+void tcp_delack_postpone(struct tcp_conn *c);
+/* The user has read that many bytes. */
+void tcp_delack_read(struct tcp_conn *c, uint32_t read_bytes);
+/* A segment has left, which acknowledges all. */
+void tcp_delack_sent(struct tcp_conn *c, bool with_data);
+/* ack_at_us has come. */
+void tcp_delack_timeout(struct tcp_conn *c);
+/* TCP_QUICKACK. */
+void tcp_delack_set_quickack(struct tcp_conn *c, int v);
+int tcp_delack_get_quickack(const struct tcp_conn *c);
 
 /* ---- output.c: what to send */
 

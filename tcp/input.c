@@ -51,13 +51,19 @@ take_timestamp(struct tcp_conn *c, const struct tcp_segment *seg)
 	}
 }
 
-/* RFC 9293 §3.10.7.4 first; like Linux lenient towards what was acknowledged a moment ago. */
+/*
+ * RFC 9293 §3.10.7.4 first; like Linux lenient towards what was acknowledged a moment ago, towards
+ * a FIN just beyond the window, and, while the reader waits, towards a segment that only begins in
+ * it.
+ */
 static bool
 is_acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
-	seq_t end = seg->seq + tcp_segment_seqlen(seg);
+	seq_t end = seg->seq + tcp_segment_seqlen(seg), edge = seq_max(c->rcv_adv, c->rcv_nxt);
 
-	return seq_geq(end, c->rcv_wup) && seq_leq(seg->seq, seq_max(c->rcv_adv, c->rcv_nxt));
+	if (seq_lt(end, c->rcv_wup) || seq_gt(seg->seq, edge))
+		return false;
+	return seq_leq(end - ((seg->flags & TCP_FIN) != 0), edge) || c->recvq.bytes == 0;
 }
 
 /*
@@ -85,12 +91,16 @@ check_sequence(struct tcp_conn *c, const struct tcp_segment *seg)
 	}
 	if (is_acceptable(c, seg))
 		return true;
-	if (seg->len > 0 && seq_leq(seg->seq + seg->len, c->rcv_nxt) && !rst)
-		tcp_dsack_note(c, seg->seq, seg->seq + seg->len);
+	if (seg->len > 0 && seq_lt(seg->seq, c->rcv_nxt) && !rst) {
+		tcp_delack_quick(c, UINT32_MAX);
+		tcp_dsack_note(c, seg->seq, seq_min(seg->seq + seg->len, c->rcv_nxt));
+	}
 	if (rst)
 		TCP_COUNT(c->engine, drop_rst_invalid);
-	else if (seg->len > 0 && seq_lt(seg->seq, c->rcv_nxt))
+	else if (seg->len > 0 && seq_lt(seg->seq + seg->len, c->rcv_nxt))
 		TCP_COUNT(c->engine, drop_duplicate);
+	else if (seg->len > 0 && seq_lt(seg->seq, seq_max(c->rcv_adv, c->rcv_nxt)))
+		TCP_COUNT(c->engine, drop_beyond_window);
 	else
 		TCP_COUNT(c->engine, drop_sequence);
 	if (!rst)
@@ -326,7 +336,10 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		return;
 	}
 	established(c);
-	tcp_ack_now(c);
+	if (c->delack.pingpong)
+		tcp_delack_postpone(c);
+	else
+		tcp_ack_now(c);
 	if (tcp_ack_arrives(c, seg) && (seg->len > 0 || (seg->flags & TCP_FIN)))
 		text_arrives(c, seg);
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The receive queue, reassembly of what arrives out of order, and the window that we offer.
+ * The receive queue, and reassembly of what arrives out of order.
  *
- * Memory is bounded three times: by the window (payload), by the receive buffer (buffers of this
- * connection), and by max_held_bufs (buffers of all connections), so that a lane always has buffers
- * left in which acknowledgments can arrive. RFC 9293 §3.10.7.4 seventh, §3.8.6.2.2; RFC 7323 §2.
+ * Memory is bounded four times: by the window (payload), by the receive buffer (buffers of this
+ * connection), by RANGES_MAX (holes of this connection, and with them the time to find one's place
+ * among them), and by max_held_bufs (buffers of all connections), so that a lane always has buffers
+ * left in which acknowledgments can arrive. Where memory is tight, what lies out of order gives way
+ * to what is in order, the highest first, and small segments are copied together.
+ * RFC 9293 §3.10.7.4 seventh; whether a segment is acceptable decides input.c, as Linux does: one
+ * that only begins in the window is taken whole by an empty queue, and not at all by another.
  */
 #include <assert.h>
 
@@ -12,39 +16,13 @@
 
 #include "engine.h"
 
-/* Payloads up to this are worth copying to save a buffer. */
 enum {
-	COALESCE_MAX_BYTES = 512,
-	DUPACKS_DUE_MAX = 4,            /* one more than it takes to be believed */
-	PRESSURE_RETRY_US = 100 * 1000, /* look again whether the lane has buffers */
+	COALESCE_MAX_BYTES = 512, /* payloads up to this are worth copying to save a buffer */
+	DUPACKS_DUE_MAX = 4,      /* one more than it takes to be believed */
+	QUICK_AFTER_TROUBLE = 16,
+	RANGES_MAX = 512,
+	GROW_MIN_BYTES = 128, /* as Linux: smaller segments say nothing of the buffers' use */
 };
-
-uint8_t
-tcp_rcv_wscale_for(uint32_t rcvbuf_bytes)
-{
-	uint8_t shift = 0;
-
-	while (shift < TCP_MAX_WSCALE_SHIFT && rcvbuf_bytes >> shift > 0xffff)
-		shift++;
-	return shift;
-}
-
-/* Payload that fits a buffer memory: half of it, for segments seldom fill their buffers. */
-static uint32_t
-window_of(uint32_t buffer_bytes)
-{
-	return buffer_bytes / 2;
-}
-
-uint32_t
-tcp_initial_rcv_wnd(const struct tcp_engine *e, uint32_t rcvbuf_bytes)
-{
-	uint32_t wnd = window_of(rcvbuf_bytes);
-
-	/* Linux offers no more than 64 KB at first, and raises the edge as data comes in. */
-	(void)e;
-	return RTE_MIN(wnd, 65535u);
-}
 
 void
 tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after)
@@ -52,72 +30,12 @@ tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after)
 	e->held_bufs += after - before;
 }
 
-static bool
-is_under_pressure(const struct tcp_engine *e)
+static void
+range_forget(struct tcp_conn *c, struct tcp_range *r)
 {
-	return e->held_bufs > e->config.max_held_bufs / 4 * 3;
-}
-
-/* RCV.WND that our buffers would bear, by whole window scale units; less than now means: no more.
- */
-static uint32_t
-window_borne(const struct tcp_conn *c)
-{
-	const struct tcp_engine *e = c->engine;
-	uint32_t used = c->recvq.charge + c->ranges_charge;
-	uint32_t wnd = c->rcvbuf_bytes > used ? window_of(c->rcvbuf_bytes - used) : 0;
-
-	if (is_under_pressure(e))
-		return 0;
-	wnd = RTE_MIN(wnd, 65535u << c->rcv_wscale_shift);
-	wnd &= ~((1u << c->rcv_wscale_shift) - 1);
-	/* RFC 9293 §3.8.6.2.2: no silly windows. */
-	return wnd < c->rcv_mss && wnd < window_of(c->rcvbuf_bytes) / 2 ? 0 : wnd;
-}
-
-/* RCV.WND as it was offered last. */
-static uint32_t
-rcv_wnd(const struct tcp_conn *c)
-{
-	return seq_gt(c->rcv_adv, c->rcv_nxt) ? c->rcv_adv - c->rcv_nxt : 0;
-}
-
-uint32_t
-tcp_window_to_offer(struct tcp_conn *c)
-{
-	uint32_t unit = 1u << c->rcv_wscale_shift;
-	uint32_t now = rcv_wnd(c), wnd = window_borne(c);
-
-	if (c->window_shut && wnd == 0)
-		return 0;
-	c->window_shut = false;
-	if (c->dupacks_due > 0)
-		wnd = 0; /* an ACK that moves the edge would be no duplicate */
-	/* The right edge never moves left, not even by rounding. */
-	if (wnd < now)
-		wnd = RTE_MIN((now + unit - 1) & ~(unit - 1), 65535u << c->rcv_wscale_shift);
-	if (seq_gt(c->rcv_nxt + wnd, c->rcv_adv))
-		c->rcv_adv = c->rcv_nxt + wnd;
-	return wnd;
-}
-
-void
-tcp_window_opened(struct tcp_conn *c)
-{
-	uint32_t now = c->window_shut ? 0 : rcv_wnd(c), wnd = window_borne(c);
-
-	if (now < c->rcv_mss && is_under_pressure(c->engine) && c->ack_at_us == UINT64_MAX) {
-		/* Others hold the buffers; nobody but us would ever tell the peer. */
-		c->flags |= CONN_ACK_DELAYED;
-		c->ack_at_us = c->engine->now_us + PRESSURE_RETRY_US;
-		tcp_timers_arm(c);
-		return;
-	}
-
-	/* As Linux: tell when the window has at least doubled. */
-	if (c->state >= TCP_ESTABLISHED && c->state <= TCP_FIN_WAIT_2 && wnd >= 2 * now &&
-	    wnd - now >= c->rcv_mss)
-		tcp_ack_now(c);
+	TAILQ_REMOVE(&c->ranges, r, link);
+	TAILQ_REMOVE(&c->news, r, by_news);
+	c->n_ranges--;
 }
 
 static void
@@ -126,7 +44,7 @@ range_free(struct tcp_conn *c, struct tcp_range *r)
 	tcp_rcv_adjust_held(c->engine, r->q.bufs, 0);
 	c->ranges_charge -= r->q.charge;
 	mbufq_clear(&r->q);
-	TAILQ_REMOVE(&c->news, r, by_news);
+	range_forget(c, r);
 	slab_put(&c->engine->ranges, r);
 }
 
@@ -143,8 +61,23 @@ tcp_ranges_free(struct tcp_conn *c)
 {
 	struct tcp_range *r;
 
-	while ((r = c->ranges) != NULL) {
-		c->ranges = r->next;
+	while ((r = TAILQ_FIRST(&c->ranges)) != NULL)
+		range_free(c, r);
+}
+
+/* Gives up what lies furthest ahead, until `charge` bytes and `bufs` buffers are free again. */
+static void
+prune(struct tcp_conn *c, uint32_t charge, uint32_t bufs)
+{
+	uint32_t charge_goal = RTE_MAX(charge, c->rcvbuf_bytes / 8), freed = 0, freed_bufs = 0;
+	struct tcp_range *r;
+
+	/* More than is needed: not again with the very next segment. */
+	while ((freed < charge_goal || freed_bufs < bufs) &&
+	       (r = TAILQ_LAST(&c->ranges, tcp_range_list)) != NULL) {
+		freed += r->q.charge;
+		freed_bufs += r->q.bufs;
+		TCP_COUNT(c->engine, ooo_pruned);
 		range_free(c, r);
 	}
 }
@@ -178,21 +111,21 @@ queue_append(struct tcp_conn *c, struct mbufq *q, struct mbufq *in)
 	tcp_rcv_adjust_held(c->engine, before, q->bufs);
 }
 
-/* Takes what of the new bytes a following range has already, and swallows ranges that they cover.
- */
+/* Takes what of the new bytes the ranges from r on have already, and swallows those that they
+ * cover. */
 static void
-cut_by_followers(struct tcp_conn *c, struct tcp_range **link, seq_t seq, struct mbufq *in)
+cut_by_followers(struct tcp_conn *c, struct tcp_range *r, seq_t seq, struct mbufq *in)
 {
-	struct tcp_range *r;
+	struct tcp_range *next;
 
-	while ((r = *link) != NULL && seq_lt(r->seq, seq + in->bytes)) {
+	for (; r != NULL && seq_lt(r->seq, seq + in->bytes); r = next) {
+		next = TAILQ_NEXT(r, link);
 		if (seq_gt(tcp_range_end(r), seq + in->bytes)) {
 			tcp_dsack_note(c, r->seq, seq + in->bytes);
 			mbufq_trim_back(in, seq + in->bytes - r->seq);
 			return;
 		}
 		tcp_dsack_note(c, r->seq, tcp_range_end(r));
-		*link = r->next;
 		range_free(c, r);
 	}
 }
@@ -201,27 +134,70 @@ cut_by_followers(struct tcp_conn *c, struct tcp_range **link, seq_t seq, struct 
 static void
 join_next(struct tcp_conn *c, struct tcp_range *r)
 {
-	struct tcp_range *next = r->next;
+	struct tcp_range *next = TAILQ_NEXT(r, link);
 
 	if (next == NULL || next->seq != tcp_range_end(r))
 		return;
 	mbufq_splice(&r->q, &next->q);
-	r->next = next->next;
-	TAILQ_REMOVE(&c->news, next, by_news);
+	range_forget(c, next);
 	slab_put(&c->engine->ranges, next);
+}
+
+/* The last range that begins at seq or before. What arrives usually lies behind all others. */
+static struct tcp_range *
+range_before(const struct tcp_conn *c, seq_t seq)
+{
+	struct tcp_range *r = TAILQ_LAST(&c->ranges, tcp_range_list);
+
+	while (r != NULL && seq_gt(r->seq, seq))
+		r = TAILQ_PREV(r, tcp_range_list, link);
+	return r;
+}
+
+/* A new range behind prev (NULL: in front). NULL if there may be no more. */
+static struct tcp_range *
+range_make(struct tcp_conn *c, struct tcp_range *prev, seq_t seq)
+{
+	struct tcp_range *r, *last = TAILQ_LAST(&c->ranges, tcp_range_list);
+
+	if (c->n_ranges == RANGES_MAX) {
+		TCP_COUNT(c->engine, ooo_pruned);
+		if (prev == last)
+			return NULL;
+		range_free(c, last);
+	}
+	r = slab_get(&c->engine->ranges);
+	if (r == NULL) {
+		TCP_COUNT(c->engine, drop_no_memory);
+		return NULL;
+	}
+	*r = (struct tcp_range){.seq = seq};
+	if (prev != NULL)
+		TAILQ_INSERT_AFTER(&c->ranges, prev, r, link);
+	else
+		TAILQ_INSERT_HEAD(&c->ranges, r, link);
+	TAILQ_INSERT_HEAD(&c->news, r, by_news);
+	c->n_ranges++;
+	return r;
+}
+
+static void
+range_append(struct tcp_conn *c, struct tcp_range *r, struct mbufq *in)
+{
+	uint32_t charge = r->q.charge;
+
+	queue_append(c, &r->q, in);
+	c->ranges_charge += r->q.charge - charge;
+	range_is_news(c, r);
+	join_next(c, r);
 }
 
 /* Puts bytes that begin behind rcv_nxt aside. Takes all of `in`. */
 static void
 range_insert(struct tcp_conn *c, seq_t seq, struct mbufq *in)
 {
-	struct tcp_range **link = &c->ranges, *prev = NULL, *r;
-	uint32_t charge;
+	struct tcp_range *prev = range_before(c, seq), *r = prev;
 
-	while (*link != NULL && seq_leq((*link)->seq, seq)) {
-		prev = *link;
-		link = &prev->next;
-	}
 	if (prev != NULL && seq_gt(tcp_range_end(prev), seq)) {
 		uint32_t have = RTE_MIN(tcp_range_end(prev) - seq, in->bytes);
 
@@ -230,32 +206,19 @@ range_insert(struct tcp_conn *c, seq_t seq, struct mbufq *in)
 		mbufq_trim_front(in, have);
 		seq += have;
 	}
-	cut_by_followers(c, link, seq, in);
+	cut_by_followers(c, prev != NULL ? TAILQ_NEXT(prev, link) : TAILQ_FIRST(&c->ranges), seq,
+			 in);
 	if (in->bytes == 0) {
 		TCP_COUNT(c->engine, drop_duplicate);
 		return;
 	}
 	TCP_COUNT(c->engine, ooo_segs);
-	if (prev != NULL && tcp_range_end(prev) == seq) {
-		charge = prev->q.charge;
-		queue_append(c, &prev->q, in);
-		c->ranges_charge += prev->q.charge - charge;
-		range_is_news(c, prev);
-		join_next(c, prev);
-		return;
-	}
-	r = slab_get(&c->engine->ranges);
-	if (r == NULL) {
-		TCP_COUNT(c->engine, drop_no_memory);
+	if (prev == NULL || tcp_range_end(prev) != seq)
+		r = range_make(c, prev, seq);
+	if (r != NULL)
+		range_append(c, r, in);
+	else
 		mbufq_clear(in);
-		return;
-	}
-	*r = (struct tcp_range){.next = *link, .seq = seq};
-	*link = r;
-	TAILQ_INSERT_HEAD(&c->news, r, by_news);
-	queue_append(c, &r->q, in);
-	c->ranges_charge += r->q.charge;
-	join_next(c, r);
 }
 
 static void
@@ -280,16 +243,18 @@ pull_ranges(struct tcp_conn *c)
 {
 	struct tcp_range *r;
 
-	while ((r = c->ranges) != NULL && seq_leq(r->seq, c->rcv_nxt) && !is_at_fin(c)) {
+	while ((r = TAILQ_FIRST(&c->ranges)) != NULL && seq_leq(r->seq, c->rcv_nxt) &&
+	       !is_at_fin(c)) {
 		uint32_t have = RTE_MIN(c->rcv_nxt - r->seq, r->q.bytes);
 
-		c->ranges = r->next;
-		TAILQ_REMOVE(&c->news, r, by_news);
+		if (have > 0)
+			tcp_dsack_note(c, r->seq, r->seq + have);
+		range_forget(c, r);
 		c->ranges_charge -= r->q.charge;
 		tcp_rcv_adjust_held(c->engine, r->q.bufs, 0);
 		if ((c->flags & CONN_FIN_KNOWN) && seq_gt(tcp_range_end(r), c->fin_seq))
 			mbufq_trim_back(&r->q, tcp_range_end(r) - c->fin_seq);
-		mbufq_trim_front(&r->q, have);
+		mbufq_trim_front(&r->q, RTE_MIN(have, r->q.bytes));
 		append_in_order(c, &r->q);
 		slab_put(&c->engine->ranges, r);
 	}
@@ -308,6 +273,23 @@ take_fin(struct tcp_conn *c)
 	tcp_ack_now(c);
 }
 
+/* Whether the lane's buffers and this connection's memory have room for `in` beside what they
+ * hold. */
+static bool
+fits_lane(const struct tcp_engine *e, const struct mbufq *in)
+{
+	return e->held_bufs + in->bufs <= e->config.max_held_bufs;
+}
+
+/* Linux looks at the payload only, for what was offered must be taken; we at the memory, and give
+ * what is in order twice the buffer, and the rest half as much again. */
+static bool
+fits_buffer(const struct tcp_conn *c, const struct mbufq *in, bool in_order)
+{
+	return c->recvq.charge + c->ranges_charge + in->charge <=
+	       c->rcvbuf_bytes + (in_order ? c->rcvbuf_bytes : c->rcvbuf_bytes / 2);
+}
+
 /* Whether this connection, and the lane, may hold these buffers too. */
 static bool
 may_hold(struct tcp_conn *c, const struct mbufq *in, bool in_order)
@@ -317,45 +299,23 @@ may_hold(struct tcp_conn *c, const struct mbufq *in, bool in_order)
 	/* A reader who waits for just this must get it. */
 	if (in_order && c->recvq.bytes == 0 && e->held_bufs < 2 * e->config.max_held_bufs)
 		return true;
-	if (in_order && c->ranges != NULL &&
-	    (e->held_bufs + in->bufs > e->config.max_held_bufs ||
-	     c->recvq.charge + c->ranges_charge + in->charge > 2 * c->rcvbuf_bytes))
-		tcp_ranges_free(c);
-	if (e->held_bufs + in->bufs > e->config.max_held_bufs) {
+	if (in_order && (!fits_lane(e, in) || !fits_buffer(c, in, true)))
+		prune(c, in->charge, in->bufs);
+	if (!fits_lane(e, in)) {
 		TCP_COUNT(c->engine, drop_held_limit);
 		return false;
 	}
-	if (c->recvq.charge + c->ranges_charge + in->charge >
-	    c->rcvbuf_bytes + (in_order ? c->rcvbuf_bytes : c->rcvbuf_bytes / 2)) {
+	if (!fits_buffer(c, in, in_order)) {
 		TCP_COUNT(c->engine, drop_rcvbuf);
 		return false;
 	}
 	return true;
 }
 
-/* RFC 9293 §3.8.6.3: every second full segment at once, else within TCP_DELACK_US. */
-static void
-schedule_ack(struct tcp_conn *c)
-{
-	if (c->rcv_nxt - c->rcv_wup > c->rcv_mss || c->ranges != NULL) {
-		tcp_ack_now(c);
-	} else if ((c->flags & (CONN_ACK_DELAYED | CONN_ACK_NOW)) == 0) {
-		c->flags |= CONN_ACK_DELAYED;
-		c->ack_at_us = c->engine->now_us + TCP_DELACK_US;
-		tcp_timers_arm(c);
-		tcp_mark_dirty(c);
-	}
-}
-
-/* Cuts what lies before rcv_nxt, behind the window, or behind the FIN. Returns the first byte's
- * number. */
+/* Cuts what lies before rcv_nxt or behind the FIN. Returns the first byte's number. */
 static seq_t
-cut_to_window(struct tcp_conn *c, seq_t seq, struct mbufq *in)
+cut_to_stream(struct tcp_conn *c, seq_t seq, struct mbufq *in)
 {
-	seq_t edge = seq_max(c->rcv_adv, c->rcv_nxt);
-
-	if (c->flags & CONN_FIN_KNOWN)
-		edge = seq_min(edge, c->fin_seq);
 	if (seq_lt(seq, c->rcv_nxt)) {
 		uint32_t have = RTE_MIN(c->rcv_nxt - seq, in->bytes);
 
@@ -363,22 +323,51 @@ cut_to_window(struct tcp_conn *c, seq_t seq, struct mbufq *in)
 		mbufq_trim_front(in, have);
 		seq += have;
 	}
-	if (seq_gt(seq + in->bytes, edge))
-		mbufq_trim_back(in, RTE_MIN(seq + in->bytes - edge, in->bytes));
+	if ((c->flags & CONN_FIN_KNOWN) && seq_gt(seq + in->bytes, c->fin_seq))
+		mbufq_trim_back(in, RTE_MIN(seq + in->bytes - c->fin_seq, in->bytes));
 	return seq;
 }
 
-/* Where the stream ends; the first FIN that fits the window says so. */
+/* Where the stream ends; the first FIN says so. */
 static void
 note_fin(struct tcp_conn *c, const struct tcp_segment *seg)
 {
 	seq_t fin_seq = seg->seq + seg->len;
 
 	if ((seg->flags & TCP_FIN) == 0 || (c->flags & CONN_FIN_KNOWN) ||
-	    seq_lt(fin_seq, c->rcv_nxt) || seq_gt(fin_seq, seq_max(c->rcv_adv, c->rcv_nxt)))
+	    seq_lt(fin_seq, c->rcv_nxt))
 		return;
 	c->flags |= CONN_FIN_KNOWN;
 	c->fin_seq = fin_seq;
+}
+
+/* Whether payload meets a window that is shut, or begins at its right edge or behind it. */
+static bool
+is_out_of_window(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	return seg->len > 0 && (seq_leq(c->rcv_adv, c->rcv_nxt) || seq_geq(seg->seq, c->rcv_adv));
+}
+
+/* Say again at once where we are, and of what follows soon: the peer may not know. */
+static void
+repeat_ack(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	if (seg->len > 0)
+		tcp_delack_quick(c, QUICK_AFTER_TROUBLE);
+	tcp_delack_owe(c);
+	tcp_ack_now(c);
+}
+
+static void
+out_of_window(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	if (seq_leq(seg->seq + seg->len, c->rcv_nxt)) {
+		tcp_dsack_note(c, seg->seq, seg->seq + seg->len);
+		TCP_COUNT(c->engine, drop_duplicate);
+	} else {
+		TCP_COUNT(c->engine, drop_window_shut);
+	}
+	repeat_ack(c, seg);
 }
 
 /* No room: the window closes, so that the peer waits instead of giving up. */
@@ -391,53 +380,73 @@ refuse(struct tcp_conn *c, struct mbufq *in, bool in_order)
 }
 
 static void
-out_of_order(struct tcp_conn *c, seq_t seq, struct mbufq *in)
+out_of_order(struct tcp_conn *c, const struct tcp_segment *seg, seq_t seq, struct mbufq *in)
 {
+	uint32_t charge = in->charge, bytes = in->bytes;
+
+	tcp_delack_measure_mss(c, seg, charge);
+	c->rcv_ooopack += seg->seg_bytes < seg->len ? seg->len / seg->seg_bytes : 1;
 	range_insert(c, seq, in);
-	/* Without SACK the peer counts duplicates: RFC 5681 §4.2. */
-	if ((c->flags & CONN_SACK) == 0 && c->dupacks_due < DUPACKS_DUE_MAX)
+	if (c->flags & CONN_SACK)
+		tcp_rcv_grow(c, bytes, charge);
+	/* Without SACK the peer counts duplicates, and a window that moves makes none: RFC 5681
+	 * §4.2. */
+	else if (c->dupacks_due < DUPACKS_DUE_MAX)
 		c->dupacks_due++;
+	tcp_autotune_out_of_order(c);
+	tcp_delack_owe(c);
 	tcp_ack_now(c);
+}
+
+static void
+in_order(struct tcp_conn *c, const struct tcp_segment *seg, struct mbufq *in)
+{
+	uint32_t charge = in->charge, bytes = in->bytes;
+
+	/* Taken only because its reader waits for it: the window says so at once. */
+	if (c->recvq.charge + c->ranges_charge + bytes > c->rcvbuf_bytes)
+		tcp_ack_now(c);
+	append_in_order(c, in);
+	tcp_delack_data_arrived(c, seg, charge);
+	if (bytes >= GROW_MIN_BYTES)
+		tcp_rcv_grow(c, bytes, charge);
+	if (!TAILQ_EMPTY(&c->ranges)) {
+		pull_ranges(c);
+		tcp_ack_now(c); /* RFC 5681 §4.2 */
+	}
+	take_fin(c);
+	tcp_delack_check(c);
+	tcp_mark_event(c);
 }
 
 void
 tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 {
 	struct mbufq in = {0};
-	bool in_order;
 	seq_t seq;
 
-	if (seg->len > c->rcv_mss)
-		c->rcv_mss = (uint16_t)RTE_MIN(seg->len, 65535u);
+	tcp_autotune_measure_echo(c, seg);
+	if (is_out_of_window(c, seg)) {
+		out_of_window(c, seg);
+		return;
+	}
 	mbufq_append(&in, seg->m);
 	seg->m = NULL;
 	assert(in.bytes == seg->len);
 	if ((c->flags & CONN_PEER_FIN) == 0)
 		note_fin(c, seg);
-	seq = cut_to_window(c, seg->seq, &in);
+	seq = cut_to_stream(c, seg->seq, &in);
 	if (in.bytes == 0) {
 		/* Nothing new but perhaps the FIN: say again where we are. */
 		if (seg->len > 0 && seq_leq(seg->seq + seg->len, c->rcv_nxt))
 			TCP_COUNT(c->engine, drop_duplicate);
 		take_fin(c);
-		tcp_ack_now(c);
-		return;
+		repeat_ack(c, seg);
+	} else if (!may_hold(c, &in, seq == c->rcv_nxt)) {
+		refuse(c, &in, seq == c->rcv_nxt);
+	} else if (seq == c->rcv_nxt) {
+		in_order(c, seg, &in);
+	} else {
+		out_of_order(c, seg, seq, &in);
 	}
-	in_order = seq == c->rcv_nxt;
-	if (!may_hold(c, &in, in_order)) {
-		refuse(c, &in, in_order);
-		return;
-	}
-	if (!in_order) {
-		out_of_order(c, seq, &in);
-		return;
-	}
-	append_in_order(c, &in);
-	if (c->ranges != NULL) {
-		pull_ranges(c);
-		tcp_ack_now(c);
-	}
-	take_fin(c);
-	schedule_ack(c);
-	tcp_mark_event(c);
 }

@@ -14,12 +14,6 @@
 
 #include "engine.h"
 
-static uint32_t
-listener_rcvbuf(const struct tcp_request *r)
-{
-	return r->listener->c->rcvbuf_bytes;
-}
-
 static void
 take_path(const struct tcp_engine *e, struct tcp_request *r, const struct tcp_path *path)
 {
@@ -71,6 +65,21 @@ send_synack(struct tcp_engine *e, struct tcp_request *r)
 }
 
 static void
+take_window(struct tcp_request *r)
+{
+	const struct tcp_conn *l = r->listener->c;
+	uint32_t mss = tcp_announced_mss(r->mtu, ip_is4(&r->tuple.remote), l->user_mss);
+	struct tcp_rcv_offer offer;
+
+	if (r->timestamps)
+		mss -= TCP_TIMESTAMPS_ALIGNED_BYTES;
+	tcp_rcv_first_offer(l, mss, r->wscale, &offer);
+	r->rcv_wnd = offer.wnd;
+	r->rcv_clamp = offer.clamp;
+	r->rcv_wscale_shift = offer.wscale_shift;
+}
+
+static void
 take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segment *seg)
 {
 	r->peer_mss = seg->opt.has_mss             ? seg->opt.mss
@@ -81,11 +90,9 @@ take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segme
 	r->ts_recent = seg->opt.ts_val;
 	r->ts_offset = tcp_new_ts_offset(e, &seg->tuple);
 	r->wscale = e->config.window_scaling && seg->opt.has_wscale;
-	if (r->wscale) {
+	if (r->wscale)
 		r->snd_wscale_shift = seg->opt.wscale_shift;
-		r->rcv_wscale_shift = tcp_rcv_wscale_for(listener_rcvbuf(r));
-	}
-	r->rcv_wnd = tcp_initial_rcv_wnd(e, listener_rcvbuf(r));
+	take_window(r);
 }
 
 static struct tcp_request *
@@ -216,6 +223,9 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 		   (r->sack ? CONN_SACK : 0) | (r->timestamps ? CONN_TIMESTAMPS : 0) |
 		   (r->wscale ? CONN_WSCALE : 0);
 	c->rcvbuf_bytes = l->rcvbuf_bytes;
+	c->rcvbuf_locked = l->rcvbuf_locked;
+	c->window_clamp = r->rcv_clamp;
+	c->delack.pingpong = l->delack.pingpong;
 	c->sndbuf_bytes = l->sndbuf_bytes;
 	c->user_timeout_ms = l->user_timeout_ms;
 	c->user_mss = l->user_mss;

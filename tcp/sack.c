@@ -37,7 +37,7 @@ tcp_sack_option_bytes(const struct tcp_conn *c)
 	unsigned int n;
 
 	/* Nearly always: nothing is missing. */
-	if (c->ranges == NULL && (c->flags & CONN_DSACK_DUE) == 0)
+	if (TAILQ_EMPTY(&c->ranges) && (c->flags & CONN_DSACK_DUE) == 0)
 		return 0;
 	n = tcp_sack_blocks(c, blocks);
 	return n == 0 ? 0 : TCP_SACK_ALIGNED_BYTES(n);
@@ -46,9 +46,18 @@ tcp_sack_option_bytes(const struct tcp_conn *c)
 void
 tcp_dsack_note(struct tcp_conn *c, seq_t start, seq_t end)
 {
+	struct tcp_sack_block *d = &c->dsack;
+
 	if ((c->flags & CONN_SACK) == 0 || start == end)
 		return;
-	c->dsack = (struct tcp_sack_block){start, end};
+	if (c->flags & CONN_DSACK_DUE) {
+		/* One block is told, RFC 2883 §4: the first, and what touches it. */
+		if (seq_leq(start, d->end) && seq_geq(end, d->start))
+			*d = (struct tcp_sack_block){seq_min(start, d->start),
+						     seq_max(end, d->end)};
+		return;
+	}
+	*d = (struct tcp_sack_block){start, end};
 	c->flags |= CONN_DSACK_DUE;
 	TCP_COUNT(c->engine, dsacks_out);
 }

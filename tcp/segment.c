@@ -71,7 +71,12 @@ tcp_segment_parse(struct rte_mbuf *m, struct tcp_segment *seg)
 				(th->flags & TCP_SYN) != 0, &seg->opt))
 		return TCP_PARSE_BAD_OPTION;
 
+	seg->hdr_bytes = (uint8_t)hdr_len;
 	seg->len = m->pkt_len - l3_len - hdr_len;
+	seg->seg_bytes = seg->len;
+	/* Large receive offload: what the peer sent was smaller. */
+	if ((m->ol_flags & RTE_MBUF_F_RX_LRO) && m->tso_segsz != 0 && m->tso_segsz < seg->len)
+		seg->seg_bytes = m->tso_segsz;
 	rte_pktmbuf_adj(m, (uint16_t)(l3_len + hdr_len));
 	seg->m = m;
 	return TCP_PARSE_OK;

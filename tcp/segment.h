@@ -15,11 +15,14 @@ struct tcp_segment {
 	struct tcp_tuple tuple; /* local is the destination */
 	seq_t seq;
 	seq_t ack;
-	uint32_t len;  /* bytes of payload; SYN and FIN are not counted */
-	uint16_t wnd;  /* as on the wire, not scaled */
-	uint8_t flags; /* TCP_FIN ... */
-	uint8_t ecn;   /* the IP header's ECN field */
-	bool was_syn;  /* SYN was set on arrival: the window is not scaled */
+	uint32_t len; /* bytes of payload; SYN and FIN are not counted */
+	uint32_t
+		seg_bytes; /* of payload in each segment that a device made this one of; else len */
+	uint16_t wnd;      /* as on the wire, not scaled */
+	uint8_t flags;     /* TCP_FIN ... */
+	uint8_t ecn;       /* the IP header's ECN field */
+	uint8_t hdr_bytes; /* of the TCP header with options */
+	bool was_syn;      /* SYN was set on arrival: the window is not scaled */
 	struct tcp_options opt;
 	struct rte_mbuf *m; /* data_off at the payload; NULL once somebody took it */
 };

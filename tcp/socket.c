@@ -84,6 +84,7 @@ start_connection(struct tcp_conn *c)
 {
 	struct tcp_engine *e = c->engine;
 	int status = tcp_port_choose(c);
+	struct tcp_rcv_offer offer;
 
 	if (status < 0)
 		return status;
@@ -107,8 +108,11 @@ start_connection(struct tcp_conn *c)
 	c->snd_wscale_shift = 0;
 	/* What the SYN says of the window holds, whatever the user does to SO_RCVBUF: RFC 7323
 	 * §2.2. */
-	c->rcv_wscale_shift = tcp_rcv_wscale_for(c->rcvbuf_bytes);
-	c->syn_wnd = (uint16_t)RTE_MIN(tcp_initial_rcv_wnd(e, c->rcvbuf_bytes), 0xffffu);
+	tcp_rcv_first_offer(c, tcp_announced_mss(c->mtu, ip_is4(&c->tuple.remote), c->user_mss),
+			    e->config.window_scaling, &offer);
+	c->rcv_wscale_shift = offer.wscale_shift;
+	c->window_clamp = offer.clamp;
+	c->syn_wnd = offer.wnd;
 	c->iss = tcp_new_iss(e, &c->tuple);
 	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
 	c->snd_una = c->iss;
@@ -389,6 +393,10 @@ tcp_consume(struct tcp_conn *c, size_t bytes)
 
 	mbufq_trim_front(&c->recvq, n);
 	tcp_rcv_adjust_held(c->engine, bufs, c->recvq.bufs);
+	if (n == 0)
+		return 0;
+	tcp_autotune_read(c);
+	tcp_delack_read(c, n);
 	tcp_window_opened(c);
 	return n;
 }

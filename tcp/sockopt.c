@@ -13,6 +13,8 @@
 enum {
 	OPT_TCP_NODELAY = 1,
 	OPT_TCP_MAXSEG = 2,
+	OPT_TCP_WINDOW_CLAMP = 10,
+	OPT_TCP_QUICKACK = 12,
 	OPT_TCP_USER_TIMEOUT = 18,
 };
 
@@ -78,6 +80,7 @@ set_socket_option(struct tcp_conn *c, int name, const void *value, size_t len)
 		return 0;
 	case SO_RCVBUF:
 		c->rcvbuf_bytes = buffer_size(v, BUF_MIN_RCV);
+		c->rcvbuf_locked = true;
 		return 0;
 	default:
 		return -ENOPROTOOPT;
@@ -101,6 +104,11 @@ set_tcp_option(struct tcp_conn *c, int name, const void *value, size_t len)
 		if (v != 0 && (v < 88 || v > 32767))
 			return -EINVAL;
 		c->user_mss = (uint16_t)v;
+		return 0;
+	case OPT_TCP_WINDOW_CLAMP:
+		return tcp_rcv_set_clamp(c, (uint32_t)v);
+	case OPT_TCP_QUICKACK:
+		tcp_delack_set_quickack(c, v);
 		return 0;
 	case OPT_TCP_USER_TIMEOUT:
 		if (v < 0)
@@ -211,6 +219,12 @@ get_tcp_option(const struct tcp_conn *c, int name, int *v)
 			*v = c->mss;
 		else
 			*v = c->user_mss != 0 ? c->user_mss : (int)TCP_MSS_DEFAULT4;
+		return 0;
+	case OPT_TCP_WINDOW_CLAMP:
+		*v = (int)c->window_clamp;
+		return 0;
+	case OPT_TCP_QUICKACK:
+		*v = tcp_delack_get_quickack(c);
 		return 0;
 	case OPT_TCP_USER_TIMEOUT:
 		*v = (int)c->user_timeout_ms;

@@ -216,12 +216,8 @@ conn_timer_fired(struct tcp_conn *c)
 		tcp_conn_end(c, ETIMEDOUT);
 		return;
 	}
-	if (now_us >= c->ack_at_us) {
-		TCP_COUNT(c->engine, delayed_acks);
-		c->ack_at_us = UINT64_MAX;
-		tcp_window_opened(c);
-		tcp_ack_now(c);
-	}
+	if (now_us >= c->ack_at_us)
+		tcp_delack_timeout(c);
 	if (now_us >= c->rtx_at_us)
 		rtx_timer_fired(c);
 	if ((c->flags & CONN_DEAD) == 0 && c->state != TCP_CLOSED)

@@ -289,11 +289,12 @@ alloc_for(struct tcp_engine *e, bool copy, uint32_t len)
 
 /* Every segment acknowledges all that has arrived, and tells the window. */
 static void
-note_ack_sent(struct tcp_conn *c)
+note_ack_sent(struct tcp_conn *c, bool with_data)
 {
 	c->rcv_wup = c->rcv_nxt;
 	c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_DSACK_DUE);
 	c->ack_at_us = UINT64_MAX;
+	tcp_delack_sent(c, with_data);
 }
 
 /* Writes the options of an ordinary segment where they belong; returns their length. */
@@ -346,7 +347,7 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 	head->tso_segsz = p->segsz;
 	finish(e, head, &c->tuple, c->ttl, c->path_flags);
 	enqueue(e, head, c->hop, segs);
-	note_ack_sent(c);
+	note_ack_sent(c, p->len > 0);
 	return true;
 no_mbuf:
 	TCP_COUNT(e, tx_no_mbuf);
@@ -411,6 +412,6 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 	if (!tcp_transmit_reply(c->engine, &reply))
 		return false;
 	if (is_answer)
-		note_ack_sent(c);
+		note_ack_sent(c, false);
 	return true;
 }

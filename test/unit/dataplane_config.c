@@ -84,7 +84,7 @@ UNIT_CASE(a_whole_file_is_read)
 		 "[port 0]\nipv4 = 198.18.0.2/24,10.0.0.1/31\nipv6 = 2001:db8:18::2/64\n"
 		 "gateway4 = 198.18.0.1\ngateway6 =   ; none\nrx_desc=64\nrx_checksum = no\n"
 		 "tso = no\n"
-		 "[tcp]\ntimestamps = no\nrmem = 64K\nwmem = 1M\n"
+		 "[tcp]\ntimestamps = no\nrmem = 64K\nrmem_max = 2M\nwmem = 1M\n"
 		 "[limits]\nconnections = 1000\nbuffers = 4096\n"
 		 "[service http]\nlisten = *:80, 198.18.0.2:8080\nroot = /\n"
 		 "[service   echo    two]\nlisten = [2001:db8:18::2]:7\nidle_timeout = 5\n");
@@ -105,6 +105,7 @@ UNIT_CASE(a_whole_file_is_read)
 	UNIT_EQ(config.ports[1].mtu, 1280);
 	CU_ASSERT(!config.timestamps && config.window_scaling);
 	UNIT_EQ(config.rmem_bytes, 65536);
+	UNIT_EQ(config.rmem_max_bytes, 2 << 20);
 	UNIT_EQ(config.wmem_bytes, 1 << 20);
 	UNIT_EQ(config.connections, 1000);
 	UNIT_EQ(config.buffers, 4096);

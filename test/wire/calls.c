@@ -360,6 +360,8 @@ wire_accepted_(struct wire *w, const char *options, unsigned int win)
 	wire_in_(w, "+10ms . 1:1(0) ack 1 win %u", win);
 	wire_accept_(w);
 	wire_state_(w, TCP_ESTABLISHED);
+	if (!w->options.quickacks)
+		wire_set_(w, IPPROTO_TCP, TCP_QUICKACK, 0);
 }
 
 void
@@ -371,4 +373,6 @@ wire_connected_(struct wire *w, const char *options, unsigned int win)
 	wire_out_(w, ". 1:1(0) ack 1");
 	wire_connect_(w, 0);
 	wire_state_(w, TCP_ESTABLISHED);
+	if (!w->options.quickacks)
+		wire_set_(w, IPPROTO_TCP, TCP_QUICKACK, 0);
 }

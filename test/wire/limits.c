@@ -122,6 +122,7 @@ WIRE_TEST(many_short_connections)
 		opened(w, i);
 		wire_accept(w);
 		wire_in(w, "P. 1:101(100) ack 1");
+		wire_out(w, ". 1:1(0) ack 101");
 		wire_recv(w, 200, 100);
 		wire_send(w, 200, 200);
 		wire_out(w, "P. 1:201(200) ack 101");

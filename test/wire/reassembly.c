@@ -188,6 +188,7 @@ WIRE_TEST(crumbs)
 		wire_skip(w);
 	}
 	wire_recv(w, 10000, 10000);
+	wire_skip(w);
 	wire_wait(w, MS(100));
 	wire_skip(w);
 	wire_end(w);

@@ -67,6 +67,8 @@ struct wire_options {
 	uint16_t path_flags; /* TCP_PATH_… */
 	struct tcp_tso_limits tso;
 	bool single_segment; /* the path takes packets of one mbuf only */
+	bool quickacks;      /* acknowledge as a fresh connection does: the first segments at once;
+				without it wire_accepted() and wire_connected() say TCP_QUICKACK 0 */
 	bool exact_bufs; /* each packet in memory of just its size, so that ASan sees overreads */
 	uint16_t split;  /* bytes of each mbuf of a packet; 0: one mbuf */
 	bool rx_cksum_good;                           /* the card vouches for TCP checksums */
