@@ -44,6 +44,11 @@ void icmp_tell_all(struct net *net);
 /* Tells TCP that a packet of its own could not be sent, and why: a positive errno. */
 void icmp_tell_unsent(struct net *net, const struct rte_mbuf *m, int error);
 
+/* Say what an error means to TCP, all but tuple and sequence number; false: nothing. */
+bool icmp4_interpret(const struct icmp_header *icmp, const struct ip4_header *quoted,
+		     struct tcp_icmp *news);
+bool icmp6_interpret(const struct icmp_header *icmp, struct tcp_icmp *news);
+
 /* Fills in tuple and sequence number from the first 8 bytes of a quoted TCP header. */
 void icmp_quote_tcp(struct tcp_icmp *icmp, const struct ip_addr *src, const struct ip_addr *dst,
 		    const uint8_t *tcp);

@@ -38,9 +38,9 @@ plateau_below(uint16_t bytes)
 	return MIN_MTU;
 }
 
-/* Says what an error means to TCP; false: nothing. */
-static bool
-interpret(const struct icmp_header *icmp, const struct ip4_header *quoted, struct tcp_icmp *news)
+bool
+icmp4_interpret(const struct icmp_header *icmp, const struct ip4_header *quoted,
+		struct tcp_icmp *news)
 {
 	news->kind = TCP_ICMP_UNREACHABLE;
 	switch (icmp->type) {
@@ -107,7 +107,7 @@ error_input(struct net *net, struct packet *p)
 		NET_DROP(net, p->m, drop_icmp_quote);
 		return;
 	}
-	if (!interpret(icmp, quoted, &news)) {
+	if (!icmp4_interpret(icmp, quoted, &news)) {
 		NET_DROP(net, p->m, icmp_ignored);
 		return;
 	}

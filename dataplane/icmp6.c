@@ -26,9 +26,8 @@ static const int unreachable_errno[ICMP6_UNREACHABLE_CODES] = {
 	ENETUNREACH, EACCES, EHOSTUNREACH, EHOSTUNREACH, ECONNREFUSED, EACCES, EACCES,
 };
 
-/* Says what an error means to TCP; false: nothing. */
-static bool
-interpret(const struct icmp_header *icmp, struct tcp_icmp *news)
+bool
+icmp6_interpret(const struct icmp_header *icmp, struct tcp_icmp *news)
 {
 	news->kind = TCP_ICMP_UNREACHABLE;
 	switch (icmp->type) {
@@ -111,8 +110,8 @@ error_input(struct net *net, struct packet *p)
 		NET_DROP(net, p->m, drop_icmp_quote);
 		return;
 	}
-	if (!interpret(rte_pktmbuf_mtod_offset(p->m, const struct icmp_header *, p->l3_len),
-		       &news)) {
+	if (!icmp6_interpret(rte_pktmbuf_mtod_offset(p->m, const struct icmp_header *, p->l3_len),
+			     &news)) {
 		NET_DROP(net, p->m, icmp_ignored);
 		return;
 	}

@@ -263,8 +263,8 @@ refusal(const struct tcp_endpoint *at)
 	static char text[512];
 	FILE *errors = fmemopen(text, sizeof(text), "w");
 	struct config config = b.config;
-	struct service_set_config set = {&config, b.content, b.pair.side[0].engine, b.pair.pools.ref,
-					 SOCKET_ID_ANY};
+	struct service_set_config set = {&config, b.content, b.pair.side[0].engine,
+					 b.pair.pools.ref, SOCKET_ID_ANY};
 
 	config.services[1].listen[0] = *at;
 	CU_ASSERT(service_set_create(&set, errors) == NULL);

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What scripts set by `sysctl`: read again whenever the file has changed, the last line for a name
+ * wins. Names without a meaning here are ignored, as are values that are no numbers.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "shim.h"
+
+struct setting {
+	const char *name;
+	void (*take)(struct tcp_config *config, const char *value);
+};
+
+static uint32_t
+number(const char *text)
+{
+	return (uint32_t)strtoull(text, NULL, 0);
+}
+
+/* The n-th of several numbers, from 0. */
+static uint32_t
+nth_number(const char *text, int n)
+{
+	char *end;
+	unsigned long long v = 0;
+
+	for (; n >= 0; n--) {
+		v = strtoull(text, &end, 0);
+		text = end;
+	}
+	return (uint32_t)v;
+}
+
+#define TAKE(setting, expression)                                                                  \
+	static void take_##setting(struct tcp_config *config, const char *value)                   \
+	{                                                                                          \
+		expression;                                                                        \
+	}
+
+static void
+take_rmem(struct tcp_config *config, const char *value)
+{
+	config->rcvbuf_bytes = nth_number(value, 1);
+	config->rcvbuf_max_bytes = nth_number(value, 2);
+}
+
+static void
+take_wmem(struct tcp_config *config, const char *value)
+{
+	config->sndbuf_bytes = nth_number(value, 1);
+	config->sndbuf_max_bytes = nth_number(value, 2);
+}
+
+static void
+take_congestion(struct tcp_config *config, const char *value)
+{
+	const char *name;
+
+	if (strcmp(value, "reno") == 0)
+		value = "newreno";
+	for (unsigned int i = 0; (name = tcp_congestion_name(i)) != NULL; i++)
+		if (strcmp(name, value) == 0)
+			config->congestion = name;
+}
+
+TAKE(timestamps, config->timestamps = number(value) != 0)
+TAKE(sack, config->sack = number(value) != 0)
+TAKE(dsack, config->dsack = number(value) != 0)
+TAKE(window_scaling, config->window_scaling = number(value) != 0)
+TAKE(ecn, config->ecn = (enum tcp_ecn_mode)(number(value) % 3))
+TAKE(ecn_fallback, config->ecn_fallback = number(value) != 0)
+TAKE(frto, config->frto = number(value) != 0)
+TAKE(early_retrans, config->tlp = number(value) >= 3)
+TAKE(recovery, config->rack = (number(value) & 1) != 0)
+TAKE(reordering, config->reordering = (uint16_t)number(value))
+TAKE(max_reordering, config->max_reordering = (uint16_t)number(value))
+TAKE(slow_start_after_idle, config->slow_start_after_idle = number(value) != 0)
+TAKE(syn_retries, config->syn_retries = (uint8_t)number(value))
+TAKE(synack_retries, config->synack_retries = (uint8_t)number(value))
+TAKE(retries2, config->retries = (uint8_t)number(value))
+TAKE(orphan_retries, config->orphan_retries = (uint8_t)number(value))
+TAKE(syncookies, config->syncookies = (enum tcp_syncookies)(number(value) % 3))
+TAKE(mtu_probing, config->mtu_probing = (enum tcp_mtu_probing)(number(value) % 3))
+TAKE(base_mss, config->base_mss = (uint16_t)number(value))
+TAKE(notsent_lowat, config->notsent_lowat_bytes = number(value))
+TAKE(keepalive_time, config->keepalive_time_s = number(value))
+TAKE(keepalive_intvl, config->keepalive_intvl_s = number(value))
+TAKE(keepalive_probes, config->keepalive_probes = (uint8_t)number(value))
+TAKE(fin_timeout, config->timewait_ms = number(value) * 1000)
+
+static const struct setting settings[] = {
+	{"tcp_rmem", take_rmem},
+	{"tcp_wmem", take_wmem},
+	{"tcp_congestion_control", take_congestion},
+	{"tcp_timestamps", take_timestamps},
+	{"tcp_sack", take_sack},
+	{"tcp_dsack", take_dsack},
+	{"tcp_window_scaling", take_window_scaling},
+	{"tcp_ecn", take_ecn},
+	{"tcp_ecn_fallback", take_ecn_fallback},
+	{"tcp_frto", take_frto},
+	{"tcp_early_retrans", take_early_retrans},
+	{"tcp_recovery", take_recovery},
+	{"tcp_reordering", take_reordering},
+	{"tcp_max_reordering", take_max_reordering},
+	{"tcp_slow_start_after_idle", take_slow_start_after_idle},
+	{"tcp_syn_retries", take_syn_retries},
+	{"tcp_synack_retries", take_synack_retries},
+	{"tcp_retries2", take_retries2},
+	{"tcp_orphan_retries", take_orphan_retries},
+	{"tcp_syncookies", take_syncookies},
+	{"tcp_mtu_probing", take_mtu_probing},
+	{"tcp_base_mss", take_base_mss},
+	{"tcp_notsent_lowat", take_notsent_lowat},
+	{"tcp_keepalive_time", take_keepalive_time},
+	{"tcp_keepalive_intvl", take_keepalive_intvl},
+	{"tcp_keepalive_probes", take_keepalive_probes},
+	{"tcp_fin_timeout", take_fin_timeout},
+};
+
+static void
+take_line(struct tcp_config *config, char *line)
+{
+	static const char prefix[] = "net.ipv4.";
+	char *value = strchr(line, '=');
+
+	if (value == NULL || strncmp(line, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	*value++ = '\0';
+	value[strcspn(value, "\n")] = '\0';
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (strcmp(settings[i].name, line + sizeof(prefix) - 1) == 0)
+			settings[i].take(config, value);
+}
+
+/* What packetdrill's scripts count on where they set nothing. */
+static void
+suite_defaults(struct tcp_config *config)
+{
+	config->rcvbuf_bytes = 540000;
+	config->rcvbuf_max_bytes = 15 << 20;
+	config->sndbuf_bytes = 256 << 10;
+	config->sndbuf_max_bytes = 4 << 20;
+	config->syn_retries = 5;
+	config->synack_retries = 5;
+	config->ecn = TCP_ECN_OFF;
+}
+
+bool
+shim_settings_read(struct tcp_config *config)
+{
+	static struct timespec seen_at;
+	static off_t seen_bytes = -1;
+	const char *path = getenv("TERN_SYSCTL_FILE");
+	struct stat st = {0};
+	char line[512];
+	FILE *f = NULL;
+
+	if (path != NULL && stat(path, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	if (st.st_size == seen_bytes && st.st_mtim.tv_sec == seen_at.tv_sec &&
+	    st.st_mtim.tv_nsec == seen_at.tv_nsec)
+		return false;
+	seen_bytes = st.st_size;
+	seen_at = st.st_mtim;
+	suite_defaults(config);
+	if (path != NULL)
+		f = fopen(path, "re");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		take_line(config, line);
+	if (f != NULL)
+		fclose(f);
+	return true;
+}
+
+/* ---- what packetdrill itself was told */
+
+/* The value of --NAME=VALUE at the start of a line of text. */
+static bool
+find_option(const char *text, const char *name, char *value, size_t room)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(text, "--", 2) != 0 || strncmp(text + 2, name, n) != 0 || text[2 + n] != '=')
+		return false;
+	snprintf(value, room, "%s", text + 3 + n);
+	value[strcspn(value, " \t\r\n")] = '\0';
+	return true;
+}
+
+static bool
+find_in_script(const char *path, const char *name, char *value, size_t room)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	bool found = false;
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+		found = find_option(line, name, value, room);
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+/* packetdrill's option, from its command line or, which comes later and wins, its script. */
+static bool
+packetdrill_option(const char *name, char *value, size_t room)
+{
+	char arguments[8192], *last = NULL;
+	FILE *f = fopen("/proc/self/cmdline", "re");
+	size_t n;
+	bool found = false;
+
+	if (f == NULL)
+		return false;
+	n = fread(arguments, 1, sizeof(arguments) - 1, f);
+	fclose(f);
+	arguments[n] = '\0';
+	for (char *at = arguments; at < arguments + n; at += strlen(at) + 1) {
+		found |= find_option(at, name, value, room);
+		last = at;
+	}
+	return (last != NULL && find_in_script(last, name, value, room)) || found;
+}
+
+struct ip_addr
+shim_local_ip(bool is4)
+{
+	char text[64];
+	uint8_t b[16];
+
+	if (!packetdrill_option("local_ip", text, sizeof(text)) ||
+	    inet_pton(is4 ? AF_INET : AF_INET6, text, b) != 1)
+		(void)inet_pton(is4 ? AF_INET : AF_INET6, is4 ? "192.168.0.1" : "fd3d:fa7b:d17d::1",
+				b);
+	return is4 ? ip_from4(be32((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+				   (uint32_t)b[2] << 8 | b[3]))
+		   : ip_from6(b);
+}
+
+uint16_t
+shim_mtu(void)
+{
+	char text[64];
+
+	return packetdrill_option("mtu", text, sizeof(text)) ? (uint16_t)number(text) : 1500;
+}
