@@ -292,6 +292,9 @@ static const struct key tcp_keys[] = {
 	{"synack_retries", parse_number, CONFIG(synack_retries), 1, 127},
 	{"retries", parse_number, CONFIG(retries), 1, 127},
 	{"orphan_retries", parse_number, CONFIG(orphan_retries), 1, 127},
+	{"mtu_probing", parse_number, CONFIG(mtu_probing), 0, 2},
+	{"base_mss", parse_number, CONFIG(base_mss), 88, 9000},
+	{"initial_cwnd", parse_number, CONFIG(initial_cwnd), 1, 1000},
 };
 
 static const struct key limits_keys[] = {
@@ -343,6 +346,8 @@ set_defaults(struct config *config)
 		.synack_retries = 5,
 		.retries = 15,
 		.orphan_retries = 8,
+		.base_mss = 1024,
+		.initial_cwnd = 10,
 		.connections = 65536,
 		.requests = 16384,
 		.timewait = 65536,

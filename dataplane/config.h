@@ -102,6 +102,9 @@ struct config {
 	uint8_t synack_retries;
 	uint8_t retries;
 	uint8_t orphan_retries;
+	uint8_t mtu_probing; /* as Linux's tcp_mtu_probing */
+	uint16_t base_mss;   /* bytes; as Linux's tcp_base_mss */
+	uint16_t initial_cwnd;
 
 	/* [limits], each per lane */
 	uint32_t connections;

@@ -254,6 +254,9 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp_config.synack_retries = config->synack_retries;
 	tcp_config.retries = config->retries;
 	tcp_config.orphan_retries = config->orphan_retries;
+	tcp_config.mtu_probing = (enum tcp_mtu_probing)config->mtu_probing;
+	tcp_config.base_mss = config->base_mss;
+	tcp_config.initial_cwnd = config->initial_cwnd;
 	tcp_config.timestamps = config->timestamps;
 	tcp_config.window_scaling = config->window_scaling;
 	tcp_config.congestion = config->congestion;

@@ -182,6 +182,7 @@ static void
 ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 {
 	if (ack->una_advanced) {
+		tcp_mtu_probe_acked(c);
 		c->dupacks = 0;
 		c->soft_error = 0;
 	}

@@ -156,6 +156,16 @@ struct tcp_cubic {
 	uint32_t round_samples;
 };
 
+/* The search for a path's MTU, RFC 4821; MTUs in bytes. */
+struct tcp_mtu_search {
+	seq_t start, end; /* of the probe under way, while size != 0 */
+	uint32_t began_s; /* when it last began to look upward, seconds of the engine's clock */
+	uint16_t low;     /* goes through */
+	uint16_t high;    /* nothing larger does */
+	uint16_t size;    /* of the probe under way; 0: there is none */
+	bool on;
+};
+
 TAILQ_HEAD(tcp_range_list, tcp_range);
 
 /* When to acknowledge: delack.c. */
@@ -297,6 +307,7 @@ struct tcp_conn {
 	uint32_t user_timeout_ms;
 	uint32_t retransmits;
 	uint32_t ts_recent_s; /* when ts_recent was set, seconds of the engine's clock */
+	struct tcp_mtu_search mtu_search;
 	uint16_t link_mtu;    /* bytes; of the first hop, mtu is never more */
 	uint8_t mtu_discover; /* IP_MTU_DISCOVER */
 	uint16_t user_mss;    /* TCP_MAXSEG; 0: not set */

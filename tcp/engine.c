@@ -62,6 +62,9 @@ tcp_config_defaults(struct tcp_config *config)
 		.ecn = TCP_ECN_PASSIVE,
 		.syncookies = TCP_SYNCOOKIES_ON,
 		.base_mss = 1024,
+		.probe_threshold = 8,
+		.probe_interval_s = 600,
+		.initial_cwnd = TCP_INITIAL_CWND,
 		.reordering = 3,
 		.max_reordering = 300,
 		.notsent_lowat_bytes = UINT32_MAX,
@@ -76,8 +79,8 @@ settings_are_valid(const struct tcp_config *c)
 	return c->rcvbuf_bytes >= 4096 && c->sndbuf_bytes >= 4096 && c->rcvbuf_bytes <= 1u << 30 &&
 	       c->sndbuf_bytes <= 1u << 30 && c->rcvbuf_max_bytes <= 1u << 30 &&
 	       c->sndbuf_max_bytes <= 1u << 30 && c->ttl > 0 && c->congestion != NULL &&
-	       c->base_mss >= TCP_MSS_MIN && c->reordering > 0 && c->max_reordering > 0 &&
-	       c->keepalive_time_s > 0 && c->keepalive_intvl_s > 0;
+	       c->base_mss >= TCP_MSS_MIN && c->initial_cwnd > 0 && c->reordering > 0 &&
+	       c->max_reordering > 0 && c->keepalive_time_s > 0 && c->keepalive_intvl_s > 0;
 }
 
 static bool
@@ -459,7 +462,8 @@ tcp_conn_has_path(struct tcp_conn *c)
 		c->soft_error = (uint8_t)-status;
 		return false;
 	}
-	if (c->mtu != mtu && c->state >= TCP_SYN_RECEIVED)
+	/* How much of what a path says goes through is for probes to find. */
+	if (c->state >= TCP_SYN_RECEIVED && (c->mtu < mtu || (c->mtu > mtu && !c->mtu_search.on)))
 		tcp_conn_set_mss(c);
 	return true;
 }
@@ -474,23 +478,37 @@ tcp_announced_mss(uint16_t mtu, bool is4, uint16_t user_mss)
 	return user_mss != 0 && user_mss < mss ? user_mss : mss;
 }
 
-void
-tcp_conn_set_mss(struct tcp_conn *c)
+uint16_t
+tcp_mss_of_mtu(const struct tcp_conn *c, uint16_t mtu)
 {
 	bool is4 = ip_is4(&c->tuple.remote);
 	unsigned int options = c->flags & CONN_TIMESTAMPS ? TCP_TIMESTAMPS_ALIGNED_BYTES : 0;
-	unsigned int mss = tcp_announced_mss(c->mtu, is4, c->user_mss);
+	unsigned int mss = tcp_announced_mss(mtu, is4, c->user_mss);
 
 	mss = RTE_MIN(mss, (unsigned int)c->peer_mss);
-	c->mss = (uint16_t)(RTE_MAX(mss, (unsigned int)TCP_MSS_MIN) - options);
+	return (uint16_t)(RTE_MAX(mss, (unsigned int)TCP_MSS_MIN) - options);
+}
+
+void
+tcp_conn_set_mss(struct tcp_conn *c)
+{
+	bool narrower = c->mtu_search.on && c->mtu_search.low < c->mtu;
+
+	c->mss = tcp_mss_of_mtu(c, narrower ? c->mtu_search.low : c->mtu);
 }
 
 void
 tcp_conn_start(struct tcp_conn *c)
 {
-	tcp_conn_set_mss(c);
+	if (c->flags & CONN_ACTIVE) {
+		tcp_mtu_probe_start(c);
+		tcp_conn_set_mss(c);
+	} else {
+		tcp_conn_set_mss(c);
+		tcp_mtu_probe_start(c);
+	}
 	tcp_rcv_start(c);
-	c->cwnd = TCP_INITIAL_CWND;
+	c->cwnd = c->engine->config.initial_cwnd;
 	c->snd_sml = c->snd_una;
 	c->recover = c->snd_una;
 	c->rack.fack = c->snd_una;

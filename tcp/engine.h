@@ -91,8 +91,11 @@ int tcp_conn_find_path(struct tcp_conn *c);
  */
 bool tcp_conn_has_path(struct tcp_conn *c);
 
-/* Sets mss from the path's MTU, the peer's MSS and the user's. */
+/* Sets mss from the path's MTU as far as it is trusted, the peer's MSS and the user's. */
 void tcp_conn_set_mss(struct tcp_conn *c);
+
+/* The MSS of a path MTU, the peer and the user willing: without options. */
+uint16_t tcp_mss_of_mtu(const struct tcp_conn *c, uint16_t mtu);
 
 /* The MSS that we announce: what our MTU lets in, not more than the user wants. */
 uint16_t tcp_announced_mss(uint16_t mtu, bool is4, uint16_t user_mss);
@@ -104,10 +107,27 @@ size_t tcp_pmtu_bytes(void); /* of the table at e->pmtus */
 uint16_t tcp_pmtu_of(const struct tcp_engine *e, const struct ip_addr *remote, uint16_t link_mtu);
 void tcp_pmtu_advance(struct tcp_engine *e); /* from pmtu_next_us on */
 void tcp_packet_too_big(struct tcp_conn *c, uint16_t mtu);
-/* The MSS fell: sends again what is in flight and larger, without blaming congestion. */
-void tcp_resend_smaller(struct tcp_conn *c);
+/* Sends again what is in flight and larger than what fits, without blaming congestion. */
+void tcp_resend_smaller(struct tcp_conn *c, uint32_t fits);
 int tcp_pmtu_set_discover(struct tcp_conn *c, int how);
 int tcp_pmtu_get(const struct tcp_conn *c, int *mtu);
+
+/* ---- mtu_probe.c: RFC 4821 */
+
+enum tcp_mtu_probe {
+	TCP_MTU_PROBE_NONE, /* there is none to send: go on */
+	TCP_MTU_PROBE_SENT,
+	TCP_MTU_PROBE_WAIT, /* one is due as soon as what is in flight has arrived: send nothing */
+};
+
+void tcp_mtu_probe_start(struct tcp_conn *c);
+/* Sends one if it is due, before other new data. */
+enum tcp_mtu_probe tcp_mtu_probe(struct tcp_conn *c);
+void tcp_mtu_probe_acked(struct tcp_conn *c); /* snd_una moved */
+/* What was just found lost is the probe under way, and repaired as such. */
+bool tcp_mtu_probe_lost(struct tcp_conn *c);
+/* A retransmission time-out: does something swallow large segments? */
+void tcp_mtu_black_hole(struct tcp_conn *c);
 
 /* ---- secrets.c: RFC 6528, RFC 7323 §5.4, RFC 6056 */
 
@@ -305,6 +325,8 @@ int tcp_delack_get_quickack(const struct tcp_conn *c);
 void tcp_output(struct tcp_conn *c);
 /* Sends one segment of new data, whatever cwnd says. Returns false if there was none to send. */
 bool tcp_send_one(struct tcp_conn *c);
+/* Sends `len` bytes of new data as one segment, whatever the MSS. Returns false if it could not. */
+bool tcp_send_exactly(struct tcp_conn *c, uint32_t len);
 /* Sends one record again. Returns false if there was no mbuf. */
 bool tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s);
 /* Returns false without memory for it. */

@@ -60,6 +60,7 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 		return false;
 	TCP_COUNT(e, retransmits);
 	c->retransmits++;
+	c->mtu_search.size = 0;
 	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
 		c->prr.out++;
 	tcp_undo_note_retransmit(c);
@@ -234,6 +235,15 @@ send_some(struct tcp_conn *c, unsigned int most)
 }
 
 bool
+tcp_send_exactly(struct tcp_conn *c, uint32_t len)
+{
+	struct departure d = {c->snd_nxt, c->snd_sml, c->unsent_m, c->unsent_off, 0, 0};
+
+	return tcp_transmit_limit(c, d.m, d.off, len) == len && take_segment(c, &d, len, false) &&
+	       depart(c, &d, false, 0);
+}
+
+bool
 tcp_send_one(struct tcp_conn *c)
 {
 	return send_some(c, 1);
@@ -245,6 +255,8 @@ send_window(struct tcp_conn *c)
 	seq_t before = c->snd_nxt;
 	uint32_t flight;
 
+	if (tcp_mtu_probe(c) == TCP_MTU_PROBE_WAIT)
+		return;
 	do {
 		flight = tcp_flight_segs(c);
 		if (flight >= c->cwnd) {

@@ -112,12 +112,12 @@ tcp_pmtu_advance(struct tcp_engine *e)
 /* ---- What was too big */
 
 void
-tcp_resend_smaller(struct tcp_conn *c)
+tcp_resend_smaller(struct tcp_conn *c, uint32_t fits)
 {
 	struct tcp_sent *s;
 
 	TAILQ_FOREACH (s, &c->sent, link)
-		if (tcp_sent_bytes(s) > c->mss)
+		if (tcp_sent_bytes(s) > fits)
 			tcp_sent_mark_lost(c, s);
 	if (c->lost_segs == 0)
 		return;
@@ -157,7 +157,8 @@ tcp_packet_too_big(struct tcp_conn *c, uint16_t mtu)
 	if (c->state == TCP_SYN_SENT)
 		return;
 	tcp_conn_set_mss(c);
-	tcp_resend_smaller(c);
+	/* A probe under way is larger than the others, and may fit. */
+	tcp_resend_smaller(c, tcp_mss_of_mtu(c, mtu));
 }
 
 /* ---- Socket options */

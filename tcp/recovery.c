@@ -144,7 +144,8 @@ reno_detect_loss(struct tcp_conn *c, const struct tcp_ack *ack)
 
 	if ((!begins && !partial) || (head->flags & SENT_LOST))
 		return;
-	if (tcp_sent_bytes(head) > c->mss)
+	/* An MTU probe is lost whole: tcp_mtu_probe_lost() judges it. */
+	if (tcp_sent_bytes(head) > c->mss && c->mtu_search.size == 0)
 		tcp_sent_split(c, head, c->mss);
 	tcp_sent_mark_lost(c, head);
 }
@@ -270,11 +271,10 @@ ack_in_open(struct tcp_conn *c, struct tcp_ack *ack)
 	if (ack->dsack && c->ca_state <= CA_DISORDER && tcp_undo_is_due_by_dsack(c))
 		tcp_undo(c, false);
 	lost = detect_loss(c, ack);
-	if (c->unrepaired_segs > 0) {
-		enter_recovery(c);
-	} else {
+	if (c->unrepaired_segs == 0)
 		open_or_disorder(c);
-	}
+	else if (!tcp_mtu_probe_lost(c))
+		enter_recovery(c);
 	if (c->ca_state >= CA_CWR)
 		reduction_step(c, ack, lost);
 }

@@ -117,7 +117,7 @@ start_connection(struct tcp_conn *c)
 	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
 	c->snd_una = c->iss;
 	c->snd_nxt = c->iss;
-	c->cwnd = TCP_INITIAL_CWND;
+	c->cwnd = c->engine->config.initial_cwnd;
 	if (!tcp_send_syn(c)) {
 		flow_remove(&e->flows, &c->tuple);
 		c->flags &= ~CONN_IN_FLOWS;

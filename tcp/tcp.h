@@ -181,6 +181,9 @@ struct tcp_config {
 	enum tcp_syncookies syncookies;
 	enum tcp_mtu_probing mtu_probing; /* RFC 4821 */
 	uint16_t base_mss;                /* bytes where probing begins; Linux's tcp_base_mss */
+	uint16_t probe_threshold;         /* bytes; a narrower search rests; tcp_probe_threshold */
+	uint32_t probe_interval_s;        /* until it goes on; tcp_probe_interval */
+	uint32_t initial_cwnd;            /* segments, RFC 6928; as initcwnd of Linux's routes */
 	uint16_t reordering; /* segments; as Linux's tcp_reordering, tcp_max_reordering */
 	uint16_t max_reordering;
 	uint32_t notsent_lowat_bytes; /* default TCP_NOTSENT_LOWAT; UINT32_MAX: none */

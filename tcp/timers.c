@@ -127,8 +127,10 @@ retransmission_timeout(struct tcp_conn *c)
 		return;
 	}
 	TCP_COUNT(c->engine, rto);
-	if (c->state >= TCP_ESTABLISHED)
+	if (c->state >= TCP_ESTABLISHED) {
+		tcp_mtu_black_hole(c);
 		tcp_recovery_timeout(c);
+	}
 	c->rtx_kind = RTX_TIMEOUT;
 	if (!tcp_retransmit(c, TAILQ_FIRST(&c->sent)) && tcp_conn_has_path(c)) {
 		/* Want of memory here is no news of the network: no backing off. */

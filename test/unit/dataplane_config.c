@@ -85,6 +85,7 @@ UNIT_CASE(a_whole_file_is_read)
 		 "gateway4 = 198.18.0.1\ngateway6 =   ; none\nrx_desc=64\nrx_checksum = no\n"
 		 "tso = no\n"
 		 "[tcp]\ntimestamps = no\nrmem = 64K\nrmem_max = 2M\nwmem = 1M\n"
+		 "mtu_probing = 2\nbase_mss = 600\n"
 		 "[limits]\nconnections = 1000\nbuffers = 4096\n"
 		 "[service http]\nlisten = *:80, 198.18.0.2:8080\nroot = /\n"
 		 "[service   echo    two]\nlisten = [2001:db8:18::2]:7\nidle_timeout = 5\n");
@@ -107,6 +108,9 @@ UNIT_CASE(a_whole_file_is_read)
 	UNIT_EQ(config.rmem_bytes, 65536);
 	UNIT_EQ(config.rmem_max_bytes, 2 << 20);
 	UNIT_EQ(config.wmem_bytes, 1 << 20);
+	UNIT_EQ(config.mtu_probing, 2);
+	UNIT_EQ(config.base_mss, 600);
+	UNIT_EQ(config.initial_cwnd, 10);
 	UNIT_EQ(config.connections, 1000);
 	UNIT_EQ(config.buffers, 4096);
 	UNIT_EQ(config.n_services, 2);
