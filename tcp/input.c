@@ -433,10 +433,11 @@ input_burst(struct tcp_engine *e, struct rte_mbuf **packets, unsigned int n)
 	}
 	flow_lookup_bulk(&e->flows, tuples, hashes, good, flows);
 	for (unsigned int i = 0; i < good; i++) {
-		const uint8_t *object = flow_object(flows[i]);
+		uintptr_t object = (uintptr_t)flow_object(flows[i]);
 
-		rte_prefetch0(object);
-		rte_prefetch0(object + RTE_CACHE_LINE_SIZE);
+		/* As numbers: there may be no object. */
+		rte_prefetch0((const void *)object);
+		rte_prefetch0((const void *)(object + RTE_CACHE_LINE_SIZE));
 	}
 	generation = e->flows.generation;
 	for (unsigned int i = 0; i < good; i++) {

@@ -331,7 +331,10 @@ tcp_output(struct tcp_conn *c)
 	if (c->state < TCP_SYN_SENT)
 		return;
 	if (!tcp_conn_has_path(c)) {
-		/* As if it were lost on the way: a timer tries again. */
+		/* As if it were lost on the way: a timer tries again, or the peer does. */
+		c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED);
+		c->ack_at_us = UINT64_MAX;
+		c->dupacks_due = 0;
 		if (c->rtx_at_us == UINT64_MAX)
 			tcp_rtx_restart(c);
 		return;
@@ -353,7 +356,7 @@ tcp_output(struct tcp_conn *c)
 	}
 	c->dupacks_due = 0;
 	if (is_stalled(c) || (!TAILQ_EMPTY(&c->sent) && c->rtx_at_us == UINT64_MAX) ||
-	    (c->unsent_bytes > 0 && c->rtx_at_us == UINT64_MAX))
+	    (something_new(c) && c->rtx_at_us == UINT64_MAX))
 		tcp_rtx_restart(c);
 	tcp_timers_arm(c);
 }

@@ -153,6 +153,9 @@ tcp_tlp_send(struct tcp_conn *c)
 
 	c->tlp_is_retrans = !tcp_send_one(c);
 	if (c->tlp_is_retrans) {
+		/* The peer has it: there is nothing to learn from it, and it flies no more. */
+		if (last->flags & SENT_SACKED)
+			return;
 		/* Only a segment's worth, should the MSS have shrunk. */
 		if (tcp_sent_bytes(last) > c->mss &&
 		    tcp_sent_split(c, last, tcp_sent_bytes(last) - c->mss))

@@ -112,3 +112,17 @@ WIRE_TEST(time_wait)
 	wire_out(w, ". 2:2(0) ack 2");
 	wire_end(w);
 }
+
+/* An acknowledgment that no path carries is lost; what arrives later is owed another. */
+WIRE_TEST(acknowledgment_without_a_path)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_in(w, "P. 1:11(10) ack 1");
+	wire_path(w, ENETUNREACH, 1500);
+	wire_idle_for(w, SEC(1));
+	wire_path(w, 0, w->family == AF_INET ? 1500 : 1520);
+	wire_in(w, "P. 11:21(10) ack 1");
+	wire_acked(w, 21);
+	wire_end(w);
+}

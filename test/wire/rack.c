@@ -160,6 +160,23 @@ WIRE_TEST(probe_of_a_lone_segment)
 	wire_end(w);
 }
 
+/* What the peer says to have is not probed with; that it is not acknowledged is the time-out's. */
+WIRE_TEST(no_probe_of_what_arrived)
+{
+	unsigned int rto;
+
+	wire_start(w);
+	wire_accepted(w, sack_ok, 65535);
+	rto = wire_rto(w);
+	wire_send(w, 1000, 1000);
+	wire_out(w, "P. 1:1001(1000) ack 1");
+	wire_in(w, ". 1:1(0) ack 1 <nop,nop,sack 1:1001>");
+	wire_out(w, "<=%uus P. 1:1001(1000) ack 1", rto + 1);
+	wire_count(w, tlp_probes, 0);
+	wire_count(w, rto, 1);
+	wire_end(w);
+}
+
 /* §7.3: new data, if there is some, though the window be full. */
 WIRE_TEST(probe_with_new_data)
 {

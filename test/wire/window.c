@@ -59,6 +59,27 @@ WIRE_TEST(probes_back_off)
 	wire_end(w);
 }
 
+/* A FIN waits for the window as data does: without probes nothing would end an orphan whose peer
+ * never opens it. */
+WIRE_TEST(fin_at_a_closed_window_is_probed)
+{
+	unsigned int rto;
+
+	wire_start(w, .orphan_retries = 2);
+	wire_accepted(w, "<mss 1460>", 1460);
+	wire_send(w, WIRE_MSS, WIRE_MSS);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 1461 win 0");
+	wire_close(w);
+	rto = wire_rto(w);
+	wire_out(w, "+%uus . 1460:1460(0) ack 1", rto);
+	wire_out(w, "+%uus . 1460:1460(0) ack 1", 2 * rto);
+	wire_wait(w, SEC(10));
+	wire_skip(w);
+	wire_gone(w);
+	wire_end(w);
+}
+
 /* RFC 9293 §3.8.6.1 (MUST-37): a peer that answers keeps the connection for ever. */
 WIRE_TEST(answered_probes_keep_alive)
 {
