@@ -333,7 +333,8 @@ tcp_output(struct tcp_conn *c)
 	if (!tcp_conn_has_path(c)) {
 		/* As if it were lost on the way: a timer tries again, or the peer does. */
 		c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED);
-		c->ack_at_us = UINT64_MAX;
+		if (!c->window_waits)
+			c->ack_at_us = UINT64_MAX;
 		c->dupacks_due = 0;
 		if (c->rtx_at_us == UINT64_MAX)
 			tcp_rtx_restart(c);

@@ -144,18 +144,19 @@ check_ranges(const struct tcp_conn *c, struct totals *t)
 	const struct tcp_range *r, *news;
 	seq_t seq = c->rcv_nxt;
 
-	for (r = c->ranges; r != NULL; r = r->next) {
+	TAILQ_FOREACH (r, &c->ranges, link) {
 		FUZZ_CHECK(r->q.bytes > 0, "an empty range");
 		FUZZ_CHECK(seq_gt(r->seq, seq), "a range at %u that touches %u", r->seq, seq);
+		FUZZ_CHECK(seq_leq(r->seq, c->rcv_adv), "a range beyond the window");
 		check_queue(&r->q, false, r->seq);
 		seq = tcp_range_end(r);
 		bufs += r->q.bufs;
 		charge += r->q.charge;
 		n++;
 	}
-	FUZZ_CHECK(n == 0 || seq_leq(seq, c->rcv_adv), "ranges beyond the window");
 	FUZZ_CHECK(charge == c->ranges_charge, "ranges charge %u, not %u", charge,
 		   c->ranges_charge);
+	FUZZ_CHECK(n == c->n_ranges, "%u ranges, counted %u", n, c->n_ranges);
 	t->ranges += n;
 	TAILQ_FOREACH (news, &c->news, by_news)
 		n--;
@@ -190,7 +191,7 @@ check_timers(const struct tcp_conn *c)
 static void
 check_closed(const struct tcp_conn *c)
 {
-	FUZZ_CHECK(TAILQ_EMPTY(&c->sent) && c->sendq.head == NULL && c->ranges == NULL,
+	FUZZ_CHECK(TAILQ_EMPTY(&c->sent) && c->sendq.head == NULL && TAILQ_EMPTY(&c->ranges),
 		   "a closed connection with queues");
 	FUZZ_CHECK((c->flags & CONN_IN_FLOWS) == 0, "a closed connection in the flow table");
 	FUZZ_CHECK((c->flags & CONN_ORPHAN) == 0, "a closed orphan");
