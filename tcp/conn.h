@@ -310,6 +310,8 @@ struct tcp_conn {
 	struct tcp_mtu_search mtu_search;
 	uint16_t link_mtu;    /* bytes; of the first hop, mtu is never more */
 	uint8_t mtu_discover; /* IP_MTU_DISCOVER */
+	uint8_t syn_retries;  /* TCP_SYNCNT; 0: the configuration's, also for SYN-ACKs */
+	uint8_t defer_accept; /* TCP_DEFER_ACCEPT, as SYN-ACKs that may go unanswered; 0: off */
 	uint16_t user_mss;    /* TCP_MAXSEG; 0: not set */
 	uint16_t peer_mss;    /* from its SYN */
 	uint8_t soft_error;   /* errno of the last ICMP error that did not end it */
@@ -354,7 +356,7 @@ struct tcp_request {
 	bool timestamps;
 	bool wscale;
 	bool sack;
-	bool completed; /* the final ACK came, and the accept queue was full */
+	bool acked; /* the final ACK came and was ignored: TCP_DEFER_ACCEPT, full accept queue */
 };
 
 /* TIME-WAIT, RFC 9293 §3.6.1. All last equally long, so the oldest is always the first to end. */
@@ -386,8 +388,9 @@ struct tcp_bound {
 	struct tcp_endpoint local;
 	bool listening;
 	int backlog;
-	uint32_t requests; /* half-open ones of this listener */
-	uint32_t waiting;  /* in the accept queue */
+	uint32_t requests;       /* half-open ones of this listener */
+	uint32_t waiting;        /* in the accept queue */
+	uint64_t cookie_sent_us; /* when a SYN was last answered by a cookie; 0: never */
 	struct tcp_conn *accept_head, *accept_tail;
 };
 

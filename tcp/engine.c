@@ -109,6 +109,7 @@ make_tables(struct tcp_engine *e)
 	e->env.random(e->env.ctx, e->iss_secret, sizeof(e->iss_secret));
 	e->env.random(e->env.ctx, e->ts_secret, sizeof(e->ts_secret));
 	e->env.random(e->env.ctx, e->port_secret, sizeof(e->port_secret));
+	e->env.random(e->env.ctx, e->cookie_secrets, sizeof(e->cookie_secrets));
 	e->env.random(e->env.ctx, e->pmtu_secret, sizeof(e->pmtu_secret));
 	e->env.random(e->env.ctx, e->flows.secret, sizeof(e->flows.secret));
 	e->pmtus = e->env.alloc(e->env.ctx, tcp_pmtu_bytes(), 64);

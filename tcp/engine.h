@@ -57,6 +57,7 @@ struct tcp_engine {
 	uint32_t listeners;
 	uint32_t orphans;
 	uint8_t iss_secret[16], ts_secret[16], port_secret[16], pmtu_secret[16];
+	uint8_t cookie_secrets[2][16];
 	uint16_t port_next; /* RFC 6056 §3.3.3's increment */
 	uint16_t ip_id;
 };
@@ -135,6 +136,10 @@ seq_t tcp_new_iss(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 uint32_t tcp_new_ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 uint32_t tcp_port_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 
+/* RFC 4987: of a connection in a minute or, with TCP_COOKIE_BASE and another key, of it alone. */
+#define TCP_COOKIE_BASE UINT64_MAX
+uint32_t tcp_cookie_hash(const struct tcp_engine *e, const struct tcp_tuple *tuple,
+			 uint64_t minute);
 uint32_t tcp_pmtu_hash(const struct tcp_engine *e, const struct ip_addr *remote);
 
 static inline uint32_t
@@ -376,7 +381,20 @@ unsigned int tcp_tso_segs(const struct tcp_conn *c, uint32_t segsz, unsigned int
 /* RFC 9293 §3.10.7.1: the reset that a segment deserves. */
 void tcp_reset_segment(struct tcp_engine *e, const struct tcp_segment *seg);
 /* Whether a segment that does not fit may be answered now; *last_ms is the connection's. */
+bool tcp_may_answer(struct tcp_engine *e, uint32_t *last_ms);
+/* The same for challenge ACKs (RFC 5961), which are counted. */
 bool tcp_may_challenge(struct tcp_engine *e, uint32_t *last_ms);
+
+/* ---- syncookie.c: RFC 4987 §3.6 */
+
+/* Makes a request's initial sequence number its cookie; takes from it what the cookie cannot carry.
+ * Returns the timestamp to send with it. */
+uint32_t tcp_syncookie_make(struct tcp_engine *e, struct tcp_request *r);
+/* Whether a final ACK may carry a cookie: this listener sent some lately. */
+bool tcp_syncookie_expected(const struct tcp_engine *e, const struct tcp_bound *l);
+/* Restores a request from its final ACK: addresses, numbers, MSS and options. false: no cookie. */
+bool tcp_syncookie_check(struct tcp_engine *e, struct tcp_request *r,
+			 const struct tcp_segment *seg);
 
 /* ---- request.c, accept.c, bind.c, timewait.c */
 

@@ -24,8 +24,9 @@ take_path(const struct tcp_engine *e, struct tcp_request *r, const struct tcp_pa
 	r->paths_generation = e->paths_generation;
 }
 
+/* Sends a SYN-ACK with this timestamp. */
 static bool
-send_synack(struct tcp_engine *e, struct tcp_request *r)
+send_synack_at(struct tcp_engine *e, struct tcp_request *r, uint32_t ts_val)
 {
 	const struct tcp_conn *l = r->listener->c;
 	struct tcp_options opt = {
@@ -33,7 +34,7 @@ send_synack(struct tcp_engine *e, struct tcp_request *r)
 		.mss = tcp_announced_mss(r->mtu, ip_is4(&r->tuple.remote), l->user_mss),
 		.has_timestamps = r->timestamps,
 		.sack_permitted = r->sack,
-		.ts_val = tcp_now_ts(e, r->ts_offset),
+		.ts_val = ts_val,
 		.ts_ecr = r->ts_recent,
 		.has_wscale = r->wscale,
 		.wscale_shift = r->rcv_wscale_shift,
@@ -64,6 +65,13 @@ send_synack(struct tcp_engine *e, struct tcp_request *r)
 	return tcp_transmit_reply(e, &reply);
 }
 
+static bool
+send_synack(struct tcp_engine *e, struct tcp_request *r)
+{
+	return send_synack_at(e, r, tcp_now_ts(e, r->ts_offset));
+}
+
+/* The window that we offer, and its scale. */
 static void
 take_window(struct tcp_request *r)
 {
@@ -95,6 +103,21 @@ take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segme
 	take_window(r);
 }
 
+/* What a SYN says, in a request that nobody else knows yet. */
+static void
+take_syn(struct tcp_engine *e, struct tcp_request *r, struct tcp_bound *l,
+	 const struct tcp_segment *seg, const struct tcp_path *path)
+{
+	r->listener = l;
+	r->tuple = seg->tuple;
+	r->irs = seg->seq;
+	r->snd_wnd = seg->wnd;
+	r->sent_us = e->now_us;
+	take_path(e, r, path);
+	r->iss = tcp_new_iss(e, &seg->tuple);
+	take_options(e, r, seg);
+}
+
 static struct tcp_request *
 request_make(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment *seg,
 	     const struct tcp_path *path)
@@ -105,15 +128,8 @@ request_make(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment
 		TCP_COUNT(e, drop_syn_queue_full);
 		return NULL;
 	}
-	r->listener = l;
+	take_syn(e, r, l, seg, path);
 	l->requests++;
-	r->tuple = seg->tuple;
-	r->irs = seg->seq;
-	r->snd_wnd = seg->wnd;
-	r->sent_us = e->now_us;
-	take_path(e, r, path);
-	r->iss = tcp_new_iss(e, &seg->tuple);
-	take_options(e, r, seg);
 	if (flow_set(&e->flows, &r->tuple, flow_hash(&e->flows, &r->tuple),
 		     flow_make(r, FLOW_REQUEST)) < 0) {
 		TCP_COUNT(e, drop_flow_table);
@@ -123,11 +139,52 @@ request_make(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment
 	return r;
 }
 
-/* A SYN to a listener. */
+/* The time until the next SYN-ACK: 1, 2, 4, ... s. */
+static void
+timer_restart(struct tcp_engine *e, struct tcp_request *r)
+{
+	uint64_t wait_us = (uint64_t)TCP_RTO_INITIAL_US << RTE_MIN(r->retries, (uint8_t)7);
+
+	wheel_remove(&r->timer);
+	wheel_add(&e->wheel, &r->timer, e->now_us + RTE_MIN(wait_us, (uint64_t)TCP_RTO_MAX_US));
+}
+
+static void
+send_synack_again(struct tcp_engine *e, struct tcp_request *r)
+{
+	TCP_COUNT(e, synack_retransmits);
+	r->sent_us = 0; /* which SYN-ACK the ACK will be for nobody knows: Karn */
+	send_synack(e, r);
+}
+
+/* As Linux: backlog + 1 may be half open. */
+static bool
+syn_queue_full(const struct tcp_engine *e, const struct tcp_bound *l)
+{
+	return l->requests > (uint32_t)l->backlog || e->requests.used == e->requests.capacity;
+}
+
+/* Answers a SYN without keeping anything of it. */
+static void
+send_cookie(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment *seg,
+	    const struct tcp_path *path)
+{
+	struct tcp_request r = {0};
+	uint32_t ts_val;
+
+	take_syn(e, &r, l, seg, path);
+	ts_val = tcp_syncookie_make(e, &r);
+	take_window(&r);
+	TCP_COUNT(e, syncookies_sent);
+	send_synack_at(e, &r, ts_val);
+}
+
+/* A SYN to a listener. One that ends a TIME-WAIT is known to be no flood's, as on Linux. */
 static void
 syn_arrives(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment *seg,
 	    const seq_t *iss_floor)
 {
+	bool full = iss_floor == NULL && syn_queue_full(e, l);
 	struct tcp_request *r;
 	struct tcp_path path;
 
@@ -135,12 +192,16 @@ syn_arrives(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment 
 		TCP_COUNT(e, drop_accept_queue_full);
 		return;
 	}
-	if (l->requests >= (uint32_t)RTE_MAX(l->backlog, 8)) {
+	if (full && e->config.syncookies == TCP_SYNCOOKIES_OFF) {
 		TCP_COUNT(e, drop_syn_queue_full);
 		return;
 	}
 	if (e->env.path(e->env.ctx, &seg->tuple.remote, &seg->tuple.local, &path) < 0) {
 		TCP_COUNT(e, tx_no_path);
+		return;
+	}
+	if (full || (iss_floor == NULL && e->config.syncookies == TCP_SYNCOOKIES_ALWAYS)) {
+		send_cookie(e, l, seg, &path);
 		return;
 	}
 	r = request_make(e, l, seg, &path);
@@ -149,23 +210,7 @@ syn_arrives(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment 
 	if (iss_floor != NULL && seq_lt(r->iss, *iss_floor))
 		r->iss = *iss_floor;
 	send_synack(e, r);
-	wheel_add(&e->wheel, &r->timer, e->now_us + TCP_RTO_INITIAL_US);
-}
-
-void
-tcp_listener_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
-		     const seq_t *iss_floor)
-{
-	if (seg->flags & TCP_RST) {
-		TCP_COUNT(e, drop_no_socket);
-	} else if (seg->flags & TCP_ACK) {
-		TCP_COUNT(e, drop_no_socket);
-		tcp_reset_segment(e, seg);
-	} else if (seg->flags & TCP_SYN) {
-		syn_arrives(e, l, seg, iss_floor);
-	} else {
-		TCP_COUNT(e, drop_no_ack);
-	}
+	timer_restart(e, r);
 }
 
 static void
@@ -178,18 +223,20 @@ request_end(struct tcp_engine *e, struct tcp_request *r)
 void
 tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r)
 {
-	uint64_t wait_us;
+	const struct tcp_conn *l = r->listener->c;
+	uint8_t allowed = l->syn_retries != 0 ? l->syn_retries : e->config.synack_retries;
 
-	if (r->retries >= e->config.synack_retries) {
+	if (r->retries >= allowed) {
 		TCP_COUNT(e, attempts_failed);
 		request_end(e, r);
 		return;
 	}
+	/* A peer who is only to send data first needs no SYN-ACK, but for the last: it asks him for
+	 * an ACK that will then do. */
+	if (!r->acked || l->defer_accept == 0 || r->retries >= l->defer_accept - 1)
+		send_synack_again(e, r);
 	r->retries++;
-	TCP_COUNT(e, synack_retransmits);
-	send_synack(e, r);
-	wait_us = (uint64_t)TCP_RTO_INITIAL_US << RTE_MIN(r->retries, (uint8_t)7);
-	wheel_add(&e->wheel, &r->timer, e->now_us + RTE_MIN(wait_us, (uint64_t)TCP_RTO_MAX_US));
+	timer_restart(e, r);
 }
 
 void
@@ -257,23 +304,28 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	return c;
 }
 
-static void
-final_ack_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg)
+/* Makes the connection, if there is room for it. */
+static struct tcp_conn *
+promote(struct tcp_engine *e, struct tcp_request *r)
 {
-	struct tcp_bound *l = r->listener;
-	struct tcp_conn *c;
+	struct tcp_conn *c = NULL;
 
-	if (tcp_accept_queue_full(l)) {
+	if (tcp_accept_queue_full(r->listener)) {
 		TCP_COUNT(e, drop_accept_queue_full);
-		return;
+		r->acked = true;
+	} else {
+		c = connection_make(e, r);
+		if (c == NULL)
+			TCP_COUNT(e, drop_no_memory);
 	}
-	c = connection_make(e, r);
-	if (c == NULL) {
-		TCP_COUNT(e, drop_no_memory);
-		return;
-	}
-	tcp_request_free(e, r);
-	TCP_COUNT(e, passive_opens);
+	return c;
+}
+
+/* Queues a new connection for accept(), and lets its first segment arrive. */
+static void
+enter_accept_queue(struct tcp_bound *l, struct tcp_conn *c, struct tcp_segment *seg)
+{
+	TCP_COUNT(c->engine, passive_opens);
 	c->flags |= CONN_ACCEPTING;
 	c->parent = l;
 	c->accept_next = NULL;
@@ -286,6 +338,18 @@ final_ack_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segmen
 	tcp_mark_event(l->c);
 	tcp_update_snd_wnd(c, seg, (uint32_t)seg->wnd << c->snd_wscale_shift);
 	tcp_conn_arrives(c, seg);
+}
+
+static void
+final_ack_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg)
+{
+	struct tcp_bound *l = r->listener;
+	struct tcp_conn *c = promote(e, r);
+
+	if (c == NULL)
+		return;
+	tcp_request_free(e, r);
+	enter_accept_queue(l, c, seg);
 }
 
 /* RFC 9293 §3.10.7.4's first step, with the window of the SYN-ACK. */
@@ -306,10 +370,10 @@ tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segm
 {
 	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seg->seq == r->irs) {
 		/* The same SYN again: so is our answer, and its time runs anew. */
-		r->ts_recent = seg->opt.ts_val;
-		TCP_COUNT(e, synack_retransmits);
-		r->sent_us = 0; /* which SYN-ACK the ACK will be for nobody knows: Karn */
-		send_synack(e, r);
+		if (!tcp_may_answer(e, &r->oow_ack_ms))
+			return;
+		send_synack_again(e, r);
+		timer_restart(e, r);
 		return;
 	}
 	if (!is_acceptable(r, seg)) {
@@ -343,5 +407,51 @@ tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segm
 		tcp_reset_segment(e, seg);
 		return;
 	}
+	if (r->retries < r->listener->c->defer_accept &&
+	    seg->seq + tcp_segment_seqlen(seg) == r->irs + 1) {
+		TCP_COUNT(e, drop_defer_accept);
+		r->acked = true;
+		r->sent_us = 0; /* what comes next comes when the peer's user likes */
+		return;
+	}
 	final_ack_arrives(e, r, seg);
+}
+
+/* An ACK to a listener: the final one of a handshake that a cookie answered, or nobody's. */
+static void
+ack_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg)
+{
+	struct tcp_request r = {.listener = l};
+	struct tcp_path path;
+	struct tcp_conn *c;
+
+	if ((seg->flags & TCP_SYN) || !tcp_syncookie_expected(e, l) ||
+	    !tcp_syncookie_check(e, &r, seg)) {
+		TCP_COUNT(e, drop_no_socket);
+		tcp_reset_segment(e, seg);
+		return;
+	}
+	if (e->env.path(e->env.ctx, &r.tuple.remote, &r.tuple.local, &path) < 0) {
+		TCP_COUNT(e, tx_no_path);
+		return;
+	}
+	take_path(e, &r, &path);
+	take_window(&r);
+	c = promote(e, &r);
+	if (c != NULL)
+		enter_accept_queue(l, c, seg);
+}
+
+void
+tcp_listener_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
+		     const seq_t *iss_floor)
+{
+	if (seg->flags & TCP_RST)
+		TCP_COUNT(e, drop_no_socket);
+	else if (seg->flags & TCP_ACK)
+		ack_arrives(e, l, seg);
+	else if (seg->flags & TCP_SYN)
+		syn_arrives(e, l, seg, iss_floor);
+	else
+		TCP_COUNT(e, drop_no_ack);
 }

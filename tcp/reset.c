@@ -36,7 +36,7 @@ tcp_reset_segment(struct tcp_engine *e, const struct tcp_segment *seg)
 }
 
 bool
-tcp_may_challenge(struct tcp_engine *e, uint32_t *last_ms)
+tcp_may_answer(struct tcp_engine *e, uint32_t *last_ms)
 {
 	/* 0 means never. */
 	uint32_t now_ms = e->now_ms | 1;
@@ -46,6 +46,14 @@ tcp_may_challenge(struct tcp_engine *e, uint32_t *last_ms)
 		return false;
 	}
 	*last_ms = now_ms;
+	return true;
+}
+
+bool
+tcp_may_challenge(struct tcp_engine *e, uint32_t *last_ms)
+{
+	if (!tcp_may_answer(e, last_ms))
+		return false;
 	TCP_COUNT(e, challenge_acks);
 	return true;
 }

@@ -39,6 +39,20 @@ tcp_port_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple)
 }
 
 uint32_t
+tcp_cookie_hash(const struct tcp_engine *e, const struct tcp_tuple *tuple, uint64_t minute)
+{
+	struct {
+		struct tcp_tuple tuple;
+		uint64_t minute;
+	} key;
+
+	memset(&key, 0, sizeof(key));
+	key.tuple = *tuple;
+	key.minute = minute;
+	return keyed_hash(e->cookie_secrets[minute == TCP_COOKIE_BASE], &key, sizeof(key));
+}
+
+uint32_t
 tcp_pmtu_hash(const struct tcp_engine *e, const struct ip_addr *remote)
 {
 	return keyed_hash(e->pmtu_secret, remote, sizeof(*remote));

@@ -44,7 +44,8 @@ WIRE_TEST(accept_queue_full)
 WIRE_TEST(accept_queue_full_at_the_final_ack)
 {
 	wire_start(w);
-	wire_listen(w, 0);
+	wire_listen(w, 1);
+	opened(w, 2);
 	syn(w, 0);
 	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
 	syn(w, 1);
@@ -54,6 +55,8 @@ WIRE_TEST(accept_queue_full_at_the_final_ack)
 	wire_flow(w, 1);
 	wire_in(w, ". 1:1(0) ack 1");
 	wire_count(w, drop_accept_queue_full, 1);
+	wire_flow(w, 2);
+	wire_accept(w);
 	wire_flow(w, 0);
 	wire_accept(w);
 	wire_accept_none(w);
@@ -64,9 +67,15 @@ WIRE_TEST(accept_queue_full_at_the_final_ack)
 	wire_end(w);
 }
 
+static void
+no_cookies(struct tcp_config *config)
+{
+	config->syncookies = TCP_SYNCOOKIES_OFF;
+}
+
 WIRE_TEST(syn_queue_full)
 {
-	wire_start(w, .max_requests = 4);
+	wire_start(w, .max_requests = 4, .configure = no_cookies);
 	wire_listen(w, 100);
 	for (unsigned int i = 0; i < 4; i++) {
 		syn(w, i);
@@ -82,6 +91,22 @@ WIRE_TEST(syn_queue_full)
 	wire_accept(w);
 	syn(w, 4);
 	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_end(w);
+}
+
+/* As on Linux backlog + 1 may be half open. */
+WIRE_TEST(syn_queue_of_a_small_backlog)
+{
+	wire_start(w, .configure = no_cookies);
+	wire_listen(w, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		syn(w, i);
+		wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	}
+	syn(w, 2);
+	wire_idle(w);
+	wire_count(w, drop_syn_queue_full, 1);
+	wire_used(w, requests, 2);
 	wire_end(w);
 }
 
