@@ -40,7 +40,6 @@ tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t w
 	c->snd_wnd = wnd;
 	c->max_wnd = RTE_MAX(c->max_wnd, wnd);
 	c->snd_wl1 = seg->seq;
-	c->snd_wl2 = seg->ack;
 }
 
 /* Whether SND.WND changed. */
@@ -51,8 +50,13 @@ take_window(struct tcp_conn *c, const struct tcp_segment *seg)
 	uint32_t wnd = (uint32_t)seg->wnd << (seg->was_syn ? 0 : c->snd_wscale_shift);
 	uint32_t before = c->snd_wnd;
 
-	if (seq_gt(c->snd_wl1, seg->seq) ||
-	    (c->snd_wl1 == seg->seq && seq_gt(c->snd_wl2, seg->ack)))
+	/*
+	 * RFC 9293 §3.10.7.4 fifth asks for a SEG.SEQ that is not old. But if SEG.ACK moves SND.UNA
+	 * and the window stays, its right edge moves beyond what the peer ever offered: such a
+	 * segment's window is taken, as Linux does. Of two with one number the wider is the newer.
+	 */
+	if (seq_leq(seg->ack, c->snd_una) && seq_leq(seg->seq, c->snd_wl1) &&
+	    (seg->seq != c->snd_wl1 || (wnd <= c->snd_wnd && wnd != 0)))
 		return false;
 	tcp_update_snd_wnd(c, seg, wnd);
 	if (wnd > before && (c->unsent_bytes > 0 || (c->flags & CONN_FIN_DUE)))
@@ -113,6 +117,7 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 
 		mbufq_trim_front(&c->sendq, bytes);
 		e->queued_bufs -= bufs - c->sendq.bufs;
+		e->no_data_mbuf = e->no_data_mbuf && bufs == c->sendq.bufs;
 		c->bytes_acked += bytes;
 		TCP_ADD(e, bytes_acked, bytes);
 	}

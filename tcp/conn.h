@@ -207,8 +207,7 @@ struct tcp_conn {
 	seq_t rcv_wup; /* rcv_nxt when we last acknowledged (RFC 7323's Last.ACK.sent) */
 	seq_t snd_una;
 	seq_t snd_nxt;            /* next never sent; retransmissions do not move it back */
-	seq_t snd_wl1;            /* SEG.SEQ and ... */
-	seq_t snd_wl2;            /* ... SEG.ACK of the last window update */
+	seq_t snd_wl1;            /* SEG.SEQ of the last window update */
 	uint32_t snd_wnd;         /* bytes, scaled */
 	uint32_t max_wnd;         /* largest snd_wnd seen, bytes */
 	uint32_t ts_recent;       /* TS.Recent, RFC 7323 §4.3 */

@@ -42,6 +42,7 @@ struct tcp_engine {
 	unsigned int n_tx;
 	uint32_t held_bufs;   /* receive mbufs in queues */
 	uint32_t queued_bufs; /* mbufs in send queues */
+	bool no_data_mbuf;    /* a packet got none; until queued ones are freed */
 	struct tcp_stats stats;
 
 	struct tcp_config config;

@@ -231,19 +231,30 @@ bytes_in_reach(const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
 	return RTE_MIN(reach, len);
 }
 
+/* Payload that fits behind the headers in an mbuf of this pool. */
+static uint32_t
+room_behind_headers(struct rte_mempool *pool)
+{
+	return (uint32_t)rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM -
+	       MAX_HEADERS_BYTES;
+}
+
 uint32_t
 tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off,
 		   uint32_t len)
 {
 	uint32_t room, reach;
 
-	if (len <= COPY_MAX_BYTES)
+	if (len <= COPY_MAX_BYTES && !c->engine->no_data_mbuf)
 		return len;
-	room = (uint32_t)rte_pktmbuf_data_room_size(c->engine->config.data_pool) -
-	       RTE_PKTMBUF_HEADROOM - MAX_HEADERS_BYTES;
-	if (len <= room)
+	room = room_behind_headers(c->engine->config.data_pool);
+	if (len <= room && !c->engine->no_data_mbuf)
 		return len;
 	reach = c->path_flags & TCP_PATH_TX_MULTI_SEG ? bytes_in_reach(m, data_off, len) : 0;
+	/* Where what waits to be sent holds the whole pool, small packets need none of it. */
+	if (c->engine->no_data_mbuf)
+		return RTE_MIN(len,
+			       RTE_MAX(reach, room_behind_headers(c->engine->config.header_pool)));
 	return RTE_MAX(reach, RTE_MIN(room, len));
 }
 
@@ -280,6 +291,7 @@ alloc_for(struct tcp_engine *e, bool copy, uint32_t len)
 		return head;
 	rte_pktmbuf_free(head);
 	head = rte_pktmbuf_alloc(e->config.data_pool);
+	e->no_data_mbuf = head == NULL;
 	if (head != NULL && rte_pktmbuf_tailroom(head) < MAX_HEADERS_BYTES + len) {
 		rte_pktmbuf_free(head);
 		return NULL;

@@ -464,3 +464,35 @@ WIRE_TEST(room_is_what_send_takes)
 	wire_skip(w);
 	wire_end(w);
 }
+
+/*
+ * The send queue holds the last data mbufs, and the card wants packets of one mbuf: those come out
+ * of the pool for headers then, and are small.
+ */
+WIRE_TEST(queue_holds_all_mbufs)
+{
+	struct rte_mempool *pool;
+	struct rte_mbuf *held[WIRE_POOL];
+	unsigned int n = 0, at;
+	struct note note;
+
+	wire_start(w, .single_segment = true);
+	pool = wire_pool_data();
+	wire_accepted(w, "<mss 1460>", 65535);
+	while (rte_mempool_avail_count(pool) > 3)
+		held[n++] = rte_pktmbuf_alloc(pool);
+	wire_send(w, 3 * WIRE_MSS, 3 * WIRE_MSS);
+	wire_idle(w);
+	wire_wait(w, MS(210));
+	wire_count(w, tx_no_mbuf, 1);
+	for (at = 1; wire_next(w, &note); at += note.bytes.value) {
+		WIRE_EQ(w, note.seq.value, at);
+		WIRE_IN(w, note.bytes.value, 100, 600);
+	}
+	wire_in(w, "+10ms . 1:1(0) ack %u win 65535", at);
+	while (at < 3 * WIRE_MSS + 1 && wire_next(w, &note))
+		at += note.bytes.value;
+	wire_in(w, "+10ms . 1:1(0) ack 4381 win 65535");
+	rte_pktmbuf_free_bulk(held, n);
+	wire_end(w);
+}

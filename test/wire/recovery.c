@@ -161,13 +161,13 @@ WIRE_TEST(what_is_no_duplicate_ack)
 	struct note note;
 
 	wire_start(w);
-	wire_accepted(w, "<mss 1460>", 65535);
+	wire_accepted(w, "<mss 1460>", 60000);
 	flight(w, 10);
 	for (unsigned int i = 0; i < 5; i++)
-		wire_in(w, ". 1:1(0) ack 1 win %u", 65000 - i);
+		wire_in(w, ". 1:1(0) ack 1 win %u", 65000 + i);
 	wire_idle(w);
 	for (unsigned int i = 0; i < 5; i++)
-		wire_in(w, ". %u:%u(10) ack 1 win 64996", 1 + 10 * i, 11 + 10 * i);
+		wire_in(w, ". %u:%u(10) ack 1 win 65100", 1 + 10 * i, 11 + 10 * i);
 	while (wire_next(w, &note))
 		WIRE_EQ(w, note.bytes.value, 0);
 	wire_count(w, fast_retransmits, 0);

@@ -191,7 +191,7 @@ WIRE_TEST(shrinking_window)
 	wire_end(w);
 }
 
-/* An old segment's window is not taken (SND.WL1, SND.WL2). */
+/* An old segment's window is not taken (SND.WL1); of two of one number the wider is. */
 WIRE_TEST(old_windows_are_ignored)
 {
 	wire_start(w);
@@ -207,6 +207,34 @@ WIRE_TEST(old_windows_are_ignored)
 	WIRE_EQ(w, wire_listing(w).snd_wnd, 4000);
 	wire_in(w, ". 21:21(0) ack 101 win 3");
 	WIRE_EQ(w, wire_listing(w).snd_wnd, 3);
+	wire_in(w, ". 21:21(0) ack 101 win 2");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 3);
+	wire_in(w, ". 21:21(0) ack 101 win 4001");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 4001);
+	wire_in(w, ". 21:21(0) ack 101 win 0");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 0);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/*
+ * A segment that fills a hole is older than what was received out of order; if it acknowledges more
+ * its window is taken all the same, or the right edge would move beyond what was ever offered.
+ */
+WIRE_TEST(window_moves_with_the_acknowledgment)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 3000);
+	wire_send(w, 10000, 10000);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_out(w, ". 1461:2921(1460) ack 1");
+	wire_in(w, "P. 101:201(100) ack 1 win 3000");
+	wire_skip(w);
+	wire_in(w, "+10ms P. 1:101(100) ack 1461 win 1540");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 1540);
+	wire_out(w, ". 2921:2921(0) ack 201");
+	wire_in(w, "+10ms . 201:201(0) ack 2921 win 3000");
+	wire_out(w, ". 2921:4381(1460) ack 201");
 	wire_skip(w);
 	wire_end(w);
 }
