@@ -139,7 +139,8 @@ static void
 outage_put(struct link_node *n, struct rte_mbuf *m, uint64_t now_us)
 {
 	if (works(n, now_us))
-		lose(m, &n->link->counts.lost_outage);
+		lose(m, n->outage_both_ways ? &n->link->counts.lost_outage_both
+					    : &n->link->counts.lost_outage);
 	else
 		pass(n, m, now_us);
 }
@@ -350,12 +351,13 @@ link_add_pattern_loss(struct link *l, uint64_t period, uint64_t length, uint64_t
 }
 
 struct link_node *
-link_add_outage(struct link *l, uint64_t from_us, uint64_t until_us)
+link_add_outage(struct link *l, uint64_t from_us, uint64_t until_us, bool both_ways)
 {
 	struct link_node *n = add(l, &outage_kind);
 
 	n->from_us = from_us;
 	n->until_us = until_us;
+	n->outage_both_ways = both_ways;
 	return n;
 }
 

@@ -28,7 +28,8 @@ enum { LINK_MAX_NODES = 16 };
 /* What happened to packets, over all nodes of one direction. */
 struct link_counts {
 	uint64_t put, delivered;
-	uint64_t lost_random, lost_burst, lost_pattern, lost_outage, lost_queue, lost_mtu;
+	uint64_t lost_random, lost_burst, lost_pattern, lost_outage, lost_outage_both, lost_queue,
+		lost_mtu;
 	uint64_t corrupted, duplicated, held_back, marked;
 	uint64_t no_memory;
 };
@@ -62,6 +63,7 @@ struct link_node {
 			double to_bad, to_good, loss_bad; /* Gilbert-Elliott, each packet */
 			bool bad;
 		} burst;
+		bool outage_both_ways;
 		struct {
 			uint64_t period, length; /* loses `length` packets of each `period` ... */
 			uint64_t first;          /* ... from this one on */
@@ -109,7 +111,9 @@ struct link_node *link_add_burst_loss(struct link *l, double to_bad, double to_g
 				      double loss_bad);
 struct link_node *link_add_pattern_loss(struct link *l, uint64_t period, uint64_t length,
 					uint64_t first);
-struct link_node *link_add_outage(struct link *l, uint64_t from_us, uint64_t until_us);
+/* both_ways: the other direction has the same one; it is only counted apart. */
+struct link_node *link_add_outage(struct link *l, uint64_t from_us, uint64_t until_us,
+				  bool both_ways);
 struct link_node *link_add_corrupt(struct link *l, double probability);
 struct link_node *link_add_duplicate(struct link *l, double probability);
 struct link_node *link_add_delay(struct link *l, uint64_t base_us, uint64_t jitter_us,

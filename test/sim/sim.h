@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One simulation: everything that a seed decides, and what becomes of it.
+ *
+ *     draw.c      what a seed decides: both engines' settings, the link, who sends what and how
+ *     app.c       the users: they write, read, stop, close and abort as decided, and check each
+ * byte run.c       the clock's loop, and the invariants report.c    what occurred, over all seeds
+ *     goodput.c   another use of the same parts: how fast, against theory
+ */
+#ifndef TERN_TEST_SIM_H
+#define TERN_TEST_SIM_H
+
+#include "observer.h"
+#include "pair.h"
+
+enum {
+	SIM_CONNS = 64,
+	SIM_READ_BYTES = 65521,
+	SIM_PORT = 20000, /* of those who bind: not an ephemeral one */
+};
+
+/* How a user ends its side of a connection. */
+enum sim_ending {
+	SIM_SHUTDOWN,      /* shutdown(SHUT_WR) when all is written, close() at the peer's end */
+	SIM_CLOSE_AT_END,  /* close() when all is written and the peer has ended */
+	SIM_CLOSE_AT_ONCE, /* close() when all is written, unread data or not */
+	SIM_ABORT,         /* tcp_abort() after so many bytes */
+	SIM_LINGER_ABORT,  /* close() with SO_LINGER and 0 seconds, likewise */
+};
+
+/* What one user does on one connection. */
+struct sim_script {
+	uint64_t bytes;     /* to write */
+	uint32_t write_max; /* bytes in one call; each call draws from 1 to this */
+	uint32_t read_max;
+	uint32_t pause_us;    /* after each write; 0: none */
+	uint32_t read_gap_us; /* after each read; 0: none */
+	uint64_t stop_at;     /* stops reading after so many bytes ... */
+	uint64_t stop_us;     /* ... for so long; 0: does not */
+	uint64_t abort_at;    /* bytes written and read */
+	uint8_t more_percent; /* of the writes have MSG_MORE */
+	uint8_t peek_percent; /* of the reads are MSG_PEEK first */
+	bool nodelay;
+	bool by_reference; /* reads with tcp_peek_mbufs() and tcp_consume() */
+	enum sim_ending ending;
+};
+
+struct sim_conn;
+
+struct sim_user {
+	struct sim_conn *conn;
+	unsigned int side;
+	const struct sim_script *script;
+	struct tcp_conn *c; /* NULL: not open yet, or no longer */
+	uint64_t written, read;
+	uint64_t write_at_us, read_at_us; /* not before */
+	bool ready;                       /* was notified */
+	bool connected, shut, at_end, done;
+	bool more; /* its last write said MSG_MORE */
+	int error; /* what ended it; 0: nothing did */
+};
+
+struct sim_conn {
+	unsigned int client; /* side */
+	uint64_t open_at_us;
+	struct sim_script script[2]; /* by side */
+	struct sim_user user[2];
+	struct observer_conn *seen;
+	bool graceful; /* all bytes of both must arrive */
+};
+
+/* What can happen to a simulation, for the report. */
+enum sim_event {
+#define SIM_EVENT(name, text) SIM_##name,
+#include "sim_events.def"
+#undef SIM_EVENT
+	SIM_EVENTS,
+};
+
+struct sim {
+	uint64_t seed;
+	struct rng rng;
+	struct pair pair;
+	struct observer observer;
+	struct tcp_config config[2];
+	struct tcp_conn *listener[2];
+	int backlog;
+	uint64_t accept_gap_us; /* between looking at the listener; 0: at once */
+	uint64_t accept_at_us[2];
+	bool accept_ready[2];
+	struct sim_conn conns[SIM_CONNS];
+	unsigned int n_conns;
+	uint64_t start_us;
+	uint64_t heal_us; /* from then on the link loses nothing */
+	uint64_t deadline_us;
+	uint64_t longest_rtt_us;
+	bool may_time_out; /* connections may be given up */
+	bool scarce[2];    /* few mbufs, or few that queues may hold */
+	bool icmp_lost;    /* half of the ICMP errors are */
+	bool wrap;         /* sequence numbers start just before they wrap */
+	bool verbose;
+	bool failed;
+	uint64_t user_runs; /* in which a user had something to do */
+	uint64_t hash;      /* of all packets and their times */
+	uint64_t events[SIM_EVENTS];
+};
+
+/* Which pools the engines get. */
+struct sim_pools {
+	struct pair_pools plenty, scarce;
+};
+
+void sim_pools_make(struct sim_pools *pools);
+bool sim_pools_free(struct sim_pools *pools);
+
+/* Says what went wrong and how to see it again; the simulation ends. */
+void sim_fail(void *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* draw.c: decides everything and starts the engines. */
+void sim_draw(struct sim *s, struct sim_pools *pools);
+
+/* app.c */
+void sim_users_start(struct sim *s);
+void sim_users_run(void *sim, unsigned int side);
+void sim_notify(void *sim, struct tcp_conn *c, void *user);
+uint64_t sim_users_next_us(const struct sim *s);
+bool sim_users_are_done(const struct sim *s);
+/* Ends the users whose peer is gone without their being able to know; false if there was none. */
+bool sim_users_give_up(struct sim *s);
+void sim_users_check(struct sim *s);
+void sim_print_conns(const struct sim *s);
+
+/* run.c: returns false if something went wrong. */
+bool sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, bool verbose);
+uint64_t sim_now(const struct sim *s);
+
+/* report.c */
+struct sim_report {
+	uint64_t seeds, failed;
+	uint64_t total[SIM_EVENTS];    /* how often */
+	uint64_t of_seeds[SIM_EVENTS]; /* in how many seeds */
+};
+
+void sim_count_stats(struct sim *s, const struct tcp_stats *stats);
+void sim_report_add(struct sim_report *r, const struct sim *s);
+void sim_report_print(const struct sim_report *r);
+/* false, with a line for each, if something never occurred. */
+bool sim_report_is_complete(const struct sim_report *r);
+
+/* goodput.c */
+int sim_goodput(unsigned int repetitions);
+
+#endif
