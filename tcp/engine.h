@@ -156,6 +156,16 @@ tcp_now_s(const struct tcp_engine *e)
 	return (uint32_t)(e->now_us / 1000000);
 }
 
+/* ---- coalesce.c: segments of a burst that follow each other */
+
+enum { TCP_COALESCE_NONE = 255 };
+
+/* next[i]: the next segment behind i that may be of the same flow, or TCP_COALESCE_NONE. */
+void tcp_coalesce_link(const uint32_t *hashes, unsigned int n, uint8_t *next);
+/* Moves into segs[i], of a connection, what follows it; those are left without mbuf. */
+void tcp_coalesce(struct tcp_segment *segs, const flow_t *flows, const uint8_t *next,
+		  unsigned int i);
+
 /* ---- input.c */
 
 void tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t flow);

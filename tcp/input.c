@@ -415,6 +415,7 @@ input_burst(struct tcp_engine *e, struct rte_mbuf **packets, unsigned int n)
 	const struct tcp_tuple *tuples[FLOW_BURST];
 	struct tcp_segment segs[FLOW_BURST];
 	uint32_t hashes[FLOW_BURST], generation;
+	uint8_t next[FLOW_BURST];
 	flow_t flows[FLOW_BURST];
 	unsigned int good = 0;
 
@@ -439,11 +440,16 @@ input_burst(struct tcp_engine *e, struct rte_mbuf **packets, unsigned int n)
 		rte_prefetch0((const void *)object);
 		rte_prefetch0((const void *)(object + RTE_CACHE_LINE_SIZE));
 	}
+	tcp_coalesce_link(hashes, good, next);
 	generation = e->flows.generation;
 	for (unsigned int i = 0; i < good; i++) {
+		if (segs[i].m == NULL)
+			continue; /* merged into one before it */
 		/* A segment before it in this burst may have made or ended its connection. */
 		if (e->flows.generation != generation)
 			flows[i] = flow_lookup(&e->flows, &segs[i].tuple, hashes[i]);
+		else if (next[i] != TCP_COALESCE_NONE && flow_kind(flows[i]) == FLOW_CONN)
+			tcp_coalesce(segs, flows, next, i);
 		tcp_segment_arrives(e, &segs[i], flows[i]);
 		rte_pktmbuf_free(segs[i].m);
 	}
