@@ -37,9 +37,13 @@ bool
 tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 {
 	struct tcp_engine *e = c->engine;
-	uint32_t bytes = tcp_sent_bytes(s), room;
+	uint32_t bytes, room;
 	bool sent;
 
+	/* Another path may take less. */
+	if (!tcp_conn_has_path(c))
+		return false;
+	bytes = tcp_sent_bytes(s);
 	if (s->flags & SENT_SYN) {
 		sent = tcp_transmit_syn(c, c->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK);
 	} else {

@@ -151,6 +151,8 @@ tcp_tlp_send(struct tcp_conn *c)
 {
 	struct tcp_sent *last = TAILQ_LAST(&c->sent, tcp_sent_list);
 
+	if (!tcp_conn_has_path(c))
+		return;
 	c->tlp_is_retrans = !tcp_send_one(c);
 	if (c->tlp_is_retrans) {
 		/* The peer has it: there is nothing to learn from it, and it flies no more. */

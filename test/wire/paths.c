@@ -30,6 +30,31 @@ WIRE_TEST(retransmission)
 	wire_end(w);
 }
 
+/* The harness fails a packet that is larger than its path's MTU: by the timer, and by the probe. */
+WIRE_TEST(retransmission_over_a_narrow_path)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, WIRE_MSS, WIRE_MSS);
+	wire_out(w, "P. 1:1461(1460) ack 1");
+	wire_path(w, 0, 1300);
+	wire_wait(w, SEC(1));
+	WIRE_EQ(w, wire_skip(w) > 0, true);
+	wire_end(w);
+}
+
+WIRE_TEST(tail_loss_probe_over_a_narrow_path)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460,nop,nop,sackOK>", 65535);
+	wire_send(w, WIRE_MSS, WIRE_MSS);
+	wire_out(w, "P. 1:1461(1460) ack 1");
+	wire_path(w, 0, 1300);
+	wire_wait(w, SEC(1));
+	WIRE_EQ(w, wire_skip(w) > 0, true);
+	wire_end(w);
+}
+
 WIRE_TEST(zero_window_probe)
 {
 	wire_start(w);
