@@ -55,7 +55,11 @@ struct world {
 	uint64_t now_us;
 	uint64_t random;
 	struct seg_socket sockets[SEG_SOCKETS];
-	struct tcp_tuple last; /* 4-tuple of the last packet that we sent with a SYN */
+	struct tcp_tuple last; /* 4-tuple of the last packet that we sent with a SYN, */
+	seq_t last_seq;        /* its numbers, */
+	seq_t last_ack;
+	bool last_timestamps; /* and its timestamp: a SYN cookie is all that is known of it */
+	uint32_t last_ts_val;
 	bool may_notify;
 	bool closing;
 

@@ -173,6 +173,19 @@ check_payload(const struct packet *p)
 }
 
 static void
+note_syn(struct world *w, const struct packet *p, const struct tcp_tuple *tuple)
+{
+	struct tcp_options o;
+
+	FUZZ_CHECK(tcp_options_decode(p->options, p->option_bytes, true, &o), "bad options");
+	w->last = *tuple;
+	w->last_seq = p->seq;
+	w->last_ack = p->ack;
+	w->last_timestamps = o.has_timestamps;
+	w->last_ts_val = o.ts_val;
+}
+
+static void
 transmit(struct world *w, struct rte_mbuf *m)
 {
 	struct tcp_tuple tuple;
@@ -189,7 +202,7 @@ transmit(struct world *w, struct rte_mbuf *m)
 	check_payload(&p);
 	tuple = (struct tcp_tuple){p.src, p.dst, be16(p.sport), be16(p.dport)};
 	if (p.flags & TCP_SYN)
-		w->last = tuple;
+		note_syn(w, &p, &tuple);
 	flow = flow_lookup(&w->e->flows, &tuple, flow_hash(&w->e->flows, &tuple));
 	if (flow_kind(flow) == FLOW_CONN && (p.flags & (TCP_SYN | TCP_RST)) == 0)
 		check_windows(w, &p, flow_object(flow));

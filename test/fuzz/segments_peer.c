@@ -17,6 +17,7 @@ struct view {
 	seq_t seq, edge;          /* expected next, end of the window offered to us */
 	seq_t una, nxt;           /* what the engine has in flight */
 	uint32_t ts_recent, ts_offset;
+	uint32_t cookie_ts; /* what to echo to an engine that has forgotten it; 0: nothing */
 	bool timestamps;
 	bool synchronized; /* the numbers mean something */
 };
@@ -86,6 +87,15 @@ view_of(struct world *w, uint8_t which)
 		v.ts_recent = tw->ts_recent;
 		v.ts_offset = tw->ts_offset;
 		v.timestamps = tw->timestamps;
+		v.synchronized = true;
+	} else if (w->last_ack != 0 && memcmp(&v.tuple, &w->last, sizeof(v.tuple)) == 0) {
+		/* It answered by a cookie, or has ended the request since. */
+		v.seq = w->last_ack;
+		v.edge = v.seq + 65535;
+		v.una = w->last_seq;
+		v.nxt = w->last_seq + 1;
+		v.cookie_ts = w->last_ts_val;
+		v.timestamps = w->last_timestamps;
 		v.synchronized = true;
 	}
 	return v;
@@ -186,8 +196,10 @@ put_timestamps(struct world *w, struct packet *p, uint32_t val, uint32_t ecr)
 static void
 put_good_timestamps(struct world *w, struct packet *p, const struct view *v)
 {
+	uint32_t echo = v->cookie_ts != 0 ? v->cookie_ts : tcp_now_ts(w->e, v->ts_offset) - 1;
+
 	if (v->timestamps)
-		put_timestamps(w, p, w->e->now_ms, tcp_now_ts(w->e, v->ts_offset) - 1);
+		put_timestamps(w, p, w->e->now_ms, echo);
 }
 
 static void
@@ -392,7 +404,7 @@ seg_handshake(struct world *w)
 		p.seq = irs;
 		p.ack = which & 0x20 ? 0 : v.nxt;
 		put_syn_options(w, &p, options);
-	} else if (!v.synchronized) {
+	} else if (!v.synchronized || (v.c == NULL && (which & 0x10) != 0)) {
 		p.flags = TCP_SYN | (options & 0x20 ? TCP_ECE | TCP_CWR : 0);
 		p.seq = irs;
 		p.ack = 0;
