@@ -54,13 +54,26 @@ now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* When bytes moved last, 0: not yet; and the longest time in which none did. */
+static double moved_s, longest_gap_s;
+
+static void
+moved(void)
+{
+	double now = now_s();
+
+	if (moved_s > 0 && now - moved_s > longest_gap_s)
+		longest_gap_s = now - moved_s;
+	moved_s = now;
+}
+
 static void
 report(const char *what, uint64_t bytes, double start)
 {
 	double took = now_s() - start;
 
-	printf("%s %" PRIu64 " bytes in %.2f s, %.2f Gbit/s\n", what, bytes, took,
-	       (double)bytes * 8e-9 / (took > 0 ? took : 1e-9));
+	printf("%s %" PRIu64 " bytes in %.2f s, %.2f Gbit/s, longest gap %.0f ms\n", what, bytes,
+	       took, (double)bytes * 8e-9 / (took > 0 ? took : 1e-9), longest_gap_s * 1e3);
 }
 
 /* ---- Sockets */
@@ -103,6 +116,7 @@ send_all(int fd, const void *data, size_t bytes)
 
 		if (n < 0)
 			fail("send: %s", strerror(errno));
+		moved();
 		p += n;
 		bytes -= (size_t)n;
 	}
@@ -116,6 +130,7 @@ receive(int fd, void *data, size_t bytes)
 
 	if (n < 0)
 		fail("recv: %s", strerror(errno));
+	moved();
 	return (size_t)n;
 }
 
@@ -409,6 +424,7 @@ echo(uint64_t bytes)
 			if (memcmp(chunk, want, (size_t)n) != 0)
 				fail("wrong bytes came back after %" PRIu64, got);
 			got += (uint64_t)n;
+			moved();
 		}
 	}
 	if (got != bytes)

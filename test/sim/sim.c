@@ -135,7 +135,7 @@ main(int argc, char **argv)
 		return usage();
 	unit_eal_start();
 	sim_pools_make(&pools);
-	status = run_seeds(&a);
+	status = a.goodput ? sim_goodput(&pools, a.times) : run_seeds(&a);
 	if (!sim_pools_free(&pools))
 		status = 1;
 	unit_eal_stop();

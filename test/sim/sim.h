@@ -148,6 +148,6 @@ void sim_report_print(const struct sim_report *r);
 bool sim_report_is_complete(const struct sim_report *r);
 
 /* goodput.c */
-int sim_goodput(unsigned int repetitions);
+int sim_goodput(struct sim_pools *pools, unsigned int repetitions);
 
 #endif
