@@ -6,8 +6,11 @@
  *     initial sequence number:  | minute, 8 bits | hash + MSS's index, 24 bits | + hash + peer's
  *     timestamp, low bits:      | ... time | ECN | SACK | window scale, 4 bits |
  *
- * The lower hash is of the connection and of the minute, the upper one of the connection alone,
- * each SipHash under a key of its own. A cookie is good in its minute and the next. Without
+ * The lower hash is of the connection, the peer's number and the minute, the upper one of the
+ * connection alone, each SipHash under a key of its own. The index is in the highest of the lower
+ * bits. So an ACK from the middle of a connection, which is off by some bytes in either number or
+ * in both, brings nothing back: a late duplicate would open a ghost, and one whose predecessor was
+ * lost a connection without its first bytes. A cookie is good in its minute and the next. Without
  * timestamps nothing but the MSS survives, by a small table: as on Linux then, neither SACK nor
  * window scaling. Timestamps from such a SYN-ACK lie up to 64 ms in the past, never in the future.
  *
@@ -24,6 +27,7 @@ enum {
 	VALID_MINUTES = 2,
 	MINUTE_SHIFT = 24,
 	DATA_MASK = (1 << MINUTE_SHIFT) - 1,
+	INDEX_SHIFT = MINUTE_SHIFT - 2,
 
 	TS_WSCALE_MASK = 0xf, /* all ones: none */
 	TS_SACK = 1 << 4,
@@ -63,26 +67,33 @@ minute_of(const struct tcp_engine *e)
 	return (uint32_t)(e->now_us / MINUTE_US);
 }
 
+static uint32_t
+lower_hash(const struct tcp_engine *e, const struct tcp_tuple *tuple, seq_t irs, uint32_t minute)
+{
+	return tcp_cookie_hash(e, tuple, (uint64_t)irs << 32 | minute);
+}
+
 static seq_t
-cookie_make(const struct tcp_engine *e, const struct tcp_tuple *tuple, seq_t irs, uint32_t data)
+cookie_make(const struct tcp_engine *e, const struct tcp_tuple *tuple, seq_t irs, uint32_t index)
 {
 	uint32_t minute = minute_of(e);
-	uint32_t low = (tcp_cookie_hash(e, tuple, minute) + data) & DATA_MASK;
+	uint32_t low = (lower_hash(e, tuple, irs, minute) + (index << INDEX_SHIFT)) & DATA_MASK;
 
 	return (minute << MINUTE_SHIFT) + low + tcp_cookie_hash(e, tuple, TCP_COOKIE_BASE) + irs;
 }
 
-/* The data in a cookie; not below MSS_ENTRIES if it is none of ours. */
+/* The index in a cookie; not below MSS_ENTRIES if it is none of ours. */
 static uint32_t
 cookie_read(const struct tcp_engine *e, const struct tcp_tuple *tuple, seq_t irs, seq_t cookie)
 {
 	uint32_t minute = minute_of(e);
 	uint32_t bare = cookie - irs - tcp_cookie_hash(e, tuple, TCP_COOKIE_BASE);
-	uint32_t age = (minute - (bare >> MINUTE_SHIFT)) & 0xff;
+	uint32_t age = (minute - (bare >> MINUTE_SHIFT)) & 0xff, data;
 
 	if (age >= VALID_MINUTES)
 		return UINT32_MAX;
-	return (bare - tcp_cookie_hash(e, tuple, minute - age)) & DATA_MASK;
+	data = (bare - lower_hash(e, tuple, irs, minute - age)) & DATA_MASK;
+	return (data & ((1u << INDEX_SHIFT) - 1)) == 0 ? data >> INDEX_SHIFT : UINT32_MAX;
 }
 
 uint32_t

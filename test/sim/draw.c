@@ -373,10 +373,13 @@ sim_draw(struct sim *s, struct sim_pools *pools)
 	draw_outages(s);
 	s->icmp_lost = chance(s, 0.5);
 	draw_users(s);
-	/* SYNs and ACKs that always meet a full queue, all at the same times, are given up. */
+	/*
+	 * SYNs and ACKs that always meet a full queue, all at the same times, are given up. Or
+	 * cookies answer them, and what follows a lost ACK is reset, as on Linux.
+	 */
 	for (unsigned int side = 0; side < 2; side++)
 		s->may_time_out |= s->n_conns > s->config[side].max_requests ||
-				   s->n_conns > (unsigned int)s->backlog + 1;
+				   s->n_conns >= (unsigned int)s->backlog;
 	s->wrap = chance(s, 0.1);
 	if (s->wrap) {
 		for (unsigned int side = 0; side < 2; side++)

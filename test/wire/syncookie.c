@@ -282,6 +282,31 @@ WIRE_TEST(forged_cookies)
 	wire_end(w);
 }
 
+/*
+ * ACKs from the middle of a connection: its first bytes were lost, or it has gone and this is a
+ * late duplicate. A few bytes off in one number or in both must not do.
+ */
+WIRE_TEST(no_cookie_from_the_middle)
+{
+	wire_start(w, .configure = always);
+	wire_listen(w, 4);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	for (unsigned int i = 1; i <= 16; i++) {
+		wire_in(w, "P. %u:%u(10) ack 1", 1 + i, 11 + i);
+		wire_out(w, "R 1:1(0)");
+		wire_in(w, ". 1:1(0) ack %u", 1 + i);
+		wire_out(w, "R %u:%u(0)", 1 + i, 1 + i);
+		wire_in(w, ". %u:%u(0) ack %u", 1 + i, 1 + i, 1 + i);
+		wire_out(w, "R %u:%u(0)", 1 + i, 1 + i);
+	}
+	wire_count(w, syncookies_received, 0);
+	wire_in(w, "P. 1:11(10) ack 1");
+	wire_acked(w, 11);
+	wire_accept(w);
+	wire_end(w);
+}
+
 /* A valid cookie asks for what is switched off meanwhile, or for a place that is not there. */
 WIRE_TEST(accept_queue_full_at_the_cookie)
 {
