@@ -123,16 +123,25 @@ static const struct setting settings[] = {
 	{"tcp_fin_timeout", take_fin_timeout},
 };
 
+/* The route's, by `ip route`; 0: the interface's. */
+static uint16_t route_mtu;
+
 static void
 take_line(struct tcp_config *config, char *line)
 {
 	static const char prefix[] = "net.ipv4.";
 	char *value = strchr(line, '=');
 
-	if (value == NULL || strncmp(line, prefix, sizeof(prefix) - 1) != 0)
+	if (value == NULL)
 		return;
 	*value++ = '\0';
 	value[strcspn(value, "\n")] = '\0';
+	if (strcmp(line, "route.mtu") == 0)
+		route_mtu = (uint16_t)number(value);
+	if (strcmp(line, "route.initcwnd") == 0)
+		config->initial_cwnd = number(value);
+	if (strncmp(line, prefix, sizeof(prefix) - 1) != 0)
+		return;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (strcmp(settings[i].name, line + sizeof(prefix) - 1) == 0)
 			settings[i].take(config, value);
@@ -149,6 +158,7 @@ suite_defaults(struct tcp_config *config)
 	config->syn_retries = 5;
 	config->synack_retries = 5;
 	config->ecn = TCP_ECN_OFF;
+	config->initial_cwnd = 10;
 }
 
 bool
@@ -248,5 +258,7 @@ shim_mtu(void)
 {
 	char text[64];
 
+	if (route_mtu != 0)
+		return route_mtu;
 	return packetdrill_option("mtu", text, sizeof(text)) ? (uint16_t)number(text) : 1500;
 }

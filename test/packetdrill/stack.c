@@ -264,8 +264,10 @@ has_looked(void)
 void
 shim_settle(void)
 {
-	if (shim_settings_read(&shim.config))
+	if (shim_settings_read(&shim.config)) {
 		tcp_reconfigure(shim.engine, &shim.config);
+		tcp_paths_changed(shim.engine); /* the route's MTU may be another */
+	}
 	tcp_advance(shim.engine, shim.now_us);
 	tcp_flush(shim.engine);
 }
