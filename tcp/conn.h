@@ -81,6 +81,7 @@ enum {
 	SENT_FIN = 1 << 4,
 	SENT_SACKED = 1 << 5,    /* the peer has it, RFC 2018 */
 	SENT_IN_FLIGHT = 1 << 6, /* on the list by time */
+	SENT_PSH = 1 << 7,
 };
 
 /*

@@ -65,6 +65,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.probe_threshold = 8,
 		.probe_interval_s = 600,
 		.initial_cwnd = TCP_INITIAL_CWND,
+		.min_tso_segs = 2,
 		.reordering = 3,
 		.max_reordering = 300,
 		.notsent_lowat_bytes = UINT32_MAX,

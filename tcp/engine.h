@@ -383,6 +383,9 @@ void tcp_transmit_flush(struct tcp_engine *e);
 
 /* ---- tso.c: what one packet takes that the device cuts into segments */
 
+/* How many segments leave at once, whoever cuts them; computed once for all that leaves now. */
+unsigned int tcp_tso_goal(const struct tcp_conn *c);
+
 /* How many of `segs` segments of new data, segsz bytes each but the last, one packet carries: at
  * least 1. */
 unsigned int tcp_tso_segs(const struct tcp_conn *c, uint32_t segsz, unsigned int segs);

@@ -33,6 +33,13 @@ may_send_data(const struct tcp_conn *c)
 	}
 }
 
+static uint8_t
+flags_of(const struct tcp_sent *s)
+{
+	return (uint8_t)(TCP_ACK | (s->flags & SENT_FIN ? TCP_FIN : 0) |
+			 (s->flags & SENT_PSH ? TCP_PSH : 0));
+}
+
 bool
 tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 {
@@ -47,17 +54,17 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 	if (s->flags & SENT_SYN) {
 		sent = tcp_transmit_syn(c, c->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK);
 	} else {
-		uint8_t flags = TCP_ACK | (s->flags & SENT_FIN ? TCP_FIN : 0);
+		uint8_t flags;
 
 		room = tcp_transmit_limit(c, s->m, s->data_off, RTE_MIN(bytes, segment_room(c)));
 		if (bytes > room) {
 			if (!tcp_sent_split(c, s, room))
 				return false;
 			bytes = room;
-			flags = TCP_ACK;
 		}
-		if (s->end == c->snd_nxt && bytes > 0)
-			flags |= TCP_PSH;
+		flags = flags_of(s);
+		if (bytes == 0)
+			flags &= (uint8_t)~TCP_PSH; /* the bytes before FIN have arrived */
 		sent = tcp_transmit_segment(c, s->seq, flags, s->m, s->data_off, bytes);
 	}
 	if (!sent)
@@ -131,11 +138,11 @@ next_segment(struct tcp_conn *c, bool forced, uint32_t *len, bool *fin)
 	return *len == room || *fin || forced || (c->flags & CONN_FIN_DUE) || !should_hold(c);
 }
 
-/* What is about to leave in one packet: one segment, or several that the device cuts apart. */
+/* What is about to leave at once: one segment, or a piece of several (tso.c). */
 struct departure {
-	seq_t seq, sml_before;
-	struct rte_mbuf *m;
-	uint32_t off, bytes;
+	struct tcp_sent *first;
+	seq_t sml_before;
+	uint32_t bytes;
 	unsigned int segs;
 };
 
@@ -149,6 +156,8 @@ take_segment(struct tcp_conn *c, struct departure *d, uint32_t len, bool fin)
 		TCP_COUNT(c->engine, tx_no_mbuf);
 		return false;
 	}
+	if (d->segs == 0)
+		d->first = s;
 	s->m = len > 0 ? c->unsent_m : NULL;
 	s->data_off = c->unsent_off;
 	c->snd_nxt += len + fin;
@@ -161,71 +170,108 @@ take_segment(struct tcp_conn *c, struct departure *d, uint32_t len, bool fin)
 	return true;
 }
 
-/* It could not leave: as if it had never been taken. */
+/* The last segments could not leave: as if they had never been taken. */
 static void
-put_back(struct tcp_conn *c, const struct departure *d)
+put_back(struct tcp_conn *c, const struct departure *d, unsigned int segs)
 {
-	for (unsigned int i = 0; i < d->segs; i++)
-		tcp_sent_remove(c, TAILQ_LAST(&c->sent, tcp_sent_list));
-	c->snd_nxt = d->seq;
+	for (; segs > 0; segs--) {
+		struct tcp_sent *s = TAILQ_LAST(&c->sent, tcp_sent_list);
+
+		c->snd_nxt = s->seq;
+		c->unsent_bytes += tcp_sent_bytes(s);
+		if (s->m != NULL) {
+			c->unsent_m = s->m;
+			c->unsent_off = s->data_off;
+		}
+		tcp_sent_remove(c, s);
+	}
 	c->snd_sml = d->sml_before;
-	c->unsent_m = d->m;
-	c->unsent_off = d->off;
-	c->unsent_bytes += d->bytes;
 }
 
-/* Builds and sends the packet. Returns false, all put back, if it could not. */
-static bool
-depart(struct tcp_conn *c, const struct departure *d, bool fin, uint16_t segsz)
+/* Sends each segment in a packet of its own; returns how many. */
+static unsigned int
+depart_singly(struct tcp_conn *c, const struct departure *d)
 {
-	uint8_t flags = TCP_ACK | (fin ? TCP_FIN : 0);
-	bool sent;
+	struct tcp_sent *s = d->first;
+	unsigned int n;
 
-	if (d->bytes > 0 && c->unsent_bytes == 0)
-		flags |= TCP_PSH;
-	if (d->segs == 1)
-		sent = tcp_transmit_segment(c, d->seq, flags, d->m, d->off, d->bytes);
-	else
-		sent = tcp_transmit_super(c, d->seq, flags, d->m, d->off, d->bytes, segsz, d->segs);
-	if (!sent) {
-		put_back(c, d);
-		return false;
-	}
-	TCP_ADD(c->engine, bytes_out, d->bytes);
-	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
-		c->prr.out += d->segs;
-	if (fin)
+	for (n = 0; n < d->segs; n++, s = TAILQ_NEXT(s, link))
+		if (!tcp_transmit_segment(c, s->seq, flags_of(s), s->m, s->data_off,
+					  tcp_sent_bytes(s)))
+			break;
+	return n;
+}
+
+/* Sends them all in one packet; returns how many. */
+static unsigned int
+depart_in_one(struct tcp_conn *c, const struct departure *d, const struct tcp_sent *last)
+{
+	const struct tcp_sent *first = d->first;
+	uint16_t segsz = (uint16_t)tcp_sent_bytes(first);
+
+	return tcp_transmit_super(c, first->seq, flags_of(last), first->m, first->data_off,
+				  d->bytes, segsz, d->segs)
+		       ? d->segs
+		       : 0;
+}
+
+/* Builds and sends what was taken. Returns false, and what did not leave put back, if not all did.
+ */
+static bool
+depart(struct tcp_conn *c, struct departure *d, bool in_one)
+{
+	struct tcp_sent *last = TAILQ_LAST(&c->sent, tcp_sent_list);
+	bool was_idle = c->sent_segs == d->segs;
+	unsigned int sent;
+
+	/* As Linux: at the end of what is queued, and of each piece. */
+	if (d->bytes > 0 && (c->unsent_bytes == 0 || d->segs > 1))
+		last->flags |= SENT_PSH;
+	sent = in_one ? depart_in_one(c, d, last) : depart_singly(c, d);
+	if (sent < d->segs) {
+		put_back(c, d, d->segs - sent);
+	} else if (last->flags & SENT_FIN) {
 		c->flags |= CONN_FIN_SENT;
-	if (c->sent_segs == d->segs) {
+	}
+	if (sent == 0)
+		return false;
+	last = TAILQ_LAST(&c->sent, tcp_sent_list);
+	TCP_ADD(c->engine, bytes_out, last->end - d->first->seq - ((last->flags & SENT_FIN) != 0));
+	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
+		c->prr.out += sent;
+	if (was_idle) {
 		/* RFC 6298 §5.1, whatever the timer was set for before. */
 		c->progress_us = c->engine->now_us;
 		tcp_rtx_restart(c);
 	}
-	return true;
+	return sent == d->segs;
 }
 
 /*
- * Sends a segment of new data, as next_segment() allows, and in the same packet those behind it if
- * the device cuts them apart: `most` segments at most. Returns false if it could not.
+ * Sends a segment of new data, as next_segment() allows, and with it those behind it, up to a short
+ * one and `most` segments at most. Returns false if it could not.
  */
 static bool
 send_new(struct tcp_conn *c, uint32_t len, bool fin, unsigned int most)
 {
-	struct departure d = {c->snd_nxt, c->snd_sml, c->unsent_m, c->unsent_off, 0, 0};
-	uint32_t carried = tcp_transmit_limit(c, d.m, d.off, len), segsz = segment_room(c);
+	struct departure d = {.sml_before = c->snd_sml};
+	uint32_t carried = tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len);
+	uint32_t segsz = segment_room(c);
+	bool in_one;
 
-	bool more_fin;
-
+	if (carried < segsz)
+		most = 1;
+	in_one = most > 1 && (c->path_flags & TCP_PATH_TX_TSO) != 0;
+	if (in_one)
+		most = tcp_tso_segs(c, segsz, most);
 	fin = fin && carried == len;
-	most = most > 1 && carried == segsz ? tcp_tso_segs(c, segsz, most) : 1;
 	if (!take_segment(c, &d, carried, fin))
 		return false;
-	while (d.segs < most && !fin && len == segsz && next_segment(c, false, &len, &more_fin)) {
-		if (!take_segment(c, &d, len, more_fin))
+	while (d.segs < most && !fin && len == segsz && next_segment(c, false, &len, &fin) &&
+	       (in_one || tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len) == len))
+		if (!take_segment(c, &d, len, fin))
 			break;
-		fin = more_fin;
-	}
-	return depart(c, &d, fin, (uint16_t)segsz);
+	return depart(c, &d, in_one && d.segs > 1);
 }
 
 /* The next segment of new data, and what may leave with it: `most` segments. */
@@ -241,10 +287,10 @@ send_some(struct tcp_conn *c, unsigned int most)
 bool
 tcp_send_exactly(struct tcp_conn *c, uint32_t len)
 {
-	struct departure d = {c->snd_nxt, c->snd_sml, c->unsent_m, c->unsent_off, 0, 0};
+	struct departure d = {.sml_before = c->snd_sml};
 
-	return tcp_transmit_limit(c, d.m, d.off, len) == len && take_segment(c, &d, len, false) &&
-	       depart(c, &d, false, 0);
+	return tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len) == len &&
+	       take_segment(c, &d, len, false) && depart(c, &d, false);
 }
 
 bool
@@ -258,16 +304,18 @@ send_window(struct tcp_conn *c)
 {
 	seq_t before = c->snd_nxt;
 	uint32_t flight;
+	unsigned int goal;
 
 	if (tcp_mtu_probe(c) == TCP_MTU_PROBE_WAIT)
 		return;
+	goal = tcp_tso_goal(c);
 	do {
 		flight = tcp_flight_segs(c);
 		if (flight >= c->cwnd) {
 			c->flags |= CONN_CWND_LIMITED;
 			break;
 		}
-	} while (send_some(c, c->cwnd - flight));
+	} while (send_some(c, RTE_MIN(goal, c->cwnd - flight)));
 	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
 	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
 		tcp_tlp_schedule(c);

@@ -126,7 +126,7 @@ tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
 	rest->seq = s->seq + bytes;
 	tcp_position_advance(&rest->m, &rest->data_off, bytes);
 	s->end = rest->seq;
-	s->flags &= (uint8_t)~SENT_FIN;
+	s->flags &= (uint8_t) ~(SENT_FIN | SENT_PSH);
 	TAILQ_INSERT_AFTER(&c->sent, s, rest, link);
 	if (s->flags & SENT_IN_FLIGHT)
 		TAILQ_INSERT_AFTER(&c->in_flight, s, rest, by_time);

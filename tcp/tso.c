@@ -1,30 +1,67 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Segmentation by the device: new segments that leave at once are one packet, which the device cuts
- * apart as RTE_MBUF_F_TX_TCP_SEG asks.
+ * Segmentation of large sends.
  *
- *     sent          [ record ][ record ][ record ][rec]      one for each segment, as without
+ * New data leaves in pieces of several segments, of which the last may be short, as large as Linux
+ * makes its own: what goes out in about a millisecond at twice (in congestion avoidance 1.2 times)
+ * the rate that the congestion window allows, more on short paths, at least min_tso_segs, at most
+ * 64 KB and half of the congestion window. PSH is on the last segment of each piece, so that
+ * receivers pass it on.
+ *
+ * A device that can (RTE_MBUF_F_TX_TCP_SEG) gets a piece as one packet and cuts it apart:
+ *
+ *     sent          [ record ][ record ][ record ][rec]   one for each segment, as without
  *     packet        IP TCP options | mss | mss | mss | rest
  *     on the wire   four segments; PSH and FIN on the last, sequence numbers and IPv4 IDs counted
  * up
  *
  * Only what was never sent leaves this way: what is sent again is single segments, as loss recovery
  * counts them out. All segments of a packet have one time of transmission, which is what the wire
- * sees, too; RACK orders them by their sequence numbers.
+ * sees, too; RACK orders them by their sequence numbers. How much one packet carries is bounded by
+ * IP's length field, by what the device takes, in bytes, segments and mbufs, and a segment by the
+ * mbufs of an ordinary packet: some devices count those per segment.
  *
- * Here: how much one packet carries. It is bounded by IP's length field, by what the device takes,
- * in bytes, segments and mbufs, and a segment by the mbufs of an ordinary packet: some devices
- * count those per segment. How much may leave at all is output.c's business.
- *
- * Left out: segmentation of a burst in software. The engine builds a header for each segment
- * anyway, which is all that rte_gso would do.
+ * Left out: rte_gso where the device cannot. The engine builds a header for each segment anyway,
+ * which is all that it would do.
  */
+#include <rte_common.h>
+
 #include "engine.h"
 
 enum {
 	IP_MAX_BYTES = 65535,
+	PIECE_MAX_BYTES = 65536 - 321, /* as Linux, which leaves room for the largest headers */
 	HEADERS_BYTES = (int)sizeof(struct ip6_header) + TCP_MAX_HDR_BYTES,
 };
+
+/* Bytes that leave in 1024 us at the pacing rate, and what Linux grants to short paths on top. */
+static uint64_t
+bytes_at_once(const struct tcp_conn *c)
+{
+	unsigned int percent = c->cwnd < c->ssthresh / 2 ? 200 : 120;
+	uint32_t shift = c->rack.min_rtt_us >> 9;
+	uint64_t bytes;
+
+	if (c->srtt_us == 0 || (c->rack.min_rtt_us != 0 && shift == 0))
+		return PIECE_MAX_BYTES;
+	/* srtt_us is eight times the round trip. */
+	bytes = (uint64_t)c->mss * RTE_MAX(c->cwnd, c->sent_segs) * percent * (8 * 10000);
+	bytes = bytes / c->srtt_us >> 10;
+	if (c->rack.min_rtt_us != 0 && shift < 32)
+		bytes += (uint64_t)PIECE_MAX_BYTES >> shift;
+	return RTE_MIN(bytes, (uint64_t)PIECE_MAX_BYTES);
+}
+
+unsigned int
+tcp_tso_goal(const struct tcp_conn *c)
+{
+	uint32_t half = RTE_MAX(c->cwnd / 2, 1u), segs;
+
+	if (c->unsent_bytes < 2u * c->mss)
+		return 1;
+	segs = (uint32_t)bytes_at_once(c) / c->mss;
+	return RTE_MIN(RTE_MAX(segs, (uint32_t)c->engine->config.min_tso_segs), half);
+}
 
 unsigned int
 tcp_tso_segs(const struct tcp_conn *c, uint32_t segsz, unsigned int segs)

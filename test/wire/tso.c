@@ -8,6 +8,14 @@
 
 enum { TSO = TCP_PATH_TX_TSO | TCP_PATH_TX_TCP_CKSUM };
 
+/* Pieces as large as half of the congestion window, which is twenty segments. */
+static void
+large_pieces(struct tcp_config *config)
+{
+	config->min_tso_segs = 64;
+	config->initial_cwnd = 20;
+}
+
 /* `n` full segments from relative sequence number `seq` on; `last` has PSH. */
 static void
 expect_full(struct wire *w, unsigned int seq, unsigned int n, bool last)
@@ -19,7 +27,7 @@ expect_full(struct wire *w, unsigned int seq, unsigned int n, bool last)
 
 WIRE_TEST(ten_segments_are_one_packet)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
 	expect_full(w, 1, 10, true);
@@ -35,7 +43,8 @@ WIRE_TEST(ten_segments_are_one_packet)
 /* The device also fills in the IPv4 header's checksum. */
 WIRE_TEST(with_ip_checksum)
 {
-	wire_start(w, .path_flags = TSO | TCP_PATH_TX_IP4_CKSUM, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO | TCP_PATH_TX_IP4_CKSUM,
+		   .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460,sackOK,TS val 7 ecr 0>", 65535);
 	wire_send(w, 2 * WIRE_MSS, 2 * WIRE_MSS);
 	wire_out(w, ". 1:1449(1448) ack 1");
@@ -51,7 +60,7 @@ WIRE_TEST(segments_are_counted)
 {
 	struct tcp_stats before;
 
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 65535);
 	before = wire_stats(w);
 	wire_send(w, 5 * WIRE_MSS, 5 * WIRE_MSS);
@@ -64,7 +73,7 @@ WIRE_TEST(segments_are_counted)
 /* A single one is none to cut. */
 WIRE_TEST(one_segment_is_ordinary)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, WIRE_MSS, WIRE_MSS);
 	expect_full(w, 1, 1, true);
@@ -76,10 +85,10 @@ WIRE_TEST(one_segment_is_ordinary)
 	wire_end(w);
 }
 
-/* PSH and FIN are the last segment's alone, which may be a short one. */
+/* PSH and FIN are the last segment's alone. */
 WIRE_TEST(fin_is_on_the_last)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 2 * WIRE_MSS);
 	wire_send(w, 6 * WIRE_MSS + 700, 6 * WIRE_MSS + 700);
 	expect_full(w, 1, 2, false);
@@ -97,7 +106,7 @@ WIRE_TEST(fin_is_on_the_last)
 /* Nagle holds a short one back as ever: nothing short may be out. */
 WIRE_TEST(nagle_holds_the_last)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 100, 100);
 	wire_out(w, "P. 1:101(100) ack 1");
@@ -113,7 +122,7 @@ WIRE_TEST(nagle_holds_the_last)
 
 WIRE_TEST(more_holds_the_last)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send_more(w, 3 * WIRE_MSS + 10, 3 * WIRE_MSS + 10);
 	expect_full(w, 1, 3, false);
@@ -125,21 +134,21 @@ WIRE_TEST(more_holds_the_last)
 
 WIRE_TEST(congestion_window_bounds_it)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 80);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 80);
 	wire_accepted(w, "<mss 1460>", 65535);
-	wire_send(w, 30 * WIRE_MSS, 30 * WIRE_MSS);
-	expect_full(w, 1, 10, false);
+	wire_send(w, 40 * WIRE_MSS, 40 * WIRE_MSS);
+	expect_full(w, 1, 20, false);
 	wire_idle(w);
 	wire_in(w, "+10ms . 1:1(0) ack 4381"); /* three have left, and slow start adds three */
-	expect_full(w, 14601, 6, false);
-	WIRE_EQ(w, w->supers, 2);
+	expect_full(w, 29201, 6, false);
+	WIRE_EQ(w, w->supers, 3);
 	wire_end(w);
 }
 
 /* ... and so does the peer's, with a short segment where it ends. */
 WIRE_TEST(peers_window_bounds_it)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 3 * WIRE_MSS + 100);
 	wire_send(w, 8 * WIRE_MSS, 8 * WIRE_MSS);
 	expect_full(w, 1, 3, false);
@@ -151,7 +160,8 @@ WIRE_TEST(peers_window_bounds_it)
 /* The device's bounds: so many bytes, headers and all ... */
 WIRE_TEST(bytes_bound_it)
 {
-	wire_start(w, .path_flags = TSO, .tso = {.max_bytes = 4 * WIRE_MSS + 120, .max_mbufs = 40});
+	wire_start(w, .configure = large_pieces, .path_flags = TSO,
+		   .tso = {.max_bytes = 4 * WIRE_MSS + 120, .max_mbufs = 40});
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
 	expect_full(w, 1, 10, true);
@@ -162,7 +172,8 @@ WIRE_TEST(bytes_bound_it)
 /* ... so many segments ... */
 WIRE_TEST(segments_bound_it)
 {
-	wire_start(w, .path_flags = TSO, .tso = {.max_segs = 3, .max_mbufs = 40});
+	wire_start(w, .configure = large_pieces, .path_flags = TSO,
+		   .tso = {.max_segs = 3, .max_mbufs = 40});
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
 	expect_full(w, 1, 10, true);
@@ -174,7 +185,7 @@ WIRE_TEST(segments_bound_it)
 /* ... so many mbufs. */
 WIRE_TEST(mbufs_bound_it)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 4);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 4);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
 	expect_full(w, 1, 10, true);
@@ -185,7 +196,7 @@ WIRE_TEST(mbufs_bound_it)
 /* A path without a word on mbufs: as many as an ordinary packet has. */
 WIRE_TEST(no_bounds_told)
 {
-	wire_start(w, .path_flags = TSO);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
 	expect_full(w, 1, 10, true);
@@ -199,7 +210,7 @@ WIRE_TEST(ip_bounds_it)
 	unsigned int sent = 0;
 	struct note note;
 
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 255);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 255);
 	wire_accepted(w, "<mss 1460,wscale 7>", 65535);
 	for (unsigned int i = 0; i < 12; i++) {
 		wire_send_all(w);
@@ -216,7 +227,7 @@ WIRE_TEST(ip_bounds_it)
 /* One of a packet's segments is lost: that one alone is sent again, and it is no packet to cut. */
 WIRE_TEST(a_lost_segment_is_repaired_alone)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460,sackOK,nop,nop>", 65535);
 	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
 	expect_full(w, 1, 10, true);
@@ -233,7 +244,8 @@ WIRE_TEST(a_lost_segment_is_repaired_alone)
 /* After a time-out, one segment. */
 WIRE_TEST(timeout_sends_one)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40, .no_sack = true);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40,
+		   .no_sack = true);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
 	expect_full(w, 1, 10, true);
@@ -246,7 +258,7 @@ WIRE_TEST(timeout_sends_one)
 /* The path goes by another device from now on, which cuts nothing. */
 WIRE_TEST(path_without_it)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_send(w, 2 * WIRE_MSS, 2 * WIRE_MSS);
 	expect_full(w, 1, 2, true);
@@ -263,7 +275,7 @@ WIRE_TEST(path_without_it)
 /* So few bytes that they are copied behind the headers. */
 WIRE_TEST(small_pieces_are_copied)
 {
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 100>", 65535);
 	wire_send(w, 300, 300);
 	for (unsigned int i = 0; i < 3; i++)
@@ -279,7 +291,7 @@ WIRE_TEST(without_mbufs_nothing_is_sent)
 	static struct rte_mbuf *taken[WIRE_POOL];
 	unsigned int n = 0;
 
-	wire_start(w, .path_flags = TSO, .tso.max_mbufs = 40);
+	wire_start(w, .configure = large_pieces, .path_flags = TSO, .tso.max_mbufs = 40);
 	wire_accepted(w, "<mss 1460>", 65535);
 	while (n < WIRE_POOL && (taken[n] = rte_pktmbuf_alloc(wire_pool_ref())) != NULL)
 		n++;
@@ -292,5 +304,102 @@ WIRE_TEST(without_mbufs_nothing_is_sent)
 		wire_out(w, "<=1s %s %u:%u(1460) ack 1", i == 4 ? "P." : ".", 1 + i * WIRE_MSS,
 			 1 + (i + 1) * WIRE_MSS);
 	WIRE_EQ(w, w->supers, 1);
+	wire_end(w);
+}
+
+/* ---- Pieces, whoever cuts them */
+
+/* The next packets; which of the first 32 have PSH. */
+static uint32_t
+pushes(struct wire *w)
+{
+	uint32_t bits = 0;
+	struct note note;
+
+	for (unsigned int i = 0; wire_next(w, &note); i++)
+		if ((note.flags & TCP_PSH) != 0)
+			bits |= 1u << i;
+	return bits;
+}
+
+/* 20 segments each 10 ms are two in a millisecond. */
+WIRE_TEST(slow_paths_get_small_pieces)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, 30 * WIRE_MSS, 30 * WIRE_MSS);
+	WIRE_EQ(w, pushes(w), 0x2aa);
+	wire_in(w, "+10ms . 1:1(0) ack 4381");
+	WIRE_EQ(w, pushes(w), 0x2a);
+	wire_end(w);
+}
+
+static void
+fast_path(struct wire *w)
+{
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460,sackOK,nop,nop>");
+	wire_out(w, "S. 0:0(0) ack 1 <*>");
+	wire_in(w, "+100us . 1:1(0) ack 1 win 65535");
+	wire_accept(w);
+}
+
+/* ... fast ones as large ones as half of the congestion window. */
+WIRE_TEST(fast_paths_get_large_pieces)
+{
+	wire_start(w);
+	fast_path(w);
+	wire_send(w, 30 * WIRE_MSS, 30 * WIRE_MSS);
+	WIRE_EQ(w, pushes(w), 0x210);
+	wire_end(w);
+}
+
+/* A short end belongs to the piece before it, if there is room. */
+WIRE_TEST(short_ends_go_along)
+{
+	wire_start(w);
+	fast_path(w);
+	wire_send(w, 3 * WIRE_MSS + 10, 3 * WIRE_MSS + 10);
+	WIRE_EQ(w, pushes(w), 0x8);
+	wire_in(w, ". 1:1(0) ack 4391");
+	wire_send(w, WIRE_MSS + 10, WIRE_MSS + 10);
+	WIRE_EQ(w, pushes(w), 0x2);
+	wire_end(w);
+}
+
+/* What is sent again has PSH where it had it. */
+WIRE_TEST(sent_again_with_the_same_flags)
+{
+	wire_start(w);
+	fast_path(w);
+	wire_send(w, 30 * WIRE_MSS, 30 * WIRE_MSS);
+	WIRE_EQ(w, pushes(w), 0x210);
+	/* The fourth to sixth are lost. */
+	wire_in(w, "+1ms . 1:1(0) ack 4381 <nop,nop,sack 8761:14601>");
+	WIRE_EQ(w, pushes(w) & 7, 0x2);
+	wire_end(w);
+}
+
+/* No round trip, however short or long, divides by nothing or sends nothing. */
+WIRE_TEST(any_rate_will_do)
+{
+	static const unsigned int waits_us[] = {1, 511, 512, 1000000, 90000000};
+	unsigned int next = 1;
+	struct note note;
+
+	wire_start(w);
+	fast_path(w);
+	for (unsigned int i = 0; i < 5; i++) {
+		wire_send(w, 4 * WIRE_MSS, 4 * WIRE_MSS);
+		for (unsigned int n = 0; n < 4; n++)
+			if (wire_next(w, &note))
+				next = note.seq.value + note.bytes.value;
+		WIRE_EQ(w, next, 1 + (i + 1) * 4 * WIRE_MSS);
+		for (unsigned int t = 0; t < waits_us[i]; t += 100000) {
+			wire_wait(w, RTE_MIN(100000u, waits_us[i] - t));
+			wire_skip(w);
+		}
+		wire_in(w, ". 1:1(0) ack %u", next);
+	}
 	wire_end(w);
 }

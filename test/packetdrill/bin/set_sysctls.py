@@ -17,7 +17,7 @@ with open(os.environ["TERN_SYSCTL_FILE"], "a", encoding="ascii") as out:
             name = path[len(PREFIX):].replace("/", ".")
             out.write(f"{name}={value}\n")
 
-restore = f"/tmp/sysctl_restore_{os.getppid()}.sh"
+restore = f"/tmp/sysctl_restore_{os.environ.get('PACKETDRILL_PID', os.getppid())}.sh"
 with open(restore, "w", encoding="ascii") as out:
     out.write('#!/bin/sh\nrm -f "$0"\n')
 os.chmod(restore, 0o755)
