@@ -29,9 +29,9 @@ tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us)
 		c->rttvar_us = (uint32_t)RTE_MIN(rttvar, (int64_t)UINT32_MAX);
 		c->srtt_us = (uint32_t)RTE_MIN((int64_t)c->srtt_us + delta, (int64_t)UINT32_MAX);
 	}
-	/* As Linux: the variance's part is at least TCP_RTO_MIN_US, rather than the sum. */
-	c->rto_us = RTE_MIN((c->srtt_us >> 3) + RTE_MAX(c->rttvar_us, (uint32_t)TCP_RTO_MIN_US),
-			    (uint32_t)TCP_RTO_MAX_US);
+	/* As Linux: the variance's part is at least the least time-out, rather than the sum. */
+	c->rto_us = RTE_MIN((c->srtt_us >> 3) + RTE_MAX(c->rttvar_us, c->rto_min_us),
+			    c->rto_max_ms * 1000);
 }
 
 void
@@ -227,6 +227,7 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 		return false;
 	}
 	c->probes = 0;
+	c->heard_ms = e->now_ms;
 	if (seq_lt(seg->ack, c->snd_una)) {
 		/* Old and harmless: its payload may still be news, and so may its SACK blocks. */
 		if (seg->opt.n_sack > 0 && (c->flags & CONN_SACK)) {

@@ -275,6 +275,8 @@ struct tcp_conn {
 	uint64_t rtx_at_us;       /* retransmission or persist; UINT64_MAX: off */
 	uint64_t ack_at_us;       /* delayed ACK */
 	uint64_t life_at_us;      /* FIN-WAIT-2 of an orphan */
+	uint64_t keep_at_us;      /* keep-alive */
+	uint64_t rtx_since_us;    /* while retries > 0: when the first of them left */
 	uint64_t
 		progress_us; /* when something unacknowledged was first sent or last acknowledged */
 	union {
@@ -310,12 +312,24 @@ struct tcp_conn {
 	struct tcp_mtu_search mtu_search;
 	uint16_t link_mtu;    /* bytes; of the first hop, mtu is never more */
 	uint8_t mtu_discover; /* IP_MTU_DISCOVER */
+	uint32_t rto_max_ms;  /* TCP_RTO_MAX_MS */
+	uint32_t rto_min_us;  /* TCP_RTO_MIN_US */
+	uint16_t keepidle_s;  /* TCP_KEEPIDLE; 0: the configuration's */
+	uint16_t keepintvl_s; /* TCP_KEEPINTVL, likewise */
+	int16_t linger2_s;    /* TCP_LINGER2; 0: the configuration's, below: none at all */
+	bool keepalive;       /* SO_KEEPALIVE */
+	bool oob_inline;      /* SO_OOBINLINE */
+	bool reuseport;       /* SO_REUSEPORT */
+	bool linger_on;       /* SO_LINGER */
+	int linger_s;         /* its seconds, as last said while it was on */
 	uint8_t syn_retries;  /* TCP_SYNCNT; 0: the configuration's, also for SYN-ACKs */
 	uint8_t defer_accept; /* TCP_DEFER_ACCEPT, as SYN-ACKs that may go unanswered; 0: off */
 	uint16_t user_mss;    /* TCP_MAXSEG; 0: not set */
 	uint16_t peer_mss;    /* from its SYN */
 	uint8_t soft_error;   /* errno of the last ICMP error that did not end it */
 	uint8_t probes;       /* sent in a row without any answer */
+	uint8_t keepcnt;      /* TCP_KEEPCNT; 0: the configuration's */
+	uint32_t heard_ms;    /* when the peer's last acceptable acknowledgment came */
 	uint8_t retries;      /* retransmission time-outs in a row without progress */
 	bool window_shut; /* we ran out of memory and offer 0, right of rcv_adv notwithstanding */
 	uint8_t dupacks_due; /* duplicate ACKs owed to a peer without SACK */

@@ -47,6 +47,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.keepalive_intvl_s = 75,
 		.keepalive_probes = 9,
 		.syn_retries = 6,
+		.syn_linear_timeouts = 4,
 		.synack_retries = 5,
 		.retries = 15,
 		.orphan_retries = 8,
@@ -229,6 +230,9 @@ tcp_conn_new(struct tcp_engine *e)
 		.rtx_at_us = UINT64_MAX,
 		.ack_at_us = UINT64_MAX,
 		.life_at_us = UINT64_MAX,
+		.keep_at_us = UINT64_MAX,
+		.rto_max_ms = TCP_RTO_MAX_US / 1000,
+		.rto_min_us = TCP_RTO_MIN_US,
 		.rcvbuf_bytes = e->config.rcvbuf_bytes,
 		.sndbuf_bytes = e->config.sndbuf_bytes,
 		.user_timeout_ms = e->config.user_timeout_ms,
@@ -266,7 +270,7 @@ detach(struct tcp_conn *c)
 		flow_remove(&c->engine->flows, &c->tuple);
 	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
 	wheel_remove(&c->timer);
-	c->rtx_at_us = c->ack_at_us = c->life_at_us = UINT64_MAX;
+	c->rtx_at_us = c->ack_at_us = c->life_at_us = c->keep_at_us = UINT64_MAX;
 	release_queues(c);
 }
 
@@ -515,6 +519,8 @@ tcp_conn_start(struct tcp_conn *c)
 	c->recover = c->snd_una;
 	c->rack.fack = c->snd_una;
 	c->progress_us = c->engine->now_us;
+	c->heard_ms = c->engine->now_ms;
+	tcp_keepalive_start(c);
 	c->cc->start(c);
 }
 

@@ -435,6 +435,21 @@ void tcp_port_release(struct tcp_conn *c);
 /* Completes c->tuple's local port for connecting. 0 or -EADDRNOTAVAIL. */
 int tcp_port_choose(struct tcp_conn *c);
 
+/* ---- keepalive.c: RFC 9293 §3.8.4 */
+
+/* Sets or clears the timer, as SO_KEEPALIVE and the connection's state ask for. */
+void tcp_keepalive_start(struct tcp_conn *c);
+void tcp_keepalive_idle_changed(struct tcp_conn *c);
+void tcp_keepalive_fired(struct tcp_conn *c);
+
+/* ---- give_up.c: RFC 9293 §3.8.3, RFC 5482 */
+
+/* Whether a retransmission, or a probe of a closed window, should be the connection's end. */
+bool tcp_rtx_timed_out(const struct tcp_conn *c);
+bool tcp_persist_timed_out(const struct tcp_conn *c);
+/* A time, or that of TCP_USER_TIMEOUT counted from `since_us`, if that comes first. */
+uint64_t tcp_clamp_to_user_timeout(const struct tcp_conn *c, uint64_t at_us, uint64_t since_us);
+
 /* ---- timers.c */
 
 void tcp_timer_fired(struct tcp_engine *e, struct wheel_timer *t);

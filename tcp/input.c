@@ -160,6 +160,10 @@ fin_acknowledged(struct tcp_conn *c)
 	switch (c->state) {
 	case TCP_FIN_WAIT_1:
 		c->state = TCP_FIN_WAIT_2;
+		if ((c->flags & CONN_ORPHAN) && c->linger2_s < 0) {
+			tcp_conn_end(c, 0);
+			return false;
+		}
 		if (c->flags & CONN_ORPHAN)
 			tcp_user_closed(c);
 		tcp_mark_event(c);

@@ -147,9 +147,38 @@ set_ipv6_option(struct tcp_conn *c, int name, const void *value, size_t len)
 	return 0;
 }
 
+#include "sockopt.h"
+
+static int
+life_option(struct tcp_conn *c, int level, int name, const void *value, size_t len, int *got)
+{
+	for (size_t i = 0; i < tcp_life_options.n_ints; i++) {
+		const struct tcp_int_option *o = &tcp_life_options.ints[i];
+		int v;
+
+		if (o->level != level || o->name != name)
+			continue;
+		if (got != NULL) {
+			*got = o->get(c);
+			return 0;
+		}
+		if (len < sizeof(v))
+			return -EINVAL;
+		memcpy(&v, value, sizeof(v));
+		return o->set(c, v);
+	}
+	return -ENOPROTOOPT;
+}
+
 int
 tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_t len)
 {
+	int life = life_option(c, level, name, value, len, NULL);
+
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		return tcp_life_options.blocks[0].set(c, value, len);
+	if (life != -ENOPROTOOPT)
+		return life;
 	switch (level) {
 	case SOL_SOCKET:
 		return set_socket_option(c, name, value, len);
@@ -241,6 +270,10 @@ tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t *len
 
 	if (*len > INT_MAX)
 		return -EINVAL;
+	if (life_option(c, level, name, NULL, 0, &v) == 0)
+		return put_value(&v, sizeof(v), value, len);
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		return tcp_life_options.blocks[0].get(c, value, len);
 	if (level == SOL_SOCKET && name == SO_LINGER) {
 		struct linger l = {.l_onoff = (c->flags & CONN_LINGER_RESET) != 0};
 

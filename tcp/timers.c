@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A connection's timers. It has three times, and one place in the wheel that fires no later than
- * the earliest of them:
+ * A connection's timers. It has four times, and one place in the wheel that fires no later than the
+ * earliest of them:
  *
  *     rtx_at_us   while something is unacknowledged: retransmission (RFC 6298 §5);
- *                 while data waits for a window and nothing is in flight: persist (RFC 9293
- * §3.8.6.1) ack_at_us   while an acknowledgment is delayed life_at_us  while the user has closed
- * and the peer has not: the end of FIN-WAIT-2
+ *                 while data waits for a window and nothing is in flight: persist
+ *                 (RFC 9293 §3.8.6.1)
+ *     ack_at_us   while an acknowledgment is delayed
+ *     life_at_us  while the user has closed and the peer has not: the end of FIN-WAIT-2
+ *     keep_at_us  with SO_KEEPALIVE: when to look whether the peer is silent (keepalive.c)
  *
  * A time that moves later is not moved in the wheel; the timer fires, finds nothing due, and is
- * added again for the time that holds now.
- *
- * A connection is given up when nothing was acknowledged for user_timeout_ms (RFC 9293 §3.8.3's
- * R2), or without one after as many retransmissions as Linux allows.
+ * added again for the time that holds now. When a silent peer is given up is give_up.c's question.
  */
 #include <errno.h>
 
@@ -26,7 +25,7 @@ enum { STARVED_RETRY_US = 100 * 1000 };
 static uint64_t
 earliest(const struct tcp_conn *c)
 {
-	return RTE_MIN(RTE_MIN(c->rtx_at_us, c->ack_at_us), c->life_at_us);
+	return RTE_MIN(RTE_MIN(c->rtx_at_us, c->ack_at_us), RTE_MIN(c->life_at_us, c->keep_at_us));
 }
 
 void
@@ -46,7 +45,7 @@ backed_off(const struct tcp_conn *c)
 {
 	uint64_t us = (uint64_t)c->rto_us << RTE_MIN(c->backoffs, (uint8_t)16);
 
-	return RTE_MIN(us, (uint64_t)TCP_RTO_MAX_US);
+	return RTE_MIN(us, (uint64_t)c->rto_max_ms * 1000);
 }
 
 uint64_t
@@ -66,32 +65,11 @@ tcp_rtx_restart(struct tcp_conn *c)
 	if (!tcp_tlp_schedule(c)) {
 		c->rtx_kind = RTX_TIMEOUT;
 		c->rtx_at_us = waits ? c->engine->now_us + backed_off(c) : UINT64_MAX;
+		/* A peer who answers keeps a closed window no longer than the user likes. */
+		if (waits && TAILQ_EMPTY(&c->sent) && c->backoffs > 0)
+			c->rtx_at_us = tcp_clamp_to_user_timeout(c, c->rtx_at_us, c->progress_us);
 	}
 	tcp_timers_arm(c);
-}
-
-static uint8_t
-allowed_retries(const struct tcp_conn *c)
-{
-	const struct tcp_config *config = &c->engine->config;
-
-	if (c->state == TCP_SYN_SENT)
-		return config->syn_retries;
-	if (c->state == TCP_SYN_RECEIVED)
-		return config->synack_retries;
-	return c->flags & CONN_ORPHAN ? config->orphan_retries : config->retries;
-}
-
-/* Whether the peer has been silent for too long. */
-static bool
-is_hopeless(const struct tcp_conn *c, uint8_t tries)
-{
-	uint64_t silent_us = c->engine->now_us - c->progress_us;
-
-	if (c->user_timeout_ms != 0 && silent_us >= (uint64_t)c->user_timeout_ms * 1000)
-		return true;
-	return tries >= allowed_retries(c) &&
-	       (c->user_timeout_ms == 0 || c->state < TCP_ESTABLISHED || c->flags & CONN_ORPHAN);
 }
 
 static void
@@ -101,28 +79,10 @@ give_up(struct tcp_conn *c)
 	tcp_conn_end(c, c->soft_error != 0 ? c->soft_error : ETIMEDOUT);
 }
 
-/* The user's time-out may come before the next retransmission. */
-static void
-cap_by_user_timeout(struct tcp_conn *c)
-{
-	uint64_t end_us = c->progress_us + (uint64_t)c->user_timeout_ms * 1000;
-
-	if (c->user_timeout_ms != 0 && c->rtx_at_us > end_us)
-		c->rtx_at_us = RTE_MAX(end_us, c->engine->now_us);
-}
-
-/* RFC 9293 §3.8.6: a peer that shrank its window to nothing, and still answers, is alive. */
-static bool
-is_held_by_peer(const struct tcp_conn *c)
-{
-	return c->snd_wnd == 0 && c->probes == 0 && c->retries > 0 &&
-	       (c->flags & CONN_ORPHAN) == 0 && c->state >= TCP_ESTABLISHED;
-}
-
 static void
 retransmission_timeout(struct tcp_conn *c)
 {
-	if (!is_held_by_peer(c) && is_hopeless(c, c->retries)) {
+	if (tcp_rtx_timed_out(c)) {
 		give_up(c);
 		return;
 	}
@@ -137,22 +97,23 @@ retransmission_timeout(struct tcp_conn *c)
 		c->rtx_at_us = c->engine->now_us + STARVED_RETRY_US;
 		return;
 	}
+	if (c->retries == 0)
+		c->rtx_since_us = c->engine->now_us;
 	c->retries = (uint8_t)RTE_MIN(c->retries + 1, 255);
-	c->backoffs = (uint8_t)RTE_MIN(c->backoffs + 1, 255);
+	if (c->state != TCP_SYN_SENT || c->retries > c->engine->config.syn_linear_timeouts)
+		c->backoffs = (uint8_t)RTE_MIN(c->backoffs + 1, 255);
 	c->probes = (uint8_t)RTE_MIN(c->probes + 1, 255);
-	c->rtx_at_us = c->engine->now_us + backed_off(c);
-	cap_by_user_timeout(c);
+	c->rtx_at_us = tcp_clamp_to_user_timeout(c, c->engine->now_us + backed_off(c),
+						 c->state == TCP_SYN_SENT ? c->progress_us
+									  : c->rtx_since_us);
 }
 
 static void
 persist_timeout(struct tcp_conn *c)
 {
-	/* RFC 6429: an orphan must not be kept for ever by a peer that keeps its window closed. */
-	uint8_t tries = c->flags & CONN_ORPHAN ? c->backoffs : c->probes;
-
 	if (c->backoffs == 0)
 		c->progress_us = c->engine->now_us;
-	else if (is_hopeless(c, tries)) {
+	else if (tcp_persist_timed_out(c)) {
 		give_up(c);
 		return;
 	}
@@ -160,7 +121,8 @@ persist_timeout(struct tcp_conn *c)
 	c->backoffs = (uint8_t)RTE_MIN(c->backoffs + 1, 255);
 	c->flags |= CONN_SEND_PROBE;
 	tcp_mark_dirty(c);
-	c->rtx_at_us = c->engine->now_us + backed_off(c);
+	c->rtx_at_us =
+		tcp_clamp_to_user_timeout(c, c->engine->now_us + backed_off(c), c->progress_us);
 }
 
 /* Data waits for a window, or its user for an mbuf to put data into. */
@@ -222,6 +184,8 @@ conn_timer_fired(struct tcp_conn *c)
 		tcp_delack_timeout(c);
 	if (now_us >= c->rtx_at_us)
 		rtx_timer_fired(c);
+	if ((c->flags & CONN_DEAD) == 0 && now_us >= c->keep_at_us)
+		tcp_keepalive_fired(c);
 	if ((c->flags & CONN_DEAD) == 0 && c->state != TCP_CLOSED)
 		tcp_timers_arm(c);
 }
@@ -240,9 +204,18 @@ tcp_timer_fired(struct tcp_engine *e, struct wheel_timer *t)
 void
 tcp_user_closed(struct tcp_conn *c)
 {
+	uint64_t ms, us;
+
 	if (c->state != TCP_FIN_WAIT_2)
 		return;
-	c->life_at_us = c->engine->now_us + (uint64_t)c->engine->config.timewait_ms * 1000;
+	if (c->linger2_s < 0) {
+		tcp_conn_reset(c, 0);
+		return;
+	}
+	ms = c->linger2_s > 0 ? (uint64_t)c->linger2_s * 1000 : c->engine->config.timewait_ms;
+	/* As Linux: a FIN must have the time to be sent again. */
+	us = RTE_MAX(ms * 1000, (uint64_t)c->rto_us * 7 / 2);
+	c->life_at_us = c->engine->now_us + us;
 	tcp_timers_arm(c);
 }
 

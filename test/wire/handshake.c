@@ -118,13 +118,14 @@ WIRE_TEST(active_bad_ack)
 	wire_end(w);
 }
 
-/* Linux's tcp_syn_retries 6: given up after 127 s. */
+/* Linux's tcp_syn_retries 6 behind tcp_syn_linear_timeouts 4: given up after 131 s. */
 WIRE_TEST(active_retransmits_and_times_out)
 {
 	wire_start(w);
 	wire_connect(w, -EINPROGRESS);
 	wire_out(w, "S 0:0(0) <*>");
-	wire_out(w, "+1s S 0:0(0) <*>");
+	for (int i = 0; i < 5; i++)
+		wire_out(w, "+1s S 0:0(0) <*>");
 	wire_out(w, "+2s S 0:0(0) <*>");
 	wire_out(w, "+4s S 0:0(0) <*>");
 	wire_out(w, "+8s S 0:0(0) <*>");
@@ -405,10 +406,16 @@ WIRE_TEST4(dual_stack_listener)
 	wire_end(w);
 }
 
+static void
+no_linear_timeouts(struct tcp_config *config)
+{
+	config->syn_linear_timeouts = 0;
+}
+
 /* RFC 9293 §3.8.3: R2 for a SYN, and what the user asked for. */
 WIRE_TEST(retries_are_configurable)
 {
-	wire_start(w, .syn_retries = 1, .synack_retries = 1);
+	wire_start(w, .syn_retries = 1, .synack_retries = 1, .configure = no_linear_timeouts);
 	wire_connect(w, -EINPROGRESS);
 	wire_out(w, "S 0:0(0) <*>");
 	wire_out(w, "+1s S 0:0(0) <*>");
@@ -513,7 +520,7 @@ WIRE_TEST(initial_window_after_lost_syns)
 	wire_connect(w, -EINPROGRESS);
 	wire_out(w, "S 0:0(0) <*>");
 	wire_out(w, "+1s S 0:0(0) <*>");
-	wire_out(w, "+2s S 0:0(0) <*>");
+	wire_out(w, "+1s S 0:0(0) <*>");
 	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460>");
 	wire_out(w, ". 1:1(0) ack 1");
 	wire_send(w, 5 * WIRE_MSS, 5 * WIRE_MSS);

@@ -333,7 +333,7 @@ wire_end_(struct wire *w)
 		tcp_close(w->listener);
 	w->listener = NULL;
 	tcp_flush(w->engine);
-	visit_timers(w, w->now_us + SEC(1000));
+	visit_timers(w, w->now_us + SEC(200000));
 	prove_unused(w);
 	prove_empty(w);
 }
