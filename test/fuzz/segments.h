@@ -98,6 +98,7 @@ void seg_close(struct world *w, struct seg_socket *s, bool abort);
 struct tcp_tuple seg_tuple(struct world *w, uint8_t which);
 void seg_segment(struct world *w);   /* one that fits a connection, more or less */
 void seg_plain(struct world *w);     /* one that fits: data, an ACK, both */
+void seg_train(struct world *w);     /* several of those in one burst */
 void seg_garbage(struct world *w);   /* one that does not */
 void seg_handshake(struct world *w); /* whatever the handshake wants next */
 void seg_sack(struct world *w);      /* an ACK that reports what it likes of what is in flight */

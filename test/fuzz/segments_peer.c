@@ -371,6 +371,37 @@ seg_plain(struct world *w)
 	send_packet(w, &v.tuple, &p, shape & 0x10 ? HOW_GOOD : HOW_PLAIN);
 }
 
+/* Several in a row in one burst, perhaps with one missing or twice: what a receiver may join. */
+void
+seg_train(struct world *w)
+{
+	uint8_t which = fuzz_u8(&w->in), shape = fuzz_u8(&w->in), odd = fuzz_u8(&w->in);
+	struct view v = view_of(w, which);
+	uint32_t len = sizes[shape & 7];
+
+	if (v.c == NULL && !v.synchronized)
+		return;
+	w->holding = true;
+	for (uint32_t i = 0; i < 2u + (shape >> 5); i++) {
+		struct packet p = {
+			.flags = TCP_ACK | (i == (odd & 7) && (odd & 8) ? TCP_PSH : 0),
+			.seq = v.seq + i * len - (i == (odd >> 4 & 7) && (odd & 0x80) ? len : 0),
+			.ack = v.nxt,
+			.win = 65535,
+			.payload_bytes = len,
+		};
+
+		put_good_timestamps(w, &p, &v);
+		if (i != (odd >> 4 & 7) || (odd & 0x80) != 0 || (odd & 0x70) == 0)
+			send_packet(w, &v.tuple, &p, shape & 0x10 ? HOW_GOOD : HOW_PLAIN);
+		else if (shape & 8) /* another's in between */
+			seg_handshake(w);
+	}
+	if (w->n_held > 0)
+		seg_release(w);
+	w->holding = false;
+}
+
 void
 seg_sack(struct world *w)
 {
