@@ -323,12 +323,24 @@ tcp_conn_end(struct tcp_conn *c, int error)
 void
 tcp_conn_reset(struct tcp_conn *c, int error)
 {
+	uint8_t options[TCP_TIMESTAMPS_ALIGNED_BYTES];
 	struct tcp_reply reply = {
 		.tuple = &c->tuple,
 		.seq = c->snd_nxt,
 		.ack = c->rcv_nxt,
 		.flags = TCP_RST | TCP_ACK,
 	};
+
+	/* As in every other segment of a connection: RFC 7323 §3.2 asks it of resets, too. */
+	if (c->flags & CONN_TIMESTAMPS) {
+		tcp_options_encode_timestamps(tcp_now_ts(c->engine, c->ts_offset), c->ts_recent,
+					      options);
+		reply.options = options;
+		reply.options_len = sizeof(options);
+	}
+	if (c->state >= TCP_ESTABLISHED)
+		reply.wnd =
+			(uint16_t)RTE_MIN(tcp_window_to_offer(c) >> c->rcv_wscale_shift, 0xffffu);
 
 	TCP_COUNT(c->engine, established_resets);
 	if (tcp_conn_has_path(c)) {

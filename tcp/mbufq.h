@@ -24,13 +24,11 @@ struct mbufq {
 	uint32_t bufs;   /* mbufs */
 };
 
-/* What an mbuf costs: its buffer, or the part that it refers to of memory held anyway. */
+/* What an mbuf costs: its buffer, or the part that it refers to of another's, held anyway. */
 static inline uint32_t
 mbuf_charge(const struct rte_mbuf *m)
 {
-	if (RTE_MBUF_DIRECT(m))
-		return (uint32_t)sizeof(*m) + m->buf_len;
-	return (uint32_t)sizeof(*m) + m->data_len;
+	return (uint32_t)sizeof(*m) + (RTE_MBUF_CLONED(m) ? m->data_len : m->buf_len);
 }
 
 /* Appends a chain, whose empty mbufs are freed. */

@@ -256,6 +256,14 @@ shim_local_ip(bool is4)
 }
 
 uint16_t
+shim_mss(void)
+{
+	char text[64];
+
+	return packetdrill_option("mss", text, sizeof(text)) ? (uint16_t)number(text) : 0;
+}
+
+uint16_t
 shim_mtu(void)
 {
 	char text[64];

@@ -114,6 +114,8 @@ bool shim_settings_read(struct tcp_config *config);
  */
 struct ip_addr shim_local_ip(bool is4);
 uint16_t shim_mtu(void);
+/* The payload of the segments that a larger packet stands for; 0: packets are single segments. */
+uint16_t shim_mss(void);
 
 /* ---- files.c */
 

@@ -28,7 +28,7 @@ enum {
 	RECEIVE_PATIENCE_S = 400, /* virtual time that netdev_receive waits */
 	RETURN_PATIENCE_MS = 300, /* real time for another thread to return */
 	TICK_US = 1,              /* each look at the clock */
-	RX_ROOM = 65535 - RTE_PKTMBUF_HEADROOM,
+	RX_ROOM = 65535,
 };
 
 static struct {
@@ -38,6 +38,7 @@ static struct {
 	struct tcp_engine *engine;
 	struct tcp_config config;
 	struct rte_mempool *rx_pool, *pools[3];
+	uint16_t mss; /* of what packetdrill sends, if it says so; 0 */
 	uint64_t now_us;
 	uint64_t moves;       /* counts what wakes blocked calls */
 	unsigned int asleep;  /* blocked calls that have looked since the last move */
@@ -203,7 +204,8 @@ shim_stack_start(void)
 	int status;
 
 	start_eal();
-	shim.rx_pool = make_pool("rx", 255, 65535);
+	shim.rx_pool = make_pool("rx", POOL_BUFS, 0);
+	shim.mss = shim_mss();
 	shim.pools[0] = make_pool("header", POOL_BUFS, RTE_PKTMBUF_HEADROOM + 1024);
 	shim.pools[1] = make_pool("data", POOL_BUFS, RTE_PKTMBUF_HEADROOM + 2048);
 	shim.pools[2] = make_pool("ref", POOL_BUFS, 0);
@@ -384,6 +386,58 @@ icmp_arrives(const uint8_t *message, size_t bytes, bool is4)
 		tcp_icmp_input(shim.engine, &icmp);
 }
 
+/*
+ * What Linux's tun device takes for a packet: all in one piece if that and its bookkeeping fit a
+ * page, else a page and more pages behind it. Windows depend on it, and scripts show windows.
+ */
+static uint32_t
+memory_of(size_t bytes)
+{
+	const uint32_t page = 4096, overhead = 384, head = 256;
+	uint32_t room = 512;
+
+	while (room < page && room < bytes + overhead)
+		room *= 2;
+	if (room < bytes + overhead)
+		room += ((uint32_t)(bytes + overhead) - room + page - 1) / page * page;
+	return RTE_MIN(room + head - (uint32_t)sizeof(struct rte_mbuf), 65535u);
+}
+
+static void
+free_received(void *buf, void *shared)
+{
+	free(buf);
+	free(shared);
+}
+
+static struct rte_mbuf *
+received(const uint8_t *packet, size_t bytes)
+{
+	struct rte_mbuf_ext_shared_info *shared = malloc(sizeof(*shared));
+	uint32_t room = RTE_MAX(memory_of(bytes), (uint32_t)bytes);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(shim.rx_pool);
+	void *memory = malloc(room);
+
+	if (m == NULL || memory == NULL || shared == NULL) {
+		rte_pktmbuf_free(m);
+		free_received(memory, shared);
+		return NULL;
+	}
+	memcpy(memory, packet, bytes);
+	shared->free_cb = free_received;
+	shared->fcb_opaque = shared;
+	rte_mbuf_ext_refcnt_set(shared, 1);
+	rte_pktmbuf_attach_extbuf(m, memory, 0, (uint16_t)room, shared);
+	m->data_off = 0;
+	m->data_len = (uint16_t)bytes;
+	m->pkt_len = (uint32_t)bytes;
+	if (shim.mss != 0) {
+		m->ol_flags |= RTE_MBUF_F_RX_LRO;
+		m->tso_segsz = shim.mss;
+	}
+	return m;
+}
+
 static int
 packet_arrives(const uint8_t *packet, size_t bytes)
 {
@@ -398,12 +452,9 @@ packet_arrives(const uint8_t *packet, size_t bytes)
 		icmp_arrives(packet + header, bytes - header, is4);
 		return 0;
 	}
-	m = rte_pktmbuf_alloc(shim.rx_pool);
-	if (m == NULL || rte_pktmbuf_append(m, (uint16_t)bytes) == NULL) {
-		rte_pktmbuf_free(m);
+	m = received(packet, bytes);
+	if (m == NULL)
 		return -1;
-	}
-	memcpy(rte_pktmbuf_mtod(m, void *), packet, bytes);
 	m->l3_len = header & 0x1ff;
 	m->packet_type = is4 ? RTE_PTYPE_L3_IPV4 : RTE_PTYPE_L3_IPV6;
 	tcp_input(shim.engine, shim.now_us, &m, 1);

@@ -279,3 +279,28 @@ WIRE_TEST(flood_beyond_the_window)
 	WIRE_IN(w, usage.held_bufs, 1, 10);
 	wire_end(w);
 }
+
+/* Resets of a connection say the window and the time as its other segments do. */
+WIRE_TEST(reset_tells_window_and_time)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460,sackOK,TS val * ecr 0>", 65535);
+	wire_abort(w);
+	wire_out(w, "R. 1:1(0) ack 1 win 65160 <nop,nop,TS val * ecr 1010>");
+	wire_end(w);
+}
+
+/* Received in memory that is not the device pool's: it costs what it takes all the same. */
+WIRE_TEST(foreign_buffers_are_charged_too)
+{
+	wire_start(w, .quickacks = true, .exact_bufs = true);
+	wire_accepted(w, "<mss 1460,nop,wscale 7>", 65535);
+	/* They are nearly full, so the window may become nearly as large as the buffer. */
+	for (unsigned int i = 0, at = 1; i < 40; i++, at += WIRE_MSS) {
+		wire_in(w, ". %u:%u(1460) ack 1", at, at + WIRE_MSS);
+		wire_recv(w, WIRE_MSS, WIRE_MSS);
+		wire_skip(w);
+	}
+	WIRE_IN(w, wire_rcv_wnd(w), 131072 / 10 * 8, 131072);
+	wire_end(w);
+}
