@@ -54,6 +54,8 @@ enum {
 	CONN_DSACK_DUE = 1u << 26, /* the next acknowledgment reports dsack, RFC 2883 */
 	CONN_FIN_KNOWN = 1u << 27, /* the peer's FIN has been seen, in order or not */
 	CONN_WAS_CONNECTED = 1u << 28,
+	CONN_URG_SEND = 1u << 29, /* snd_up is set: segments before it carry the urgent pointer */
+	CONN_URG_MARK = 1u << 30, /* urg_seq is set: the peer's urgent byte, not read past yet */
 };
 
 /* Loss recovery's state, in Linux's terms. */
@@ -63,6 +65,13 @@ enum tcp_ca_state {
 	CA_CWR,      /* the window is being reduced for another reason than loss */
 	CA_RECOVERY, /* fast recovery, until snd_una reaches recover */
 	CA_LOSS,     /* after a retransmission time-out, likewise */
+};
+
+/* The byte at the urgent mark, while CONN_URG_MARK. */
+enum tcp_urg_state {
+	URG_AWAITED,
+	URG_HERE, /* urg_byte, to be read by MSG_OOB */
+	URG_READ, /* by MSG_OOB */
 };
 
 /* What rtx_at_us is for. */
@@ -319,6 +328,10 @@ struct tcp_conn {
 	int16_t linger2_s;    /* TCP_LINGER2; 0: the configuration's, below: none at all */
 	bool keepalive;       /* SO_KEEPALIVE */
 	bool oob_inline;      /* SO_OOBINLINE */
+	uint8_t urg_state;    /* enum tcp_urg_state */
+	uint8_t urg_byte;     /* while URG_HERE */
+	seq_t urg_seq;        /* while CONN_URG_MARK */
+	seq_t snd_up;         /* SND.UP, behind our urgent byte; while CONN_URG_SEND */
 	bool reuseport;       /* SO_REUSEPORT */
 	bool linger_on;       /* SO_LINGER */
 	int linger_s;         /* its seconds, as last said while it was on */

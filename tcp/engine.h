@@ -435,6 +435,28 @@ void tcp_port_release(struct tcp_conn *c);
 /* Completes c->tuple's local port for connecting. 0 or -EADDRNOTAVAIL. */
 int tcp_port_choose(struct tcp_conn *c);
 
+/* ---- urgent.c: RFC 9293 §3.8.5, RFC 6093 */
+
+/* A segment with URG, or one that may bring the byte that is awaited. */
+void tcp_urgent_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
+/* The stream was read on. */
+void tcp_urgent_consumed(struct tcp_conn *c);
+/* recv(), with MSG_OOB and, while CONN_URG_MARK and there is something queued, without. */
+ssize_t tcp_urgent_recv_oob(struct tcp_conn *c, void *buf, size_t bytes, int flags);
+ssize_t tcp_urgent_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags);
+/* While CONN_URG_MARK: POLLPRI, and whether nothing but the urgent byte is there to read. */
+short tcp_urgent_poll(const struct tcp_conn *c);
+bool tcp_urgent_hides_all(const struct tcp_conn *c);
+/* What SIOCATMARK and SIOCINQ answer. */
+bool tcp_urgent_at_mark(const struct tcp_conn *c);
+uint32_t tcp_urgent_unread(const struct tcp_conn *c);
+/* The last byte queued is urgent. */
+void tcp_urgent_send(struct tcp_conn *c);
+/* While CONN_URG_SEND: whether the urgent byte is not acknowledged yet, and the pointer that a
+ * segment carries, 0: none. */
+bool tcp_urgent_pending(struct tcp_conn *c);
+uint16_t tcp_urgent_pointer(struct tcp_conn *c, seq_t seq);
+
 /* ---- keepalive.c: RFC 9293 §3.8.4 */
 
 /* Sets or clears the timer, as SO_KEEPALIVE and the connection's state ask for. */

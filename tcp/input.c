@@ -260,6 +260,8 @@ tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 	take_timestamp(c, seg);
 	if ((c->flags & CONN_FIN_SENT) && c->snd_una == c->snd_nxt && !fin_acknowledged(c))
 		return;
+	if ((seg->flags & TCP_URG) || (c->flags & CONN_URG_MARK))
+		tcp_urgent_arrives(c, seg);
 	if (seg->len > 0 || (seg->flags & TCP_FIN))
 		text_arrives(c, seg);
 }
@@ -344,7 +346,11 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		tcp_delack_postpone(c);
 	else
 		tcp_ack_now(c);
-	if (tcp_ack_arrives(c, seg) && (seg->len > 0 || (seg->flags & TCP_FIN)))
+	if (!tcp_ack_arrives(c, seg))
+		return;
+	if (seg->flags & TCP_URG)
+		tcp_urgent_arrives(c, seg);
+	if (seg->len > 0 || (seg->flags & TCP_FIN))
 		text_arrives(c, seg);
 }
 

@@ -104,8 +104,10 @@ send_lost(struct tcp_conn *c)
 
 /* Nagle, MSG_MORE: whether a last, partial segment should wait for company. */
 static bool
-should_hold(const struct tcp_conn *c)
+should_hold(struct tcp_conn *c)
 {
+	if ((c->flags & CONN_URG_SEND) && tcp_urgent_pending(c))
+		return false;
 	if (c->flags & CONN_MORE)
 		return true;
 	return (c->flags & CONN_NODELAY) == 0 && c->snd_nxt != c->snd_una &&
@@ -328,6 +330,9 @@ send_probe(struct tcp_conn *c)
 	uint32_t len = 0;
 	bool fin, sent;
 
+	/* What is urgent the peer hears of at its own place, too: RFC 9293 §3.8.6.1. */
+	if ((c->flags & CONN_URG_SEND) && tcp_urgent_pending(c))
+		tcp_transmit_segment(c, c->snd_una, TCP_ACK, NULL, 0, 0);
 	if (next_segment(c, true, &len, &fin))
 		sent = send_new(c, len, fin, 1);
 	else

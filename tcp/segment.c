@@ -63,6 +63,7 @@ tcp_segment_parse(struct rte_mbuf *m, struct tcp_segment *seg)
 	seg->seq = be32_get(th->seq);
 	seg->ack = be32_get(th->ack);
 	seg->wnd = be16_get(th->wnd);
+	seg->urg = be16_get(th->urg);
 	seg->flags = th->flags;
 	seg->was_syn = (th->flags & TCP_SYN) != 0;
 	if (be16_get(th->sport) == 0 || nobody_is(&seg->tuple.remote))

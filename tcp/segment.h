@@ -18,6 +18,7 @@ struct tcp_segment {
 	uint32_t len; /* bytes of payload; SYN and FIN are not counted */
 	uint32_t
 		seg_bytes; /* of payload in each segment that a device made this one of; else len */
+	uint16_t urg;      /* the urgent pointer, while TCP_URG */
 	uint16_t wnd;      /* as on the wire, not scaled */
 	uint8_t flags;     /* TCP_FIN ... */
 	uint8_t ecn;       /* the IP header's ECN field */

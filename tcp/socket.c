@@ -94,9 +94,9 @@ start_connection(struct tcp_conn *c)
 		return -ENOBUFS;
 	}
 	c->flags |= CONN_IN_FLOWS | CONN_ACTIVE;
-	c->flags &=
-		~(CONN_CONNECT_DONE | CONN_PEER_FIN | CONN_RD_SHUT | CONN_FIN_DUE | CONN_FIN_SENT |
-		  CONN_TIMESTAMPS | CONN_WSCALE | CONN_SACK | CONN_FIN_KNOWN | CONN_MORE);
+	c->flags &= ~(CONN_CONNECT_DONE | CONN_PEER_FIN | CONN_RD_SHUT | CONN_FIN_DUE |
+		      CONN_FIN_SENT | CONN_URG_SEND | CONN_URG_MARK | CONN_TIMESTAMPS |
+		      CONN_WSCALE | CONN_SACK | CONN_FIN_KNOWN | CONN_MORE);
 	c->state = TCP_SYN_SENT;
 	c->ca_state = CA_OPEN;
 	c->backoffs = c->dupacks = c->probes = c->retries = 0;
@@ -296,6 +296,8 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 	if (room_bytes(c) == 0)
 		return no_room(c);
 	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags);
+	if ((flags & MSG_OOB) && n > 0)
+		tcp_urgent_send(c);
 	if (n < bytes)
 		c->flags |= CONN_WANT_ROOM;
 	want_room(c);
@@ -369,8 +371,15 @@ tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 {
 	uint32_t n = (uint32_t)RTE_MIN(bytes, (size_t)c->recvq.bytes);
 
+	if (flags & MSG_OOB)
+		return tcp_urgent_recv_oob(c, buf, bytes, flags);
 	if (c->recvq.bytes == 0)
 		return bytes == 0 && c->error == 0 ? 0 : empty_status(c);
+	if ((c->flags & CONN_URG_MARK) && bytes > 0) {
+		ssize_t got = tcp_urgent_recv(c, buf, bytes, flags);
+
+		return got > 0 ? got : empty_status(c);
+	}
 	mbufq_copy_out(&c->recvq, 0, buf, n);
 	if ((flags & MSG_PEEK) == 0)
 		tcp_consume(c, n);
@@ -395,6 +404,8 @@ tcp_consume(struct tcp_conn *c, size_t bytes)
 	tcp_rcv_adjust_held(c->engine, bufs, c->recvq.bufs);
 	if (n == 0)
 		return 0;
+	if (c->flags & CONN_URG_MARK)
+		tcp_urgent_consumed(c);
 	tcp_autotune_read(c);
 	tcp_delack_read(c, n);
 	tcp_window_opened(c);
@@ -521,8 +532,10 @@ tcp_poll(const struct tcp_conn *c)
 		events |= POLLERR;
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		return events;
-	if (c->recvq.bytes > 0)
+	if (c->recvq.bytes > 0 && ((c->flags & CONN_URG_MARK) == 0 || !tcp_urgent_hides_all(c)))
 		events |= POLLIN | POLLRDNORM;
+	if (c->flags & CONN_URG_MARK)
+		events |= tcp_urgent_poll(c);
 	if (wr_shut || is_writable(c))
 		events |= POLLOUT | POLLWRNORM;
 	return events;

@@ -315,10 +315,10 @@ int tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
 
 /*
  * Queues bytes for sending, copying them. flags: MSG_MORE (more follows at once: hold a partial
- * segment), others are ignored. Returns the number of bytes taken, possibly fewer than given;
- * -EAGAIN when there is no room now, or no connection yet; -EPIPE after shutdown(SHUT_WR), in
- * CLOSED and once the connection's error was reported; the connection's error (-ECONNRESET,
- * -ETIMEDOUT, ...) once.
+ * segment), MSG_OOB (the last byte is urgent), others are ignored. Returns the number of bytes
+ * taken, possibly fewer than given; -EAGAIN when there is no room now, or no connection yet; -EPIPE
+ * after shutdown(SHUT_WR), in CLOSED and once the connection's error was reported; the connection's
+ * error (-ECONNRESET, -ETIMEDOUT, ...) once.
  */
 ssize_t tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
 
@@ -334,7 +334,8 @@ ssize_t tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags);
 size_t tcp_send_room(const struct tcp_conn *c);
 
 /*
- * Reads received bytes, copying them. flags: MSG_PEEK leaves them in the queue. Returns the number
+ * Reads received bytes, copying them. flags: MSG_PEEK leaves them in the queue,
+ * MSG_OOB reads the urgent byte (-EINVAL: none; -EAGAIN: not here yet). Returns the number
  * of bytes; 0 at the end of the stream (FIN or shutdown(SHUT_RD)); -EAGAIN when there are none now;
  * -ENOTCONN in CLOSED before connecting and in LISTEN; the connection's error once, after the data.
  */

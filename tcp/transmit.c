@@ -350,6 +350,10 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 	th->ack = be32(c->rcv_nxt);
 	th->flags = p->flags;
 	th->wnd = be16((uint16_t)RTE_MIN(tcp_window_to_offer(c) >> c->rcv_wscale_shift, 0xffffu));
+	if (c->flags & CONN_URG_SEND) {
+		th->urg = be16(tcp_urgent_pointer(c, p->seq));
+		th->flags |= be16_get(th->urg) != 0 ? TCP_URG : 0;
+	}
 	if (p->len > 0 && copy)
 		copy_payload(head, p->m, p->data_off, p->len);
 	else if (p->len > 0 && !refer_payload(e, head, p->m, p->data_off, p->len)) {

@@ -73,7 +73,9 @@ tcp_tso_segs(const struct tcp_conn *c, uint32_t segsz, unsigned int segs)
 	struct rte_mbuf *m = c->unsent_m;
 	unsigned int n;
 
-	if ((c->path_flags & TCP_PATH_TX_TSO) == 0 || bytes <= HEADERS_BYTES)
+	/* A device would repeat the urgent pointer in each segment. */
+	if ((c->path_flags & TCP_PATH_TX_TSO) == 0 || (c->flags & CONN_URG_SEND) ||
+	    bytes <= HEADERS_BYTES)
 		return 1;
 	bytes -= HEADERS_BYTES;
 	if (c->tso.max_segs != 0 && segs > c->tso.max_segs)

@@ -234,20 +234,6 @@ WIRE_TEST(no_ack_flag)
 	wire_end(w);
 }
 
-/* Urgent data is data like any other (RFC 6093 §4: in line). */
-WIRE_TEST(urgent_is_in_line)
-{
-	wire_start(w);
-	wire_accepted(w, "<mss 1460>", 65535);
-	wire_in(w, "PU. 1:11(10) ack 1 urg 5");
-	wire_in(w, "PU. 11:21(10) ack 1 urg 65535");
-	wire_in(w, "U. 21:21(0) ack 1 urg 1");
-	wire_in(w, ". 21:31(10) ack 1 urg 7");
-	wire_recv(w, 100, 30);
-	wire_acked(w, 31);
-	wire_end(w);
-}
-
 /* RFC 5961 §10, Linux's tcp_invalid_ratelimit: two ends that disagree must not answer each other's
  * answers for ever. */
 WIRE_TEST(ack_storm)
