@@ -7,6 +7,8 @@
 
 #include "engine.h"
 
+enum { TW_REUSE_US = 1000 * 1000 };
+
 static struct tcp_bound **
 bucket_of(struct tcp_engine *e, uint16_t port)
 {
@@ -35,11 +37,12 @@ conflicts(struct tcp_engine *e, const struct tcp_conn *c, const struct tcp_endpo
 {
 	for (struct tcp_bound *b = *bucket_of(e, local->port); b != NULL; b = b->next) {
 		bool shared = (c->flags & CONN_REUSEADDR) && (b->c->flags & CONN_REUSEADDR);
+		bool port_shared = c->reuseport && b->c->reuseport;
 
 		if (b->c == c || b->local.port != local->port ||
 		    !overlap(b, local, (c->flags & CONN_V6ONLY) != 0))
 			continue;
-		if (b->listening || (!listening && !shared))
+		if (!port_shared && (b->listening || (!listening && !shared)))
 			return true;
 	}
 	return false;
@@ -109,16 +112,39 @@ tcp_port_release(struct tcp_conn *c)
 	c->bound = NULL;
 }
 
+/*
+ * Takes a 4-tuple: 0 if no connection has it. With tw_reuse one in TIME-WAIT gives way after a
+ * second, if both ends used timestamps: RFC 6191, as Linux's tcp_tw_reuse. Then 1, and sequence
+ * numbers must begin beyond *iss_floor.
+ */
+static int
+take_tuple(struct tcp_engine *e, const struct tcp_tuple *t, seq_t *iss_floor)
+{
+	flow_t flow = flow_lookup(&e->flows, t, flow_hash(&e->flows, t));
+	struct tcp_timewait *tw = flow_object(flow);
+
+	if (flow == 0)
+		return 0;
+	if (flow_kind(flow) != FLOW_TIMEWAIT || !e->config.tw_reuse || !tw->timestamps ||
+	    e->now_us + (uint64_t)e->config.timewait_ms * 1000 < tw->ends_us + TW_REUSE_US)
+		return -EADDRNOTAVAIL;
+	*iss_floor = tw->snd_nxt + 65535 + 2;
+	TCP_COUNT(e, timewait_reused);
+	tcp_timewait_free(e, tw);
+	return 1;
+}
+
 int
-tcp_port_choose(struct tcp_conn *c)
+tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor)
 {
 	struct tcp_engine *e = c->engine;
 	struct tcp_tuple *t = &c->tuple;
 	uint32_t offset;
+	int status;
 
 	if (c->bound != NULL) {
 		t->lport = be16(c->bound->local.port);
-		return flow_lookup(&e->flows, t, flow_hash(&e->flows, t)) != 0 ? -EADDRNOTAVAIL : 0;
+		return take_tuple(e, t, iss_floor);
 	}
 	t->lport = be16(0);
 	offset = tcp_port_offset(e, t) + e->port_next;
@@ -127,8 +153,11 @@ tcp_port_choose(struct tcp_conn *c)
 
 		t->lport = be16(port);
 		e->port_next++;
-		if (!is_held(e, port) && flow_lookup(&e->flows, t, flow_hash(&e->flows, t)) == 0)
-			return 0;
+		if (is_held(e, port))
+			continue;
+		status = take_tuple(e, t, iss_floor);
+		if (status >= 0)
+			return status;
 	}
 	return -EADDRNOTAVAIL;
 }
@@ -205,6 +234,7 @@ tcp_listener_find(struct tcp_engine *e, const struct tcp_tuple *tuple)
 {
 	uint16_t port = be16_get(tuple->lport);
 	struct tcp_bound *best = NULL;
+	uint32_t hash = 0, equals = 0;
 	int best_match = 0;
 
 	for (struct tcp_bound *b = *bucket_of(e, port); b != NULL; b = b->next) {
@@ -213,6 +243,14 @@ tcp_listener_find(struct tcp_engine *e, const struct tcp_tuple *tuple)
 		if (m > best_match) {
 			best = b;
 			best_match = m;
+			equals = 1;
+		} else if (m > 0 && m == best_match) {
+			/* SO_REUSEPORT: each takes its share, the same one for the same peer. */
+			if (equals++ == 1)
+				hash = flow_hash(&e->flows, tuple);
+			hash = hash * 1664525 + 1013904223;
+			if (((uint64_t)hash * equals) >> 32 == 0)
+				best = b;
 		}
 	}
 	return best;

@@ -432,8 +432,9 @@ void tcp_timewait_free(struct tcp_engine *e, struct tcp_timewait *tw);
 
 int tcp_port_hold(struct tcp_conn *c, const struct tcp_endpoint *local);
 void tcp_port_release(struct tcp_conn *c);
-/* Completes c->tuple's local port for connecting. 0 or -EADDRNOTAVAIL. */
-int tcp_port_choose(struct tcp_conn *c);
+/* Completes c->tuple's local port for connecting. 0, -EADDRNOTAVAIL, or 1 with *iss_floor
+ * set if it takes the place of a TIME-WAIT. */
+int tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor);
 
 /* ---- urgent.c: RFC 9293 §3.8.5, RFC 6093 */
 

@@ -83,7 +83,8 @@ static int
 start_connection(struct tcp_conn *c)
 {
 	struct tcp_engine *e = c->engine;
-	int status = tcp_port_choose(c);
+	seq_t iss_floor = 0;
+	int status = tcp_port_choose(c, &iss_floor);
 	struct tcp_rcv_offer offer;
 
 	if (status < 0)
@@ -114,6 +115,8 @@ start_connection(struct tcp_conn *c)
 	c->window_clamp = offer.clamp;
 	c->syn_wnd = offer.wnd;
 	c->iss = tcp_new_iss(e, &c->tuple);
+	if (status > 0 && seq_lt(c->iss, iss_floor))
+		c->iss = iss_floor;
 	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
 	c->snd_una = c->iss;
 	c->snd_nxt = c->iss;

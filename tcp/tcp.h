@@ -169,16 +169,17 @@ struct tcp_config {
 	uint8_t retries;             /* as Linux's tcp_retries2 */
 	uint8_t orphan_retries;      /* as Linux's tcp_orphan_retries */
 	uint8_t ttl;                 /* IPv4 time to live and IPv6 hop limit of what we send */
-	bool timestamps;             /* RFC 7323 §3 */
-	bool window_scaling;         /* RFC 7323 §2 */
-	bool sack;                   /* RFC 2018 */
-	bool dsack;                  /* RFC 2883: report what arrives twice */
-	bool frto;                   /* RFC 5682 */
-	bool tlp;                    /* RFC 8985 §7; as Linux's tcp_early_retrans */
-	bool rack;                   /* RFC 8985; as bit 0 of Linux's tcp_recovery; off: RFC 6675 */
-	bool slow_start_after_idle;  /* RFC 2861 */
-	bool ecn_fallback;           /* a SYN that goes unanswered is sent again without ECN */
-	enum tcp_ecn_mode ecn;       /* RFC 3168 */
+	bool tw_reuse; /* own connections may take a TIME-WAIT's place; as Linux's tcp_tw_reuse 1 */
+	bool timestamps;            /* RFC 7323 §3 */
+	bool window_scaling;        /* RFC 7323 §2 */
+	bool sack;                  /* RFC 2018 */
+	bool dsack;                 /* RFC 2883: report what arrives twice */
+	bool frto;                  /* RFC 5682 */
+	bool tlp;                   /* RFC 8985 §7; as Linux's tcp_early_retrans */
+	bool rack;                  /* RFC 8985; as bit 0 of Linux's tcp_recovery; off: RFC 6675 */
+	bool slow_start_after_idle; /* RFC 2861 */
+	bool ecn_fallback;          /* a SYN that goes unanswered is sent again without ECN */
+	enum tcp_ecn_mode ecn;      /* RFC 3168 */
 	enum tcp_syncookies syncookies;
 	enum tcp_mtu_probing mtu_probing; /* RFC 4821 */
 	uint16_t base_mss;                /* bytes where probing begins; Linux's tcp_base_mss */
