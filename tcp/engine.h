@@ -22,6 +22,7 @@ enum {
 	TCP_INITIAL_CWND = 10,     /* RFC 6928 */
 	TCP_DELACK_US = 40 * 1000, /* as Linux's TCP_DELACK_MIN */
 	TCP_DELACK_MAX_US = 200 * 1000,
+	TCP_STARVED_USER_US = 1000, /* a user who got no mbuf tries again */
 	TCP_RTO_INITIAL_US = 1000 * 1000,
 	TCP_RTO_MIN_US = 200 * 1000, /* as Linux; RFC 6298 has 1 s */
 	TCP_RTO_MAX_US = 120 * 1000 * 1000,

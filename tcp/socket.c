@@ -10,9 +10,6 @@
 
 #include "engine.h"
 
-/* Soon enough to look again for an mbuf that was not there. */
-enum { STARVED_RETRY_US = 1000 };
-
 int
 tcp_open(struct tcp_engine *e, int family, struct tcp_conn **out)
 {
@@ -272,7 +269,7 @@ static ssize_t
 starved(struct tcp_conn *c)
 {
 	if (c->sendq.bytes == 0 && c->rtx_at_us == UINT64_MAX) {
-		c->rtx_at_us = c->engine->now_us + STARVED_RETRY_US;
+		c->rtx_at_us = c->engine->now_us + TCP_STARVED_USER_US;
 		tcp_timers_arm(c);
 	}
 	return no_room(c);

@@ -61,10 +61,14 @@ tcp_rtx_restart(struct tcp_conn *c)
 {
 	bool waits = !TAILQ_EMPTY(&c->sent) || c->unsent_bytes > 0 ||
 		     (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
+	/* Its user found no mbuf to put a first byte into: no acknowledgment will tell him. */
+	bool starves = (c->flags & CONN_WANT_ROOM) && c->sendq.bytes == 0;
 
 	if (!tcp_tlp_schedule(c)) {
 		c->rtx_kind = RTX_TIMEOUT;
-		c->rtx_at_us = waits ? c->engine->now_us + backed_off(c) : UINT64_MAX;
+		c->rtx_at_us = waits     ? c->engine->now_us + backed_off(c)
+			       : starves ? c->engine->now_us + TCP_STARVED_USER_US
+					 : UINT64_MAX;
 		/* A peer who answers keeps a closed window no longer than the user likes. */
 		if (waits && TAILQ_EMPTY(&c->sent) && c->backoffs > 0)
 			c->rtx_at_us = tcp_clamp_to_user_timeout(c, c->rtx_at_us, c->progress_us);

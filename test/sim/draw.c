@@ -60,6 +60,16 @@ draw_config(struct sim *s, unsigned int side)
 		c->max_held_bufs = (uint32_t)draw_log(s, 8, 500);
 		s->scarce[side] = true;
 	}
+	if (chance(s, 0.05)) {
+		/* Gives up before the link is whole again. */
+		c->syn_retries = (uint8_t)rng_between(&s->rng, 1, 3);
+		c->synack_retries = (uint8_t)rng_between(&s->rng, 1, 3);
+		c->retries = (uint8_t)rng_between(&s->rng, 2, 5);
+		c->orphan_retries = (uint8_t)rng_between(&s->rng, 1, 3);
+		if (chance(s, 0.5))
+			c->user_timeout_ms = (uint32_t)draw_log(s, 500, 20000);
+		s->may_time_out = true;
+	}
 	s->events[SIM_NO_TIMESTAMPS] += !c->timestamps;
 	s->events[SIM_NO_SACK] += !c->sack;
 	s->events[SIM_NO_WINDOW_SCALING] += !c->window_scaling;

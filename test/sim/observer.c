@@ -350,7 +350,8 @@ check_silence(struct observer *o, struct observer_conn *c, unsigned int side, ui
 	struct observer_half *h = &c->half[side];
 	uint64_t since = RTE_MAX(h->last_sent_us, h->busy_us), silent, bound;
 
-	if (h->busy_us == UINT64_MAX)
+	/* A SYN-ACK with a cookie is not sent again. */
+	if (h->busy_us == UINT64_MAX || (!c->established && side != c->client))
 		return;
 	o->silences_checked++;
 	/* News may put the timer off, and leave it as far backed off as it was. */

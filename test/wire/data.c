@@ -496,3 +496,30 @@ WIRE_TEST(queue_holds_all_mbufs)
 	rte_pktmbuf_free_bulk(held, n);
 	wire_end(w);
 }
+
+/* A user who finds no mbuf for the first byte hears when there may be one, whatever arrives
+ * meanwhile. */
+WIRE_TEST(starved_user_hears)
+{
+	struct rte_mempool *pool;
+	struct rte_mbuf *held[WIRE_POOL];
+	unsigned int n = 0, notified;
+
+	wire_start(w);
+	pool = wire_pool_data();
+	wire_accepted(w, "<mss 1460>", 65535);
+	while ((held[n] = rte_pktmbuf_alloc(pool)) != NULL)
+		n++;
+	wire_send(w, 100, -EAGAIN);
+	notified = w->flow->notified;
+	wire_in(w, "P. 1:1(0) ack 1 win 65000");
+	wire_in(w, ". 1:1(0) ack 1 win 65535");
+	WIRE_EQ(w, w->flow->notified, notified);
+	wire_wait(w, MS(1));
+	WIRE_EQ(w, w->flow->notified, notified + 1);
+	rte_pktmbuf_free_bulk(held, n);
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1");
+	wire_in(w, ". 1:1(0) ack 101");
+	wire_end(w);
+}
