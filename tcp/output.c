@@ -414,8 +414,13 @@ tcp_output(struct tcp_conn *c)
 	}
 	c->dupacks_due = 0;
 	if (is_stalled(c) || (!TAILQ_EMPTY(&c->sent) && c->rtx_at_us == UINT64_MAX) ||
-	    (something_new(c) && c->rtx_at_us == UINT64_MAX))
+	    (something_new(c) && c->rtx_at_us == UINT64_MAX)) {
+		uint64_t at_us = c->rtx_at_us;
+
 		tcp_rtx_restart(c);
+		/* A user who keeps writing must not put the override time-out off. */
+		c->rtx_at_us = RTE_MIN(c->rtx_at_us, at_us);
+	}
 	tcp_timers_arm(c);
 }
 

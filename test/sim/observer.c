@@ -433,9 +433,13 @@ check_sequence(struct observer *o, uint64_t now_us, struct observer_conn *c, uns
 			h->busy_us = now_us;
 		if (h->chain_us == 0)
 			h->chain_us = now_us;
-		/* Told of a smaller MTU the sender counts what is under way in smaller segments. */
+		/*
+		 * Told of a smaller MTU the sender counts what is under way in smaller segments;
+		 * and what it takes for lost is under way to it no more.
+		 */
 		if (h->first_segs >
-		    INITIAL_WINDOW_SEGS + EXTRA_SEGS + (h->path_mtu != 0 ? 4 : 2) * h->arrived_segs)
+		    INITIAL_WINDOW_SEGS + EXTRA_SEGS +
+			    (h->path_mtu != 0 || h->again_segs > 0 ? 4 : 2) * h->arrived_segs)
 			o->fail(o->ctx,
 				"side %u has sent %" PRIu64 " segments on port %u when %" PRIu64
 				" had arrived: more than any slow start",
@@ -527,8 +531,14 @@ observer_arrived(struct observer *o, uint64_t now_us, unsigned int side, const s
 		return;
 	h = &c->half[!side];
 	own = &c->half[side];
-	if (!h->iss_known || ((s.flags & TCP_SYN) != 0 && s.seq != h->iss))
+	if (!h->iss_known)
 		return;
+	if ((s.flags & TCP_SYN) != 0 && s.seq != h->iss) {
+		/* An earlier answer than the latest; but the client may take it. */
+		if (!c->established && (s.flags & TCP_ACK) != 0)
+			own->edge = RTE_MAX(own->edge, 1 + window_of(c, !side, &s));
+		return;
+	}
 	start = offset_of(h, s.seq, h->arrived);
 	end = start + s.len + ((s.flags & TCP_FIN) != 0) + ((s.flags & TCP_SYN) != 0);
 	if (end > start) {

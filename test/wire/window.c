@@ -473,3 +473,26 @@ WIRE_TEST(window_holds_for_small_segments_out_of_order)
 	wire_skip(w);
 	wire_end(w);
 }
+
+/* RFC 9293 §3.8.6.2.1's override time-out comes, however often the user writes meanwhile. */
+WIRE_TEST(writing_does_not_put_the_override_off)
+{
+	unsigned int sent = 0;
+	struct note note;
+
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 10000);
+	wire_send(w, WIRE_MSS, WIRE_MSS);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 1461 win 1000");
+	wire_send(w, 3000, 3000);
+	for (unsigned int i = 0; i < 20 && sent == 0; i++) {
+		wire_send(w, 10, 10);
+		wire_wait(w, MS(50));
+		if (wire_next(w, &note))
+			sent = note.bytes.value;
+	}
+	WIRE_EQ(w, sent, 1000);
+	wire_skip(w);
+	wire_end(w);
+}
