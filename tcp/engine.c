@@ -326,7 +326,8 @@ tcp_conn_reset(struct tcp_conn *c, int error)
 	uint8_t options[TCP_TIMESTAMPS_ALIGNED_BYTES];
 	struct tcp_reply reply = {
 		.tuple = &c->tuple,
-		.seq = c->snd_nxt,
+		/* Beyond its window the peer would not believe it: RFC 5961 §3.2. */
+		.seq = seq_min(c->snd_nxt, c->snd_una + c->snd_wnd),
 		.ack = c->rcv_nxt,
 		.flags = TCP_RST | TCP_ACK,
 	};

@@ -418,6 +418,7 @@ void tcp_listener_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_
 			  const seq_t *iss_floor);
 void tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg);
 void tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r);
+void tcp_request_error(struct tcp_engine *e, struct tcp_request *r, const struct tcp_icmp *icmp);
 void tcp_requests_drop(struct tcp_engine *e, struct tcp_bound *l);
 void tcp_listener_close(struct tcp_conn *c);
 struct tcp_bound *tcp_listener_find(struct tcp_engine *e, const struct tcp_tuple *tuple);

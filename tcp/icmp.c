@@ -25,6 +25,10 @@ tcp_icmp_input(struct tcp_engine *e, const struct tcp_icmp *icmp)
 	flow_t flow = flow_lookup(&e->flows, &icmp->tuple, flow_hash(&e->flows, &icmp->tuple));
 	struct tcp_conn *c = flow_object(flow);
 
+	if (flow_kind(flow) == FLOW_REQUEST) {
+		tcp_request_error(e, flow_object(flow), icmp);
+		return;
+	}
 	if (flow_kind(flow) != FLOW_CONN || !seq_within(icmp->seq, c->snd_una, c->snd_nxt)) {
 		TCP_COUNT(e, icmp_ignored);
 		return;

@@ -216,7 +216,9 @@ text_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 	if (is_unwanted(c, seg)) {
 		TCP_COUNT(c->engine, drop_after_close);
 		TCP_COUNT(c->engine, orphans_reset);
-		tcp_conn_reset(c, ECONNRESET);
+		TCP_COUNT(c->engine, established_resets);
+		tcp_reset_segment(c->engine, seg);
+		tcp_conn_end(c, ECONNRESET);
 		return;
 	}
 	tcp_receive_data(c, seg);

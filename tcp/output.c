@@ -301,6 +301,15 @@ tcp_send_one(struct tcp_conn *c)
 	return send_some(c, 1);
 }
 
+/* The segment with our FIN leaves whatever the congestion window says, as on Linux: nothing follows
+ * it, and it lets the peer get ready. */
+static bool
+is_last(const struct tcp_conn *c)
+{
+	return (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE &&
+	       c->unsent_bytes <= segment_room(c);
+}
+
 static void
 send_window(struct tcp_conn *c)
 {
@@ -313,6 +322,8 @@ send_window(struct tcp_conn *c)
 	goal = tcp_tso_goal(c);
 	do {
 		flight = tcp_flight_segs(c);
+		if (flight >= c->cwnd && is_last(c))
+			flight = c->cwnd - 1;
 		if (flight >= c->cwnd) {
 			c->flags |= CONN_CWND_LIMITED;
 			break;

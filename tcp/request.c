@@ -239,6 +239,22 @@ tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r)
 	timer_restart(e, r);
 }
 
+/* As Linux: a half-open connection whose SYN-ACK does not arrive is not worth its memory. */
+void
+tcp_request_error(struct tcp_engine *e, struct tcp_request *r, const struct tcp_icmp *icmp)
+{
+	if (icmp->seq != r->iss) {
+		TCP_COUNT(e, icmp_ignored);
+		return;
+	}
+	TCP_COUNT(e, icmp_accepted);
+	if (icmp->kind == TCP_ICMP_UNREACHABLE &&
+	    (icmp->error == ENETUNREACH || icmp->error == EHOSTUNREACH || icmp->error == EPROTO)) {
+		TCP_COUNT(e, attempts_failed);
+		request_end(e, r);
+	}
+}
+
 void
 tcp_requests_drop(struct tcp_engine *e, struct tcp_bound *l)
 {

@@ -360,7 +360,9 @@ int tcp_shutdown(struct tcp_conn *c, int how);
 
 /*
  * Closes; c is invalid afterwards. Unread data or SO_LINGER with 0 seconds resets the connection
- * (RFC 9293 §3.6, RFC 2525 §2.17); otherwise what is queued is sent, then FIN.
+ * (RFC 9293 §3.6, RFC 2525 §2.17); otherwise what is queued is sent, then FIN. SO_LINGER with more
+ * seconds is stored for a caller who blocks: he shuts down for writing, waits until nothing is
+ * unacknowledged or the time is over, and then closes.
  */
 void tcp_close(struct tcp_conn *c);
 

@@ -198,7 +198,7 @@ WIRE_TEST(data_after_close)
 	wire_out(w, "F. 1:1(0) ack 1");
 	wire_in(w, ". 1:1(0) ack 2");
 	wire_in(w, "P. 1:11(10) ack 2");
-	wire_out(w, "R. 2:2(0) ack 1");
+	wire_out(w, "R 2:2(0)");
 	wire_gone(w);
 	wire_count(w, drop_after_close, 1);
 	wire_count(w, orphans_reset, 1);
@@ -213,7 +213,7 @@ WIRE_TEST(data_after_close_in_fin_wait_1)
 	wire_close(w);
 	wire_out(w, "F. 1:1(0) ack 1");
 	wire_in(w, "P. 1:11(10) ack 1");
-	wire_out(w, "R. 2:2(0) ack 1");
+	wire_out(w, "R 1:1(0)");
 	wire_gone(w);
 	wire_end(w);
 }
@@ -420,5 +420,99 @@ WIRE_TEST(shutdown_inside_notify)
 	w->on_notify = NULL;
 	wire_in(w, ". 2:2(0) ack 2");
 	wire_state(w, TCP_CLOSED);
+	wire_end(w);
+}
+
+/* The FIN does not wait for the congestion window: nothing follows it. */
+WIRE_TEST(fin_beyond_the_congestion_window)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1000>", 65535);
+	wire_send(w, 10000, 10000);
+	for (unsigned int i = 0; i < 10; i++)
+		wire_out(w, ". %u:%u(1000) ack 1", 1 + 1000 * i, 1001 + 1000 * i);
+	wire_shutdown(w, SHUT_WR, 0);
+	wire_out(w, "F. 10001:10001(0) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 10002");
+	wire_state(w, TCP_FIN_WAIT_2);
+	wire_end(w);
+}
+
+/* A reset carries timestamps where the connection has them. */
+WIRE_TEST(reset_with_timestamps)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460,nop,nop,TS val 1000 ecr 0>", 65535);
+	wire_in(w, "P. 1:101(100) ack 1");
+	wire_skip(w);
+	wire_wait(w, SEC(1));
+	wire_skip(w);
+	wire_close(w);
+	wire_out(w, "R. 1:1(0) ack 101 {TS val * ecr *}");
+	wire_end(w);
+}
+
+enum { LINGER2 = 8 };
+
+/* TCP_LINGER2: how long an orphan waits for the peer's FIN; below 0 not at all. */
+WIRE_TEST(linger2)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_get(w, IPPROTO_TCP, LINGER2, 60);
+	wire_set(w, IPPROTO_TCP, LINGER2, 1000);
+	wire_get(w, IPPROTO_TCP, LINGER2, 120);
+	wire_set(w, IPPROTO_TCP, LINGER2, 5);
+	wire_get(w, IPPROTO_TCP, LINGER2, 5);
+	wire_close(w);
+	wire_out(w, "F. 1:1(0) ack 1");
+	wire_in(w, ". 1:1(0) ack 2");
+	wire_idle_for(w, MS(4900));
+	wire_listed(w, TCP_FIN_WAIT_2);
+	wire_idle_for(w, MS(200));
+	wire_gone(w);
+	wire_end(w);
+}
+
+WIRE_TEST(linger2_negative)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_set(w, IPPROTO_TCP, LINGER2, -5);
+	wire_get(w, IPPROTO_TCP, LINGER2, -1);
+	wire_close(w);
+	wire_out(w, "F. 1:1(0) ack 1");
+	wire_in(w, ". 1:1(0) ack 2");
+	wire_gone(w);
+	/* In FIN-WAIT-2 already, close() resets. */
+	wire_flow(w, 1);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_set(w, IPPROTO_TCP, LINGER2, -1);
+	wire_shutdown(w, SHUT_WR, 0);
+	wire_out(w, "F. 1:1(0) ack 1");
+	wire_in(w, ". 1:1(0) ack 2");
+	wire_close(w);
+	wire_out(w, "R. 2:2(0) ack 1");
+	wire_gone(w);
+	wire_end(w);
+}
+
+/* SO_LINGER is told as it was set; only 0 seconds reset. */
+WIRE_TEST(linger_seconds)
+{
+	struct linger l = {1, 30}, got = {0};
+	size_t len = sizeof(got);
+
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	WIRE_EQ(w, tcp_setsockopt(w->flow->c, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
+	WIRE_EQ(w, tcp_getsockopt(w->flow->c, SOL_SOCKET, SO_LINGER, &got, &len), 0);
+	WIRE_EQ(w, got.l_onoff, 1);
+	WIRE_EQ(w, got.l_linger, 30);
+	WIRE_EQ(w, tcp_setsockopt(w->flow->c, SOL_SOCKET, SO_LINGER, &l, 4), -EINVAL);
+	wire_close(w);
+	wire_out(w, "F. 1:1(0) ack 1");
+	wire_in(w, "F. 1:1(0) ack 2");
+	wire_out(w, ". 2:2(0) ack 2");
 	wire_end(w);
 }

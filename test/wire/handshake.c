@@ -541,3 +541,69 @@ WIRE_TEST(active_offers_sack)
 	wire_out(w, ". 1:1(0) ack 1 {sack 1461:2921}");
 	wire_end(w);
 }
+
+enum { DEFER_ACCEPT = 9 };
+
+static void
+listen_deferring(struct wire *w, int seconds, int told)
+{
+	size_t len = sizeof(int);
+	int got;
+
+	wire_listen(w, 16);
+	WIRE_EQ(w,
+		tcp_setsockopt(w->listener, IPPROTO_TCP, DEFER_ACCEPT, &seconds, sizeof(seconds)),
+		0);
+	WIRE_EQ(w, tcp_getsockopt(w->listener, IPPROTO_TCP, DEFER_ACCEPT, &got, &len), 0);
+	WIRE_EQ(w, got, told);
+}
+
+/* TCP_DEFER_ACCEPT: a bare ACK is ignored, data opens. Seconds are rounded up to time-outs. */
+WIRE_TEST(defer_accept_until_data)
+{
+	wire_start(w);
+	listen_deferring(w, 5, 7);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1");
+	wire_accept_none(w);
+	wire_count(w, drop_defer_accept, 1);
+	wire_idle_for(w, SEC(2)); /* the SYN-ACK arrived: it is not sent again */
+	wire_in(w, "P. 1:101(100) ack 1");
+	wire_accept(w);
+	wire_recv(w, 100, 100);
+	wire_acked(w, 101);
+	wire_end(w);
+}
+
+/* When the time is over the SYN-ACK asks once more, and a bare ACK does. */
+WIRE_TEST(defer_accept_times_out)
+{
+	wire_start(w);
+	listen_deferring(w, 3, 3);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1");
+	wire_out(w, "<=3100ms S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1");
+	wire_accept(w);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+/* A SYN again is answered, but not each of many. */
+WIRE_TEST(repeated_syns_are_answered_seldom)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+100ms S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	for (unsigned int i = 0; i < 40; i++)
+		wire_in(w, "+10ms S 0:0(0) win 65535 <mss 1460>");
+	wire_idle(w);
+	wire_in(w, "+200ms S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_end(w);
+}

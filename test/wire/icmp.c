@@ -187,3 +187,20 @@ WIRE_TEST(path_changes)
 	wire_in(w, ". 1:1(0) ack 3561");
 	wire_end(w);
 }
+
+/* A SYN-ACK that cannot arrive: the request is dropped, as on Linux; others' numbers do nothing. */
+WIRE_TEST(half_open)
+{
+	wire_start(w);
+	wire_listen(w, 4);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_icmp(w, TCP_ICMP_UNREACHABLE, EHOSTUNREACH, 0, 5);
+	wire_count(w, icmp_ignored, 1);
+	wire_icmp(w, TCP_ICMP_REFUSED, ECONNREFUSED, 0, 0);
+	wire_used(w, requests, 1);
+	wire_icmp(w, TCP_ICMP_UNREACHABLE, EHOSTUNREACH, 0, 0);
+	wire_used(w, requests, 0);
+	wire_idle_for(w, SEC(10));
+	wire_end(w);
+}
