@@ -141,11 +141,12 @@ timestamp_rtt(const struct tcp_conn *c, const struct tcp_segment *seg)
 	return elapsed_ms > TCP_RTO_MAX_US / 1000 ? -1 : (int64_t)RTE_MAX(elapsed_ms, 1u) * 1000;
 }
 
-static void
-tell_room(struct tcp_conn *c)
+void
+tcp_tell_room(struct tcp_conn *c)
 {
 	if ((c->flags & CONN_WANT_ROOM) && (tcp_poll(c) & 0x004 /* POLLOUT */)) {
 		c->flags &= ~CONN_WANT_ROOM;
+		tcp_chrono_stop(c, CHRONO_SNDBUF);
 		tcp_mark_event(c);
 	}
 }
@@ -259,13 +260,17 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 	if (ack.una_advanced || ack.is_dup || ack.sacked_segs > 0 || ack.dsack)
 		ack_with_news(c, seg, &ack);
 	if (ack.una_advanced) {
+		c->flags &=
+			~CONN_MORE; /* as Linux: it held back what was sent with it, no longer */
 		if (e->env.confirm != NULL)
 			e->env.confirm(e->env.ctx, c->hop);
-		tell_room(c);
+		tcp_tell_room(c);
 		if (c->unsent_bytes > 0 || c->unrepaired_segs > 0 ||
 		    (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE)
 			tcp_mark_dirty(c);
 	}
+	if (ack.una_advanced)
+		tcp_chrono_stop(c, CHRONO_BUSY);
 	if (TAILQ_EMPTY(&c->sent)) {
 		/* The window has opened: what persist backed off is no longer. */
 		if (window_changed && c->snd_wnd > 0)

@@ -15,10 +15,20 @@ tcp_congestion_name(unsigned int n)
 const struct tcp_cc_ops *
 tcp_cc_find(const char *name)
 {
+	if (strcmp(name, "reno") == 0)
+		name = tcp_cc_newreno.name; /* Linux's name of it */
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (strcmp(all[i]->name, name) == 0)
 			return all[i];
 	return NULL;
+}
+
+void
+tcp_cc_switch(struct tcp_conn *c, const struct tcp_cc_ops *cc)
+{
+	c->cc = cc;
+	if (c->state >= TCP_SYN_RECEIVED)
+		cc->start(c);
 }
 
 uint32_t

@@ -45,7 +45,10 @@ struct tcp_cc_ops {
 	void (*timeout)(struct tcp_conn *c);
 };
 
-/* By name, or NULL. */
+/* Puts a connection under another control; cwnd and ssthresh stay. */
+void tcp_cc_switch(struct tcp_conn *c, const struct tcp_cc_ops *cc);
+
+/* By name, or NULL; NewReno also as "reno". */
 const struct tcp_cc_ops *tcp_cc_find(const char *name);
 
 /*

@@ -56,6 +56,7 @@ enum {
 	CONN_WAS_CONNECTED = 1u << 28,
 	CONN_URG_SEND = 1u << 29, /* snd_up is set: segments before it carry the urgent pointer */
 	CONN_URG_MARK = 1u << 30, /* urg_seq is set: the peer's urgent byte, not read past yet */
+	CONN_CORK = 1u << 31,     /* TCP_CORK: hold a partial segment */
 };
 
 /* Loss recovery's state, in Linux's terms. */
@@ -90,7 +91,7 @@ enum {
 	SENT_FIN = 1 << 4,
 	SENT_SACKED = 1 << 5,    /* the peer has it, RFC 2018 */
 	SENT_IN_FLIGHT = 1 << 6, /* on the list by time */
-	SENT_PSH = 1 << 7,
+	SENT_PSH = 1 << 7,       /* a write ended with it */
 };
 
 /*
@@ -199,6 +200,21 @@ struct tcp_autotune {
 	uint32_t space_bytes;  /* read in the best round trip so far */
 	uint32_t rtt_us;       /* << 3; as the receiver sees it; 0: no sample yet */
 	uint32_t last_echo;    /* TSecr of the last sample */
+};
+
+/* What the sender is held back by, the later ones taking precedence: chrono.c. */
+enum tcp_chrono_kind {
+	CHRONO_IDLE, /* nothing to send, nothing to be acknowledged */
+	CHRONO_BUSY,
+	CHRONO_RWND,   /* held back by the peer's window */
+	CHRONO_SNDBUF, /* held back by our send buffer */
+	CHRONO_KINDS,
+};
+
+struct tcp_chrono {
+	uint64_t since_us; /* when kind began */
+	uint64_t us[CHRONO_KINDS];
+	uint8_t kind; /* enum tcp_chrono_kind */
 };
 
 /*
@@ -345,12 +361,30 @@ struct tcp_conn {
 	uint32_t heard_ms;    /* when the peer's last acceptable acknowledgment came */
 	uint8_t retries;      /* retransmission time-outs in a row without progress */
 	bool window_shut; /* we ran out of memory and offer 0, right of rcv_adv notwithstanding */
-	uint8_t dupacks_due; /* duplicate ACKs owed to a peer without SACK */
-	seq_t fin_seq;       /* of the peer's FIN, while CONN_FIN_KNOWN */
-	uint32_t oow_ack_ms; /* when an unacceptable segment was last answered */
-	uint16_t syn_wnd;    /* offered in our SYN or SYN-ACK, bytes */
+	uint8_t dupacks_due;          /* duplicate ACKs owed to a peer without SACK */
+	seq_t fin_seq;                /* of the peer's FIN, while CONN_FIN_KNOWN */
+	uint32_t oow_ack_ms;          /* when an unacceptable segment was last answered */
+	uint16_t syn_wnd;             /* offered in our SYN or SYN-ACK, bytes */
+	uint8_t tos;                  /* IP_TOS or IPV6_TCLASS, without the ECN field */
+	bool sndbuf_locked;           /* SO_SNDBUF was set: no autotuning */
+	bool eor_used;                /* MSG_EOR was: the queue may hold MBUF_EOR marks */
+	bool wants_inq;               /* TCP_INQ */
+	uint32_t notsent_lowat_bytes; /* TCP_NOTSENT_LOWAT; 0: the engine's default */
+	uint32_t mark;                /* SO_MARK */
+	uint32_t priority;            /* SO_PRIORITY */
+
+	/* what TCP_INFO tells, all over the connection's life */
 	uint64_t bytes_acked;
 	uint64_t bytes_received;
+	uint64_t bytes_sent; /* retransmissions included */
+	uint64_t bytes_retrans;
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
+	uint32_t dsack_dups;        /* D-SACK reports received */
+	uint32_t reord_seen;        /* acknowledgments that showed reordering */
+	uint32_t last_data_sent_ms; /* of the engine's clock */
+	uint32_t last_data_recv_ms;
+	uint16_t total_rtos; /* retransmission time-outs */
+	struct tcp_chrono chrono;
 } __attribute__((aligned(64)));
 
 static_assert(offsetof(struct tcp_conn, sendq) == 64, "arrival has one cache line");

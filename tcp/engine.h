@@ -178,6 +178,8 @@ void tcp_ack_now(struct tcp_conn *c);
 
 /* Returns false if the segment must be dropped. */
 bool tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
+/* Tells a user who waits for room, if there is some. */
+void tcp_tell_room(struct tcp_conn *c);
 void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
 /* The window in a segment, scaled: SYNs' are not. */
 void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd);
@@ -209,6 +211,14 @@ tcp_flight_segs(const struct tcp_conn *c)
 	uint32_t gone = c->lost_segs + c->sacked_segs;
 
 	return c->sent_segs + c->retrans_segs - (gone < c->sent_segs ? gone : c->sent_segs);
+}
+
+/* TCP_NOTSENT_LOWAT: how many bytes may wait unsent before the user must wait. */
+static inline uint32_t
+tcp_notsent_lowat(const struct tcp_conn *c)
+{
+	return c->notsent_lowat_bytes != 0 ? c->notsent_lowat_bytes
+					   : c->engine->config.notsent_lowat_bytes;
 }
 
 /* ---- sack.c: RFC 2018, RFC 2883 */
@@ -359,6 +369,7 @@ struct tcp_reply {
 	uint8_t flags;
 	uint32_t hop;
 	uint16_t path_flags;
+	uint8_t tos;
 	const uint8_t *options;
 	unsigned int options_len;
 };
@@ -474,6 +485,16 @@ bool tcp_rtx_timed_out(const struct tcp_conn *c);
 bool tcp_persist_timed_out(const struct tcp_conn *c);
 /* A time, or that of TCP_USER_TIMEOUT counted from `since_us`, if that comes first. */
 uint64_t tcp_clamp_to_user_timeout(const struct tcp_conn *c, uint64_t at_us, uint64_t since_us);
+/* ---- info.c, chrono.c */
+
+/* TCP_INFO's value, as tcp_getsockopt() gives it. */
+int tcp_info_get(struct tcp_conn *c, void *value, size_t *len);
+
+void tcp_chrono_start(struct tcp_conn *c, enum tcp_chrono_kind kind);
+void tcp_chrono_stop(struct tcp_conn *c, enum tcp_chrono_kind kind);
+/* Times in microseconds; busy includes the other two. */
+void tcp_chrono_read(const struct tcp_conn *c, uint64_t *busy_us, uint64_t *rwnd_us,
+		     uint64_t *sndbuf_us);
 
 /* ---- timers.c */
 

@@ -226,9 +226,20 @@ text_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		fin_arrived(c);
 }
 
+static void
+count_arrival(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	c->segs_in++;
+	if (seg->len > 0) {
+		c->data_segs_in++;
+		c->last_data_recv_ms = c->engine->now_ms;
+	}
+}
+
 void
 tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 {
+	count_arrival(c, seg);
 	/* A SYN again in SYN-RECEIVED is the crossing one with an ACK: its text is new. */
 	if (c->state == TCP_SYN_RECEIVED && (seg->flags & TCP_SYN) && seg->seq == c->irs) {
 		if ((seg->flags & TCP_ACK) == 0) {
@@ -314,6 +325,7 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 {
 	bool ack = (seg->flags & TCP_ACK) != 0;
 
+	count_arrival(c, seg);
 	if (ack && (seg->ack != c->snd_nxt || echo_is_wrong(c, seg))) {
 		TCP_COUNT(c->engine, drop_ack_invalid);
 		if ((seg->flags & TCP_RST) == 0)

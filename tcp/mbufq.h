@@ -24,6 +24,13 @@ struct mbufq {
 	uint32_t bufs;   /* mbufs */
 };
 
+/* What the user said of the last byte of a queued mbuf; kept in its packet_type until it is sent.
+ */
+enum {
+	MBUF_PUSH = 1 << 0, /* a write ended here */
+	MBUF_EOR = 1 << 1,  /* MSG_EOR: what follows shares no segment with it */
+};
+
 /* What an mbuf costs: its buffer, or the part that it refers to of another's, held anyway. */
 static inline uint32_t
 mbuf_charge(const struct rte_mbuf *m)

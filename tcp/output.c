@@ -72,6 +72,7 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 	TCP_COUNT(e, retransmits);
 	c->retransmits++;
 	c->mtu_search.size = 0;
+	c->bytes_retrans += bytes;
 	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
 		c->prr.out++;
 	tcp_undo_note_retransmit(c);
@@ -102,13 +103,46 @@ send_lost(struct tcp_conn *c)
 	}
 }
 
+/* Bytes up to the next record boundary that the user set with MSG_EOR, `len` at most. */
+static uint32_t
+bytes_of_record(const struct tcp_conn *c, uint32_t len)
+{
+	const struct rte_mbuf *m = c->unsent_m;
+	uint32_t off = c->unsent_off, bytes = 0;
+
+	while (m != NULL && bytes < len) {
+		bytes += (uint32_t)m->data_off + m->data_len - off;
+		if (m->packet_type & MBUF_EOR)
+			break;
+		m = m->next;
+		off = m != NULL ? m->data_off : 0;
+	}
+	return RTE_MIN(bytes, len);
+}
+
+/* Whether a write ended in these bytes. */
+static bool
+holds_push(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	while (m != NULL && len > 0) {
+		uint32_t part = (uint32_t)m->data_off + m->data_len - off;
+
+		if (part <= len && (m->packet_type & MBUF_PUSH))
+			return true;
+		len -= RTE_MIN(part, len);
+		m = m->next;
+		off = m != NULL ? m->data_off : 0;
+	}
+	return false;
+}
+
 /* Nagle, MSG_MORE: whether a last, partial segment should wait for company. */
 static bool
 should_hold(struct tcp_conn *c)
 {
 	if ((c->flags & CONN_URG_SEND) && tcp_urgent_pending(c))
 		return false;
-	if (c->flags & CONN_MORE)
+	if (c->flags & (CONN_MORE | CONN_CORK))
 		return true;
 	return (c->flags & CONN_NODELAY) == 0 && c->snd_nxt != c->snd_una &&
 	       seq_gt(c->snd_sml, c->snd_una);
@@ -132,6 +166,15 @@ next_segment(struct tcp_conn *c, bool forced, uint32_t *len, bool *fin)
 	*len = RTE_MIN(RTE_MIN(unsent, room), wnd);
 	if (*len == 0)
 		return false;
+	if (c->eor_used) {
+		uint32_t record = bytes_of_record(c, *len);
+
+		if (record < *len) {
+			*len = record;
+			*fin = false;
+			return true;
+		}
+	}
 	if (*len < unsent) {
 		*fin = false;
 		return *len == room || *len >= c->max_wnd / 2 || forced;
@@ -162,6 +205,8 @@ take_segment(struct tcp_conn *c, struct departure *d, uint32_t len, bool fin)
 		d->first = s;
 	s->m = len > 0 ? c->unsent_m : NULL;
 	s->data_off = c->unsent_off;
+	if (holds_push(s->m, s->data_off, len))
+		s->flags |= SENT_PSH;
 	c->snd_nxt += len + fin;
 	c->unsent_bytes -= len;
 	tcp_position_advance(&c->unsent_m, &c->unsent_off, len);
@@ -226,8 +271,8 @@ depart(struct tcp_conn *c, struct departure *d, bool in_one)
 	bool was_idle = c->sent_segs == d->segs;
 	unsigned int sent;
 
-	/* As Linux: at the end of what is queued, and of each piece. */
-	if (d->bytes > 0 && (c->unsent_bytes == 0 || d->segs > 1))
+	/* As Linux: at the end of each piece, besides that of each write. */
+	if (d->bytes > 0 && d->segs > 1 && (c->flags & (CONN_MORE | CONN_CORK)) == 0)
 		last->flags |= SENT_PSH;
 	sent = in_one ? depart_in_one(c, d, last) : depart_singly(c, d);
 	if (sent < d->segs) {
@@ -310,10 +355,29 @@ is_last(const struct tcp_conn *c)
 	       c->unsent_bytes <= segment_room(c);
 }
 
+/* Why sending stopped: what TCP_INFO tells of it. */
+static void
+note_limit(struct tcp_conn *c, bool cwnd_limited)
+{
+	uint32_t wnd = c->snd_una + c->snd_wnd - c->snd_nxt;
+
+	if (c->unsent_bytes == 0) {
+		tcp_chrono_stop(c, CHRONO_RWND);
+		if (!cwnd_limited && (c->flags & CONN_WANT_ROOM) &&
+		    (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT))
+			tcp_chrono_start(c, CHRONO_SNDBUF);
+	} else if (!cwnd_limited && ((int32_t)wnd <= 0 || wnd < RTE_MIN(c->unsent_bytes, c->mss))) {
+		tcp_chrono_start(c, CHRONO_RWND);
+	} else {
+		tcp_chrono_stop(c, CHRONO_RWND);
+	}
+}
+
 static void
 send_window(struct tcp_conn *c)
 {
 	seq_t before = c->snd_nxt;
+	bool cwnd_limited = false;
 	uint32_t flight;
 	unsigned int goal;
 
@@ -326,9 +390,11 @@ send_window(struct tcp_conn *c)
 			flight = c->cwnd - 1;
 		if (flight >= c->cwnd) {
 			c->flags |= CONN_CWND_LIMITED;
+			cwnd_limited = true;
 			break;
 		}
 	} while (send_some(c, RTE_MIN(goal, c->cwnd - flight)));
+	note_limit(c, cwnd_limited);
 	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
 	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
 		tcp_tlp_schedule(c);

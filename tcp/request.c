@@ -290,7 +290,15 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->window_clamp = r->rcv_clamp;
 	c->delack.pingpong = l->delack.pingpong;
 	c->sndbuf_bytes = l->sndbuf_bytes;
+	c->sndbuf_locked = l->sndbuf_locked;
 	c->user_timeout_ms = l->user_timeout_ms;
+	c->notsent_lowat_bytes = l->notsent_lowat_bytes;
+	c->wants_inq = l->wants_inq;
+	c->tos = l->tos;
+	c->ttl = l->ttl;
+	c->mark = l->mark;
+	c->priority = l->priority;
+	c->cc = l->cc;
 	c->user_mss = l->user_mss;
 	c->rto_max_ms = l->rto_max_ms;
 	c->rto_min_us = l->rto_min_us;

@@ -89,6 +89,7 @@ dsack_arrives(struct tcp_conn *c, const struct tcp_sack_block *b, struct tcp_ack
 		return;
 	}
 	TCP_COUNT(c->engine, dsacks_in);
+	c->dsack_dups++;
 	ack->dsack = true;
 	if (c->undo.possible && c->undo.retrans > 0 && seq_gt(b->end, c->undo.marker))
 		c->undo.retrans--;
@@ -168,6 +169,7 @@ tcp_note_reordering(struct tcp_conn *c, const struct tcp_ack *ack)
 	segs = (c->rack.fack - ack->reordered_from + c->mss - 1) / c->mss;
 	c->rack.reordering_seen = true;
 	TCP_COUNT(c->engine, reorderings);
+	c->reord_seen++;
 	if (segs > c->reordering)
 		c->reordering = RTE_MIN(segs, (uint32_t)TCP_MAX_REORDERING);
 }

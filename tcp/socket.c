@@ -183,7 +183,9 @@ send_status(struct tcp_conn *c)
 static uint32_t
 room_bytes(const struct tcp_conn *c)
 {
-	return c->sendq.charge < c->sndbuf_bytes ? c->sndbuf_bytes - c->sendq.charge : 0;
+	if (c->sendq.charge >= c->sndbuf_bytes || c->unsent_bytes >= tcp_notsent_lowat(c))
+		return 0;
+	return c->sndbuf_bytes - c->sendq.charge;
 }
 
 /* Bytes behind `old_tail`, up to which everything was queued before, are now the user's news. */
@@ -195,6 +197,7 @@ note_queued(struct tcp_conn *c, struct rte_mbuf *m, uint32_t off, uint32_t n, in
 		c->unsent_off = off;
 	}
 	c->unsent_bytes += n;
+	tcp_chrono_start(c, CHRONO_BUSY);
 	if (flags & MSG_MORE)
 		c->flags |= CONN_MORE;
 	else
@@ -214,7 +217,7 @@ tail_room(struct tcp_conn *c, struct rte_mbuf **m)
 	uint32_t room;
 
 	if (tail != NULL && tail->pool == pool && RTE_MBUF_DIRECT(tail) &&
-	    tail->data_len < c->mss) {
+	    (tail->packet_type & MBUF_EOR) == 0 && tail->data_len < c->mss) {
 		room = RTE_MIN((uint32_t)rte_pktmbuf_tailroom(tail),
 			       (uint32_t)c->mss - tail->data_len);
 		if (room > 0) {
@@ -225,6 +228,7 @@ tail_room(struct tcp_conn *c, struct rte_mbuf **m)
 	*m = rte_pktmbuf_alloc(pool);
 	if (*m == NULL)
 		return 0;
+	(*m)->packet_type = 0;
 	return RTE_MIN((uint32_t)rte_pktmbuf_tailroom(*m), (uint32_t)c->mss);
 }
 
@@ -254,6 +258,20 @@ queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags)
 		done += n;
 	}
 	return done;
+}
+
+/* A write has put its last byte into the queue. */
+static void
+mark_end(struct tcp_conn *c, int flags)
+{
+	struct rte_mbuf *tail = c->sendq.tail;
+
+	if ((flags & MSG_MORE) == 0)
+		tail->packet_type |= MBUF_PUSH;
+	if (flags & MSG_EOR) {
+		tail->packet_type |= MBUF_EOR;
+		c->eor_used = true;
+	}
 }
 
 /* The user found no room: he hears when there is some. */
@@ -300,6 +318,8 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 		tcp_urgent_send(c);
 	if (n < bytes)
 		c->flags |= CONN_WANT_ROOM;
+	if (n > 0)
+		mark_end(c, n < bytes ? flags & ~MSG_EOR : flags);
 	want_room(c);
 	return n > 0 ? (ssize_t)n : starved(c);
 }
@@ -318,11 +338,15 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 	tail = c->sendq.tail;
 	before = c->sendq.bytes;
 	bufs = c->sendq.bufs;
+	for (struct rte_mbuf *m = chain; m != NULL; m = m->next)
+		m->packet_type = 0;
 	mbufq_append(&c->sendq, chain);
 	c->engine->queued_bufs += c->sendq.bufs - bufs;
 	first = tail != NULL ? tail->next : c->sendq.head;
-	if (first != NULL)
+	if (first != NULL) {
 		note_queued(c, first, first->data_off, c->sendq.bytes - before, flags);
+		mark_end(c, flags);
+	}
 	want_room(c);
 	return (ssize_t)(c->sendq.bytes - before);
 }
@@ -339,7 +363,8 @@ copy_room(const struct tcp_conn *c)
 
 	if (room == 0)
 		return 0;
-	if (m != NULL && m->pool == pool && RTE_MBUF_DIRECT(m) && m->data_len < fill)
+	if (m != NULL && m->pool == pool && RTE_MBUF_DIRECT(m) &&
+	    (m->packet_type & MBUF_EOR) == 0 && m->data_len < fill)
 		tail = RTE_MIN(fill - m->data_len, (uint32_t)rte_pktmbuf_tailroom(m));
 	return tail + room / (buf + (uint32_t)sizeof(*m)) * fill;
 }
@@ -511,8 +536,9 @@ tcp_close(struct tcp_conn *c)
 static bool
 is_writable(const struct tcp_conn *c)
 {
-	/* As Linux: a third of the buffer is free. */
-	return c->sendq.charge <= c->sndbuf_bytes / 3 * 2;
+	/* As Linux: a third of the buffer is free, and half of what may wait unsent. */
+	return c->sendq.charge <= c->sndbuf_bytes / 3 * 2 &&
+	       (uint64_t)c->unsent_bytes * 2 < tcp_notsent_lowat(c);
 }
 
 short

@@ -380,6 +380,14 @@ short tcp_poll(const struct tcp_conn *c);
 int tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_t len);
 int tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t *len);
 
+/*
+ * SIOCINQ (FIONREAD): bytes to read; SIOCOUTQ (TIOCOUTQ): sequence numbers not yet acknowledged,
+ * queued ones and the FIN's included; SIOCOUTQNSD: bytes not yet sent; SIOCATMARK: whether the next
+ * byte to read is the urgent one. Fills in *value and returns 0; -EINVAL in LISTEN; -ENOTTY for any
+ * other request.
+ */
+int tcp_ioctl(struct tcp_conn *c, unsigned long request, int *value);
+
 /* The socket's own and its peer's address. Return 0; getpeername -ENOTCONN without a peer. */
 int tcp_getsockname(const struct tcp_conn *c, struct tcp_endpoint *local);
 int tcp_getpeername(const struct tcp_conn *c, struct tcp_endpoint *remote);

@@ -91,6 +91,7 @@ retransmission_timeout(struct tcp_conn *c)
 		return;
 	}
 	TCP_COUNT(c->engine, rto);
+	c->total_rtos++;
 	if (c->state >= TCP_ESTABLISHED) {
 		tcp_mtu_black_hole(c);
 		tcp_recovery_timeout(c);

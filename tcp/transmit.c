@@ -41,18 +41,25 @@ enqueue(struct tcp_engine *e, struct rte_mbuf *m, uint32_t hop, unsigned int seg
 		tcp_transmit_flush(e);
 }
 
+/* What the IP header says besides the addresses. */
+struct ip_marks {
+	uint8_t ttl;
+	uint8_t tos; /* or traffic class, with the ECN field */
+};
+
 static void
-put_ip4(struct rte_mbuf *m, struct tcp_engine *e, const struct tcp_tuple *tuple, uint8_t ttl,
-	uint16_t path_flags)
+put_ip4(struct rte_mbuf *m, struct tcp_engine *e, const struct tcp_tuple *tuple,
+	struct ip_marks marks, uint16_t path_flags)
 {
 	struct ip4_header *ip = rte_pktmbuf_mtod(m, struct ip4_header *);
 
 	*ip = (struct ip4_header){
 		.version_ihl = 0x45,
+		.tos = marks.tos,
 		.total_len = be16((uint16_t)m->pkt_len),
 		.id = be16(e->ip_id++),
 		.frag = be16(IP4_DF),
-		.ttl = ttl,
+		.ttl = marks.ttl,
 		.proto = IP_PROTO_TCP,
 		.src = ip_to4(&tuple->local),
 		.dst = ip_to4(&tuple->remote),
@@ -66,14 +73,14 @@ put_ip4(struct rte_mbuf *m, struct tcp_engine *e, const struct tcp_tuple *tuple,
 }
 
 static void
-put_ip6(struct rte_mbuf *m, const struct tcp_tuple *tuple, uint8_t ttl)
+put_ip6(struct rte_mbuf *m, const struct tcp_tuple *tuple, struct ip_marks marks)
 {
 	struct ip6_header *ip = rte_pktmbuf_mtod(m, struct ip6_header *);
 
-	ip->vtc_flow = be32(6u << 28);
+	ip->vtc_flow = be32(6u << 28 | (uint32_t)marks.tos << 20);
 	ip->payload_len = be16((uint16_t)(m->pkt_len - sizeof(*ip)));
 	ip->proto = IP_PROTO_TCP;
-	ip->hop_limit = ttl;
+	ip->hop_limit = marks.ttl;
 	memcpy(ip->src, tuple->local.w, sizeof(ip->src));
 	memcpy(ip->dst, tuple->remote.w, sizeof(ip->dst));
 	m->packet_type = RTE_PTYPE_L3_IPV6 | RTE_PTYPE_L4_TCP;
@@ -82,8 +89,8 @@ put_ip6(struct rte_mbuf *m, const struct tcp_tuple *tuple, uint8_t ttl)
 
 /* Fills in the IP header in front and the TCP checksum, once the packet is complete. */
 static void
-finish(struct tcp_engine *e, struct rte_mbuf *m, const struct tcp_tuple *tuple, uint8_t ttl,
-       uint16_t path_flags)
+finish(struct tcp_engine *e, struct rte_mbuf *m, const struct tcp_tuple *tuple,
+       struct ip_marks marks, uint16_t path_flags)
 {
 	bool is4 = ip_is4(&tuple->remote);
 	struct tcp_header *th;
@@ -92,9 +99,9 @@ finish(struct tcp_engine *e, struct rte_mbuf *m, const struct tcp_tuple *tuple, 
 	th = rte_pktmbuf_mtod_offset(m, struct tcp_header *, m->l3_len);
 	m->l4_len = (uint8_t)(th->data_off >> 4) * 4u;
 	if (is4)
-		put_ip4(m, e, tuple, ttl, path_flags);
+		put_ip4(m, e, tuple, marks, path_flags);
 	else
-		put_ip6(m, tuple, ttl);
+		put_ip6(m, tuple, marks);
 	if (m->tso_segsz != 0) {
 		/* The flag asks for the checksum too, and wants a pseudo-header without length. */
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
@@ -145,7 +152,7 @@ tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply)
 	th->wnd = be16(reply->wnd);
 	if (reply->options_len != 0)
 		memcpy(th + 1, reply->options, reply->options_len);
-	finish(e, m, reply->tuple, e->config.ttl, reply->path_flags);
+	finish(e, m, reply->tuple, (struct ip_marks){e->config.ttl, reply->tos}, reply->path_flags);
 	enqueue(e, m, reply->hop, 1);
 	return true;
 }
@@ -361,8 +368,14 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 		goto no_mbuf;
 	}
 	head->tso_segsz = p->segsz;
-	finish(e, head, &c->tuple, c->ttl, c->path_flags);
+	finish(e, head, &c->tuple, (struct ip_marks){c->ttl, c->tos}, c->path_flags);
 	enqueue(e, head, c->hop, segs);
+	c->segs_out += segs;
+	if (p->len > 0) {
+		c->data_segs_out += segs;
+		c->bytes_sent += p->len;
+		c->last_data_sent_ms = e->now_ms;
+	}
 	note_ack_sent(c, p->len > 0);
 	return true;
 no_mbuf:
@@ -417,6 +430,7 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 		.ack = is_answer ? c->rcv_nxt : 0,
 		.wnd = c->syn_wnd,
 		.flags = flags,
+		.tos = c->tos,
 		.options = bytes,
 		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
@@ -427,6 +441,7 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 	reply.path_flags = c->path_flags;
 	if (!tcp_transmit_reply(c->engine, &reply))
 		return false;
+	c->segs_out++;
 	if (is_answer)
 		note_ack_sent(c, false);
 	return true;

@@ -54,6 +54,15 @@ enum {
 	IP_PROTO_ICMP6 = 58,
 };
 
+/* The ECN field: the two lowest bits of IPv4's TOS and IPv6's traffic class, RFC 3168 §5. */
+enum {
+	IP_ECN_NOT_ECT = 0,
+	IP_ECN_ECT1 = 1,
+	IP_ECN_ECT0 = 2,
+	IP_ECN_CE = 3,
+	IP_ECN_MASK = 3,
+};
+
 struct ip4_header {
 	uint8_t version_ihl; /* version << 4 | header length in 32-bit words */
 	uint8_t tos;

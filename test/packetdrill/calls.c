@@ -14,7 +14,10 @@
 
 #include "shim.h"
 
-enum { MAX_BYTES = 64 << 20 };
+enum {
+	MAX_BYTES = 64 << 20,
+	TCP_INQ = 36, /* <linux/tcp.h> does not go with the engine's header */
+};
 
 static int
 answer(ssize_t status)
@@ -403,6 +406,34 @@ shim_readv(void *userdata, int fd, const struct iovec *iov, int n)
 	return receive_vector(fd, iov, n > 0 ? (size_t)n : 0, 0);
 }
 
+/* TCP_INQ's control message: what is left to read, and one more at the end of the stream. */
+static void
+give_inq(int fd, struct msghdr *msg)
+{
+	struct shim_file *f = enter(fd);
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	int on = 0, inq = 0;
+	size_t len = sizeof(on);
+
+	if (f == NULL)
+		return;
+	tcp_getsockopt(f->c, IPPROTO_TCP, TCP_INQ, &on, &len);
+	if (on == 0 || cmsg == NULL || msg->msg_controllen < CMSG_SPACE(sizeof(inq))) {
+		msg->msg_controllen = 0;
+		leave(0);
+		return;
+	}
+	tcp_ioctl(f->c, FIONREAD, &inq);
+	if (inq == 0 && (tcp_poll(f->c) & POLLRDHUP))
+		inq = 1;
+	cmsg->cmsg_level = IPPROTO_TCP;
+	cmsg->cmsg_type = TCP_INQ;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(inq));
+	memcpy(CMSG_DATA(cmsg), &inq, sizeof(inq));
+	msg->msg_controllen = CMSG_SPACE(sizeof(inq));
+	leave(0);
+}
+
 static ssize_t
 shim_recvmsg(void *userdata, int fd, struct msghdr *msg, int flags)
 {
@@ -411,8 +442,8 @@ shim_recvmsg(void *userdata, int fd, struct msghdr *msg, int flags)
 	(void)userdata;
 	if (n >= 0) {
 		msg->msg_namelen = 0;
-		msg->msg_controllen = 0;
 		msg->msg_flags = 0;
+		give_inq(fd, msg);
 	}
 	return n;
 }
@@ -463,7 +494,7 @@ shim_ioctl(void *userdata, int fd, unsigned long request, ...)
 		f->nonblocking = *value != 0;
 		return leave(0);
 	}
-	return leave(-EINVAL);
+	return leave(tcp_ioctl(f->c, request, value));
 }
 
 static int

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ioctls that Linux's TCP knows: how much waits in either queue. */
+#include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "engine.h"
+
+/* Bytes to read; the FIN is none. */
+static int
+unread(const struct tcp_conn *c, int *value)
+{
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	*value =
+		c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ? 0 : tcp_urgent_unread(c);
+	return 0;
+}
+
+/* Sequence numbers not yet acknowledged: SYN and FIN count. */
+static int
+unacknowledged(const struct tcp_conn *c, int *value)
+{
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	*value = c->state <= TCP_SYN_RECEIVED
+			 ? 0
+			 : (int)(c->snd_nxt - c->snd_una + c->unsent_bytes) +
+				   ((c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE);
+	return 0;
+}
+
+static int
+unsent(const struct tcp_conn *c, int *value)
+{
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	*value = c->state <= TCP_SYN_RECEIVED ? 0 : (int)c->unsent_bytes;
+	return 0;
+}
+
+int
+tcp_ioctl(struct tcp_conn *c, unsigned long request, int *value)
+{
+	switch (request) {
+	case SIOCINQ:
+		return unread(c, value);
+	case SIOCOUTQ:
+		return unacknowledged(c, value);
+	case SIOCOUTQNSD:
+		return unsent(c, value);
+	case SIOCATMARK:
+		*value = tcp_urgent_at_mark(c);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Options of SOL_SOCKET. */
+#include <rte_common.h>
+
+#include "sockopt.h"
+
+/* SO_SNDBUF and SO_RCVBUF: Linux's net.core.wmem_max is raised, its minima are kept. */
+enum {
+	BUF_MIN_SND = 4608,
+	BUF_MIN_RCV = 2304,
+	BUF_MAX = 64 * 1024 * 1024,
+};
+
+/* As Linux: the value is doubled, for the buffers' own memory. */
+static uint32_t
+buffer_size(int v, uint32_t min)
+{
+	uint32_t bytes = v < 0 ? 0 : (uint32_t)RTE_MIN(v, (int)BUF_MAX);
+
+	return RTE_MAX(bytes * 2, min);
+}
+
+static int
+set_reuseaddr(struct tcp_conn *c, int v)
+{
+	tcp_set_flag(c, CONN_REUSEADDR, v != 0);
+	return 0;
+}
+
+static int
+get_reuseaddr(struct tcp_conn *c)
+{
+	return tcp_has_flag(c, CONN_REUSEADDR);
+}
+
+static int
+set_sndbuf(struct tcp_conn *c, int v)
+{
+	c->sndbuf_bytes = buffer_size(v, BUF_MIN_SND);
+	c->sndbuf_locked = true;
+	tcp_tell_room(c);
+	return 0;
+}
+
+static int
+get_sndbuf(struct tcp_conn *c)
+{
+	return (int)c->sndbuf_bytes;
+}
+
+static int
+set_rcvbuf(struct tcp_conn *c, int v)
+{
+	c->rcvbuf_bytes = buffer_size(v, BUF_MIN_RCV);
+	c->rcvbuf_locked = true;
+	return 0;
+}
+
+static int
+get_rcvbuf(struct tcp_conn *c)
+{
+	return (int)c->rcvbuf_bytes;
+}
+
+static int
+get_error(struct tcp_conn *c)
+{
+	int v = c->error != 0 ? c->error : c->soft_error;
+
+	c->error = 0;
+	c->soft_error = 0;
+	return v;
+}
+
+static int
+get_type(struct tcp_conn *c)
+{
+	(void)c;
+	return SOCK_STREAM;
+}
+
+static int
+get_protocol(struct tcp_conn *c)
+{
+	(void)c;
+	return IPPROTO_TCP;
+}
+
+static int
+get_domain(struct tcp_conn *c)
+{
+	return tcp_has_flag(c, CONN_FAMILY6) ? AF_INET6 : AF_INET;
+}
+
+static int
+get_acceptconn(struct tcp_conn *c)
+{
+	return c->state == TCP_LISTEN;
+}
+
+/* Marks and priorities choose routes and queues on Linux; here they are only remembered. */
+static int
+set_mark(struct tcp_conn *c, int v)
+{
+	c->mark = (uint32_t)v;
+	return 0;
+}
+
+static int
+get_mark(struct tcp_conn *c)
+{
+	return (int)c->mark;
+}
+
+static int
+set_priority(struct tcp_conn *c, int v)
+{
+	c->priority = (uint32_t)v;
+	return 0;
+}
+
+static int
+get_priority(struct tcp_conn *c)
+{
+	return (int)c->priority;
+}
+
+static const struct tcp_int_option ints[] = {
+	{SOL_SOCKET, SO_REUSEADDR, set_reuseaddr, get_reuseaddr},
+	{SOL_SOCKET, SO_SNDBUF, set_sndbuf, get_sndbuf},
+	{SOL_SOCKET, SO_SNDBUFFORCE, set_sndbuf, NULL},
+	{SOL_SOCKET, SO_RCVBUF, set_rcvbuf, get_rcvbuf},
+	{SOL_SOCKET, SO_RCVBUFFORCE, set_rcvbuf, NULL},
+	{SOL_SOCKET, SO_MARK, set_mark, get_mark},
+	{SOL_SOCKET, SO_PRIORITY, set_priority, get_priority},
+	{SOL_SOCKET, SO_ERROR, NULL, get_error},
+	{SOL_SOCKET, SO_TYPE, NULL, get_type},
+	{SOL_SOCKET, SO_PROTOCOL, NULL, get_protocol},
+	{SOL_SOCKET, SO_DOMAIN, NULL, get_domain},
+	{SOL_SOCKET, SO_ACCEPTCONN, NULL, get_acceptconn},
+};
+
+/* The memory of a socket, in the order of Linux's SK_MEMINFO_… */
+static int
+get_meminfo(struct tcp_conn *c, void *value, size_t *len)
+{
+	uint32_t info[9] = {
+		c->recvq.charge + c->ranges_charge, /* RMEM_ALLOC */
+		c->rcvbuf_bytes,                    /* RCVBUF */
+		0,                                  /* WMEM_ALLOC: the device's, not ours */
+		c->sndbuf_bytes,                    /* SNDBUF */
+		0,                                  /* FWD_ALLOC */
+		c->sendq.charge,                    /* WMEM_QUEUED */
+		0,                                  /* OPTMEM */
+		0,                                  /* BACKLOG */
+		0,                                  /* DROPS */
+	};
+
+	return tcp_put_value(info, sizeof(info), value, len);
+}
+
+static const struct tcp_block_option blocks[] = {
+	{SOL_SOCKET, SO_MEMINFO, NULL, get_meminfo},
+};
+
+const struct tcp_option_list tcp_socket_options = {ints, RTE_DIM(ints), blocks, RTE_DIM(blocks)};
