@@ -235,6 +235,18 @@ put_back(struct tcp_conn *c, const struct departure *d, unsigned int segs)
 	c->snd_sml = d->sml_before;
 }
 
+/*
+ * The last of a piece of several has PSH, as Linux's have, but not when it is sent again, nor where
+ * the user holds the rest back.
+ */
+static uint8_t
+flags_of_last(const struct tcp_conn *c, const struct departure *d, const struct tcp_sent *last)
+{
+	bool push = d->segs > 1 && (c->flags & (CONN_MORE | CONN_CORK)) == 0;
+
+	return (uint8_t)(flags_of(last) | (push ? TCP_PSH : 0));
+}
+
 /* Sends each segment in a packet of its own; returns how many. */
 static unsigned int
 depart_singly(struct tcp_conn *c, const struct departure *d)
@@ -242,10 +254,12 @@ depart_singly(struct tcp_conn *c, const struct departure *d)
 	struct tcp_sent *s = d->first;
 	unsigned int n;
 
-	for (n = 0; n < d->segs; n++, s = TAILQ_NEXT(s, link))
-		if (!tcp_transmit_segment(c, s->seq, flags_of(s), s->m, s->data_off,
-					  tcp_sent_bytes(s)))
+	for (n = 0; n < d->segs; n++, s = TAILQ_NEXT(s, link)) {
+		uint8_t flags = n == d->segs - 1 ? flags_of_last(c, d, s) : flags_of(s);
+
+		if (!tcp_transmit_segment(c, s->seq, flags, s->m, s->data_off, tcp_sent_bytes(s)))
 			break;
+	}
 	return n;
 }
 
@@ -256,8 +270,8 @@ depart_in_one(struct tcp_conn *c, const struct departure *d, const struct tcp_se
 	const struct tcp_sent *first = d->first;
 	uint16_t segsz = (uint16_t)tcp_sent_bytes(first);
 
-	return tcp_transmit_super(c, first->seq, flags_of(last), first->m, first->data_off,
-				  d->bytes, segsz, d->segs)
+	return tcp_transmit_super(c, first->seq, flags_of_last(c, d, last), first->m,
+				  first->data_off, d->bytes, segsz, d->segs)
 		       ? d->segs
 		       : 0;
 }
@@ -271,9 +285,6 @@ depart(struct tcp_conn *c, struct departure *d, bool in_one)
 	bool was_idle = c->sent_segs == d->segs;
 	unsigned int sent;
 
-	/* As Linux: at the end of each piece, besides that of each write. */
-	if (d->bytes > 0 && d->segs > 1 && (c->flags & (CONN_MORE | CONN_CORK)) == 0)
-		last->flags |= SENT_PSH;
 	sent = in_one ? depart_in_one(c, d, last) : depart_singly(c, d);
 	if (sent < d->segs) {
 		put_back(c, d, d->segs - sent);
