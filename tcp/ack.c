@@ -35,6 +35,14 @@ tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us)
 }
 
 void
+tcp_rtt_handshake_over(struct tcp_conn *c)
+{
+	if (c->srtt_us == 0)
+		c->rto_us = RTE_MIN((uint32_t)TCP_RTO_FALLBACK_US, c->rto_max_ms * 1000);
+	c->backoffs = 0;
+}
+
+void
 tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd)
 {
 	c->snd_wnd = wnd;

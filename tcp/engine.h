@@ -24,7 +24,8 @@ enum {
 	TCP_DELACK_MAX_US = 200 * 1000,
 	TCP_STARVED_USER_US = 1000, /* a user who got no mbuf tries again */
 	TCP_RTO_INITIAL_US = 1000 * 1000,
-	TCP_RTO_MIN_US = 200 * 1000, /* as Linux; RFC 6298 has 1 s */
+	TCP_RTO_FALLBACK_US = 3000 * 1000, /* RFC 6298 §5.7 */
+	TCP_RTO_MIN_US = 200 * 1000,       /* as Linux; RFC 6298 has 1 s */
 	TCP_RTO_MAX_US = 120 * 1000 * 1000,
 	TCP_SEGS_PER_PACKET = 7, /* mbufs behind the header of one packet: i40e takes no more */
 	TCP_REORDERING = 3,      /* as Linux's tcp_reordering */
@@ -181,6 +182,8 @@ bool tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
 /* Tells a user who waits for room, if there is some. */
 void tcp_tell_room(struct tcp_conn *c);
 void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
+/* The handshake is over: without a sample from it the time-out is careful, RFC 6298 §5.7. */
+void tcp_rtt_handshake_over(struct tcp_conn *c);
 /* The window in a segment, scaled: SYNs' are not. */
 void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd);
 

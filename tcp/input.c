@@ -362,6 +362,7 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		tcp_ack_now(c);
 	if (!tcp_ack_arrives(c, seg))
 		return;
+	tcp_rtt_handshake_over(c);
 	if (seg->flags & TCP_URG)
 		tcp_urgent_arrives(c, seg);
 	if (seg->len > 0 || (seg->flags & TCP_FIN))

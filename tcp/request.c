@@ -337,6 +337,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 		tcp_rtt_sample(c, (int64_t)(e->now_us - r->sent_us));
 	else if (r->retries > 1)
 		c->cwnd = 1; /* as Linux: RFC 5681 §3.1 */
+	tcp_rtt_handshake_over(c);
 	return c;
 }
 

@@ -607,3 +607,36 @@ WIRE_TEST(repeated_syns_are_answered_seldom)
 	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
 	wire_end(w);
 }
+
+static void
+no_tail_probes(struct tcp_config *config)
+{
+	config->tlp = false;
+}
+
+/* RFC 6298 §5.7: without a sample from the handshake the first data has 3 s, whoever opened. */
+WIRE_TEST(timeout_without_a_sample)
+{
+	wire_start(w, .configure = no_tail_probes);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	for (int i = 0; i < 6; i++)
+		wire_out(w, i < 5 ? "+1s S 0:0(0) <*>" : "+2s S 0:0(0) <*>");
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1");
+	wire_out(w, "+3s P. 1:101(100) ack 1");
+	wire_flow(w, 1);
+	wire_listen(w, 4);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_out(w, "+1s S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, ". 1:1(0) ack 1");
+	wire_accept(w);
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1");
+	wire_idle_for(w, MS(2900));
+	wire_out(w, "<=101ms P. 1:101(100) ack 1");
+	wire_end(w);
+}
