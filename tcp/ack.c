@@ -204,6 +204,8 @@ ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack 
 	take_rtt(c, seg, ack);
 	tcp_tlp_ack(c, seg, ack);
 	tcp_recovery_ack(c, seg, ack);
+	if (ack->ece)
+		c->delivered_ce_segs += ack->delivered_segs;
 	if (ack->una_advanced)
 		c->retries = 0;
 	if (may_grow(c, ack))
@@ -225,6 +227,7 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 		.fack_before = c->rack.fack,
 		.reordered_from = c->snd_nxt,
 		.cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0,
+		.ece = (c->ecn & ECN_ON) != 0 && (seg->flags & TCP_ECE) != 0 && !seg->was_syn,
 	};
 	bool window_changed;
 
@@ -265,7 +268,7 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 		TCP_COUNT(e, dupacks_in);
 		c->dupacks = (uint8_t)RTE_MIN(c->dupacks + 1, 255);
 	}
-	if (ack.una_advanced || ack.is_dup || ack.sacked_segs > 0 || ack.dsack)
+	if (ack.una_advanced || ack.is_dup || ack.sacked_segs > 0 || ack.dsack || ack.ece)
 		ack_with_news(c, seg, &ack);
 	if (ack.una_advanced) {
 		c->flags &=

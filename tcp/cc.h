@@ -29,6 +29,7 @@ struct tcp_ack {
 	bool una_advanced;
 	bool is_dup;           /* a duplicate acknowledgment, RFC 5681 §2 */
 	bool dsack;            /* something arrived twice */
+	bool ece;              /* it echoes a mark of congestion, RFC 3168 */
 	bool tlp_dsacked;      /* the loss probe did */
 	bool original_arrived; /* something never sent again, from before the time-out */
 	bool cwnd_limited;     /* the window, not the application, held us back */

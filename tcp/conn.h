@@ -59,6 +59,14 @@ enum {
 	CONN_CORK = 1u << 31,     /* TCP_CORK: hold a partial segment */
 };
 
+/* Of ECN, RFC 3168; without ECN_ON nothing else counts. */
+enum {
+	ECN_ON = 1 << 3,       /* asked for, then negotiated */
+	ECN_SEEN = 1 << 0,     /* the peer's data has carried ECT or CE */
+	ECN_ECHO = 1 << 1,     /* CE arrived: our segments say ECE until CWR comes */
+	ECN_TELL_CWR = 1 << 2, /* our window was reduced: the next new data says CWR */
+};
+
 /* Loss recovery's state, in Linux's terms. */
 enum tcp_ca_state {
 	CA_OPEN,
@@ -139,6 +147,7 @@ struct tcp_prr {
 /* What it takes to see that a reduction of the window was unfounded, and to take it back. */
 struct tcp_undo {
 	bool possible;
+	bool forbidden;      /* ECE came since: the reduction was founded */
 	seq_t marker;        /* snd_una at the reduction */
 	int32_t retrans;     /* retransmissions since, less those that a DSACK called needless */
 	uint32_t retrans_ts; /* our timestamp at the first of them: RFC 3522; 0: none */
@@ -289,6 +298,7 @@ struct tcp_conn {
 	struct tcp_range_list news;  /* of ranges */
 	struct tcp_sack_block dsack; /* while CONN_DSACK_DUE */
 	uint32_t delivered_segs;     /* over the connection's life, SACKed ones too */
+	uint32_t delivered_ce_segs;  /* of those: by acknowledgments with ECE */
 	uint32_t reordering; /* segments by which the path is known to reorder, at least 3 */
 	seq_t tlp_end_seq;   /* RFC 8985 §7.2; while tlp_sent */
 	bool tlp_sent;
@@ -296,6 +306,7 @@ struct tcp_conn {
 	bool frto;                /* RFC 5682: this time-out may have been spurious */
 	bool frto_new_first;      /* its step 2b: send new data before what may be lost */
 	uint8_t rtx_kind;         /* enum tcp_rtx_kind */
+	uint8_t ecn;              /* ECN_... */
 	struct wheel_timer timer; /* fires no later than the earliest of the four below */
 	uint64_t rtx_at_us;       /* retransmission or persist; UINT64_MAX: off */
 	uint64_t ack_at_us;       /* delayed ACK */
@@ -416,6 +427,7 @@ struct tcp_request {
 	uint8_t retries;
 	bool timestamps;
 	bool wscale;
+	bool ecn; /* RFC 3168: granted */
 	bool sack;
 	bool acked; /* the final ACK came and was ignored: TCP_DEFER_ACCEPT, full accept queue */
 };

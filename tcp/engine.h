@@ -248,6 +248,22 @@ bool tcp_tlp_schedule(struct tcp_conn *c);
 void tcp_tlp_send(struct tcp_conn *c);
 void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack);
 
+/* ---- ecn.c: RFC 3168 */
+
+/* The flags that our SYN carries for ECN's sake; it again, or a crossing SYN's answer. */
+uint8_t tcp_ecn_syn_flags(struct tcp_conn *c);
+uint8_t tcp_ecn_syn_again_flags(const struct tcp_conn *c);
+/* The peer's SYN or SYN-ACK, to a connection of ours that may have asked. */
+void tcp_ecn_syn_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
+/* Whether a SYN asks for it and is granted it. */
+bool tcp_ecn_grants(const struct tcp_engine *e, const struct tcp_segment *seg);
+/* Payload that is news; payload with CWR. */
+void tcp_ecn_data_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_ecn_cwr_arrives(struct tcp_conn *c);
+/* The window has been reduced; that was taken back. */
+void tcp_ecn_reduced(struct tcp_conn *c);
+void tcp_ecn_unreduced(struct tcp_conn *c);
+
 /* ---- recovery.c, undo.c */
 
 void tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack);
@@ -383,6 +399,9 @@ bool tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply);
 /* A segment of a connection. `len` bytes from data_off in m on; returns false without mbufs. */
 bool tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
 			  uint32_t data_off, uint32_t len);
+/* The same for bytes that were never sent before. */
+bool tcp_transmit_new(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
+		      uint32_t data_off, uint32_t len);
 /* The same for `len` bytes that the device cuts into `segs` segments of segsz: see tso.c. */
 bool tcp_transmit_super(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
 			uint32_t data_off, uint32_t len, uint16_t segsz, unsigned int segs);

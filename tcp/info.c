@@ -3,8 +3,9 @@
  * TCP_INFO: what a connection can tell of itself, in Linux's layout, which programs compile in. The
  * layout only ever grows at its end; a caller with an older one gets its beginning.
  *
- * Left out (zero): what Tern has not: Fast Open's results, MD5, rehashing, pacing's rates where no
- * pacing is on.
+ * Left out (zero): what Tern has not, or does not count: Fast Open's results, rehashing, the
+ * delivery rate, when the last acknowledgment left, time-out recoveries and their time, Accurate
+ * ECN; pacing has no rate where there is none.
  */
 #include <rte_common.h>
 
@@ -92,7 +93,8 @@ options_of(const struct tcp_conn *c)
 {
 	return (uint8_t)((c->flags & CONN_TIMESTAMPS ? OPT_TIMESTAMPS : 0) |
 			 (c->flags & CONN_SACK ? OPT_SACK : 0) |
-			 (c->flags & CONN_WSCALE ? OPT_WSCALE : 0));
+			 (c->flags & CONN_WSCALE ? OPT_WSCALE : 0) |
+			 (c->ecn & ECN_ON ? OPT_ECN : 0) | (c->ecn & ECN_SEEN ? OPT_ECN_SEEN : 0));
 }
 
 static uint32_t
@@ -124,6 +126,7 @@ fill_sender(const struct tcp_conn *c, struct info *i)
 	i->total_retrans = c->retransmits;
 	i->notsent_bytes = c->unsent_bytes;
 	i->delivered = c->delivered_segs;
+	i->delivered_ce = c->delivered_ce_segs;
 	i->dsack_dups = c->dsack_dups;
 	i->reord_seen = c->reord_seen;
 	i->snd_wnd = c->snd_wnd;

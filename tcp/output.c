@@ -52,7 +52,9 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 		return false;
 	bytes = tcp_sent_bytes(s);
 	if (s->flags & SENT_SYN) {
-		sent = tcp_transmit_syn(c, c->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK);
+		uint8_t ack = c->state == TCP_SYN_SENT ? 0 : TCP_ACK;
+
+		sent = tcp_transmit_syn(c, TCP_SYN | ack | tcp_ecn_syn_again_flags(c));
 	} else {
 		uint8_t flags;
 
@@ -257,7 +259,7 @@ depart_singly(struct tcp_conn *c, const struct departure *d)
 	for (n = 0; n < d->segs; n++, s = TAILQ_NEXT(s, link)) {
 		uint8_t flags = n == d->segs - 1 ? flags_of_last(c, d, s) : flags_of(s);
 
-		if (!tcp_transmit_segment(c, s->seq, flags, s->m, s->data_off, tcp_sent_bytes(s)))
+		if (!tcp_transmit_new(c, s->seq, flags, s->m, s->data_off, tcp_sent_bytes(s)))
 			break;
 	}
 	return n;
@@ -329,7 +331,8 @@ send_new(struct tcp_conn *c, uint32_t len, bool fin, unsigned int most)
 	       (in_one || tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len) == len))
 		if (!take_segment(c, &d, len, fin))
 			break;
-	return depart(c, &d, in_one && d.segs > 1);
+	/* CWR is the first segment's alone: not every device knows that. */
+	return depart(c, &d, in_one && d.segs > 1 && (c->ecn & ECN_TELL_CWR) == 0);
 }
 
 /* The next segment of new data, and what may leave with it: `most` segments. */
@@ -519,7 +522,7 @@ tcp_send_syn(struct tcp_conn *c)
 		return false;
 	c->snd_nxt = c->iss + 1;
 	c->progress_us = c->engine->now_us;
-	tcp_transmit_syn(c, TCP_SYN);
+	tcp_transmit_syn(c, TCP_SYN | tcp_ecn_syn_flags(c));
 	tcp_rtx_restart(c);
 	tcp_timers_arm(c);
 	return true;

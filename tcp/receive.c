@@ -426,6 +426,8 @@ tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 	seq_t seq;
 
 	tcp_autotune_measure_echo(c, seg);
+	if ((seg->flags & TCP_CWR) && seg->len > 0)
+		tcp_ecn_cwr_arrives(c);
 	if (is_out_of_window(c, seg)) {
 		out_of_window(c, seg);
 		return;
@@ -444,9 +446,11 @@ tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 		repeat_ack(c, seg);
 	} else if (!may_hold(c, &in, seq == c->rcv_nxt)) {
 		refuse(c, &in, seq == c->rcv_nxt);
-	} else if (seq == c->rcv_nxt) {
-		in_order(c, seg, &in);
 	} else {
-		out_of_order(c, seg, seq, &in);
+		tcp_ecn_data_arrives(c, seg);
+		if (seq == c->rcv_nxt)
+			in_order(c, seg, &in);
+		else
+			out_of_order(c, seg, seq, &in);
 	}
 }

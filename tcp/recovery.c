@@ -31,6 +31,7 @@ reduction_begin(struct tcp_conn *c)
 	c->tlp_sent = false;
 	c->prr = (struct tcp_prr){.prior_cwnd = c->cwnd};
 	c->ssthresh = c->cc->ssthresh(c);
+	tcp_ecn_reduced(c);
 }
 
 /* RFC 6937 §3.1 with its slow start reduction bound; `lost`: this acknowledgment showed new losses.
@@ -102,10 +103,11 @@ tcp_enter_cwr(struct tcp_conn *c)
 }
 
 static void
-enter_recovery(struct tcp_conn *c)
+enter_recovery(struct tcp_conn *c, bool ece)
 {
 	TCP_COUNT(c->engine, recoveries);
 	tcp_undo_begin(c);
+	c->undo.forbidden = ece || c->ca_state == CA_CWR;
 	if (c->ca_state < CA_CWR)
 		reduction_begin(c);
 	c->ca_state = CA_RECOVERY;
@@ -271,10 +273,15 @@ ack_in_open(struct tcp_conn *c, struct tcp_ack *ack)
 	if (ack->dsack && c->ca_state <= CA_DISORDER && tcp_undo_is_due_by_dsack(c))
 		tcp_undo(c, false);
 	lost = detect_loss(c, ack);
-	if (c->unrepaired_segs == 0)
+	if (c->unrepaired_segs == 0) {
+		if (ack->ece && c->ca_state < CA_CWR) {
+			TCP_COUNT(c->engine, ecn_reductions);
+			tcp_enter_cwr(c);
+		}
 		open_or_disorder(c);
-	else if (!tcp_mtu_probe_lost(c))
-		enter_recovery(c);
+	} else if (!tcp_mtu_probe_lost(c)) {
+		enter_recovery(c, ack->ece);
+	}
 	if (c->ca_state >= CA_CWR)
 		reduction_step(c, ack, lost);
 }
@@ -282,7 +289,7 @@ ack_in_open(struct tcp_conn *c, struct tcp_ack *ack)
 void
 tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 {
-	bool quiet = c->ca_state == CA_OPEN && !ack->is_dup && ack->sacked_segs == 0 &&
+	bool quiet = c->ca_state == CA_OPEN && !ack->is_dup && !ack->ece && ack->sacked_segs == 0 &&
 		     !ack->dsack && c->sacked_segs == 0 && c->lost_segs == 0;
 
 	if (quiet) {
@@ -290,6 +297,8 @@ tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_a
 			tcp_undo_forget(c);
 		return;
 	}
+	if (ack->ece)
+		c->undo.forbidden = true;
 	reno_ack(c, ack);
 	tcp_mark_dirty(c);
 	if (recover_reached(c, seg) || c->ca_state < CA_RECOVERY)
@@ -311,7 +320,7 @@ tcp_recovery_reorder_timeout(struct tcp_conn *c)
 	if (c->unrepaired_segs == before)
 		return;
 	if (c->ca_state < CA_RECOVERY)
-		enter_recovery(c);
+		enter_recovery(c, false);
 	/* No acknowledgment came, so PRR has nothing to give; but a first repair always leaves. */
 	if (c->ca_state == CA_RECOVERY)
 		c->cwnd = RTE_MAX(c->cwnd, tcp_flight_segs(c) + (c->prr.out == 0));
@@ -360,6 +369,7 @@ tcp_recovery_timeout(struct tcp_conn *c)
 	c->frto = (fresh || again) && !reneged;
 	c->frto_new_first = false;
 	c->ca_state = CA_LOSS;
+	tcp_ecn_reduced(c);
 	if (c->cc->timeout != NULL)
 		c->cc->timeout(c);
 }

@@ -46,7 +46,7 @@ send_synack_at(struct tcp_engine *e, struct tcp_request *r, uint32_t ts_val)
 		.seq = r->iss,
 		.ack = r->irs + 1,
 		.wnd = (uint16_t)RTE_MIN(r->rcv_wnd, 0xffffu),
-		.flags = TCP_SYN | TCP_ACK,
+		.flags = (uint8_t)(TCP_SYN | TCP_ACK | (r->ecn ? TCP_ECE : 0)),
 		.hop = r->hop,
 		.path_flags = r->path_flags,
 		.options = bytes,
@@ -95,6 +95,7 @@ take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segme
 						   : (uint16_t)TCP_MSS_DEFAULT6;
 	r->timestamps = e->config.timestamps && seg->opt.has_timestamps;
 	r->sack = e->config.sack && seg->opt.sack_permitted;
+	r->ecn = tcp_ecn_grants(e, seg);
 	r->ts_recent = seg->opt.ts_val;
 	r->ts_offset = tcp_new_ts_offset(e, &seg->tuple);
 	r->wscale = e->config.window_scaling && seg->opt.has_wscale;
@@ -285,6 +286,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 		   (l->flags & (CONN_NODELAY | CONN_FAMILY6 | CONN_V6ONLY | CONN_LINGER_RESET)) |
 		   (r->sack ? CONN_SACK : 0) | (r->timestamps ? CONN_TIMESTAMPS : 0) |
 		   (r->wscale ? CONN_WSCALE : 0);
+	c->ecn = r->ecn ? ECN_ON : 0;
 	c->rcvbuf_bytes = l->rcvbuf_bytes;
 	c->rcvbuf_locked = l->rcvbuf_locked;
 	c->window_clamp = r->rcv_clamp;

@@ -65,6 +65,7 @@ tcp_segment_parse(struct rte_mbuf *m, struct tcp_segment *seg)
 	seg->wnd = be16_get(th->wnd);
 	seg->urg = be16_get(th->urg);
 	seg->flags = th->flags;
+	seg->reserved = th->data_off & 0xf;
 	seg->was_syn = (th->flags & TCP_SYN) != 0;
 	if (be16_get(th->sport) == 0 || nobody_is(&seg->tuple.remote))
 		return TCP_PARSE_BAD_SOURCE;

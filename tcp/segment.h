@@ -21,7 +21,8 @@ struct tcp_segment {
 	uint16_t urg;      /* the urgent pointer, while TCP_URG */
 	uint16_t wnd;      /* as on the wire, not scaled */
 	uint8_t flags;     /* TCP_FIN ... */
-	uint8_t ecn;       /* the IP header's ECN field */
+	uint8_t ecn;       /* the IP header's ECN field, IP_ECN_... */
+	uint8_t reserved;  /* the TCP header's reserved bits: AccECN's AE is the lowest */
 	uint8_t hdr_bytes; /* of the TCP header with options */
 	bool was_syn;      /* SYN was set on arrival: the window is not scaled */
 	struct tcp_options opt;

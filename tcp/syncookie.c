@@ -105,11 +105,13 @@ tcp_syncookie_make(struct tcp_engine *e, struct tcp_request *r)
 	r->iss = cookie_make(e, &r->tuple, r->irs, mss_index(&r->tuple, r->peer_mss));
 	if (!r->timestamps) {
 		r->sack = false;
+		r->ecn = false;
 		r->wscale = false;
 		r->snd_wscale_shift = 0;
 	}
 	bits = r->wscale ? r->snd_wscale_shift : (uint32_t)TS_WSCALE_MASK;
 	bits |= r->sack ? (uint32_t)TS_SACK : 0;
+	bits |= r->ecn ? (uint32_t)TS_ECN : 0;
 	ts = (now >> TS_BITS << TS_BITS) | bits;
 	if ((now & ((1u << TS_BITS) - 1)) < bits)
 		ts -= 1u << TS_BITS;
@@ -138,6 +140,7 @@ options_restore(const struct tcp_engine *e, struct tcp_request *r, const struct 
 	r->ts_recent = seg->opt.ts_val;
 	bits = seg->opt.ts_ecr - r->ts_offset;
 	r->sack = (bits & TS_SACK) != 0;
+	r->ecn = (bits & TS_ECN) != 0 && e->config.ecn != TCP_ECN_OFF;
 	r->wscale = (bits & TS_WSCALE_MASK) != TS_WSCALE_MASK;
 	if (r->wscale)
 		r->snd_wscale_shift = bits & TS_WSCALE_MASK;

@@ -273,6 +273,7 @@ struct parts {
 	uint32_t data_off;
 	uint32_t len;
 	uint16_t segsz; /* the device cuts it into segments of so many bytes; 0: it is one */
+	bool fresh;     /* never sent before */
 };
 
 /* Whether the payload is to be copied behind the headers. */
@@ -340,6 +341,22 @@ put_options(const struct tcp_conn *c, struct rte_mbuf *m)
 	return len;
 }
 
+/* RFC 3168 §6.1: adds the flags of ECN to a segment's, and returns the IP header's field. */
+static uint8_t
+put_ecn(struct tcp_conn *c, const struct parts *p, struct tcp_header *th)
+{
+	if ((c->ecn & ECN_ON) == 0)
+		return IP_ECN_NOT_ECT;
+	if (c->ecn & ECN_ECHO)
+		th->flags |= TCP_ECE;
+	if (!p->fresh || p->len == 0)
+		return IP_ECN_NOT_ECT;
+	if (c->ecn & ECN_TELL_CWR)
+		th->flags |= TCP_CWR;
+	c->ecn &= (uint8_t)~ECN_TELL_CWR;
+	return IP_ECN_ECT0;
+}
+
 static bool
 transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 {
@@ -348,6 +365,7 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 	struct rte_mbuf *head = alloc_for(e, copy, p->len);
 	unsigned int options_len;
 	struct tcp_header *th;
+	uint8_t tos;
 
 	if (head == NULL)
 		goto no_mbuf;
@@ -368,7 +386,8 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 		goto no_mbuf;
 	}
 	head->tso_segsz = p->segsz;
-	finish(e, head, &c->tuple, (struct ip_marks){c->ttl, c->tos}, c->path_flags);
+	tos = put_ecn(c, p, th);
+	finish(e, head, &c->tuple, (struct ip_marks){c->ttl, tos}, c->path_flags);
 	enqueue(e, head, c->hop, segs);
 	c->segs_out += segs;
 	if (p->len > 0) {
@@ -387,7 +406,16 @@ bool
 tcp_transmit_segment(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
 		     uint32_t data_off, uint32_t len)
 {
-	struct parts p = {seq, flags, m, data_off, len, 0};
+	struct parts p = {seq, flags, m, data_off, len, 0, false};
+
+	return tcp_conn_has_path(c) && transmit(c, &p, 1);
+}
+
+bool
+tcp_transmit_new(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
+		 uint32_t data_off, uint32_t len)
+{
+	struct parts p = {seq, flags, m, data_off, len, 0, true};
 
 	return tcp_conn_has_path(c) && transmit(c, &p, 1);
 }
@@ -396,7 +424,7 @@ bool
 tcp_transmit_super(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf *m,
 		   uint32_t data_off, uint32_t len, uint16_t segsz, unsigned int segs)
 {
-	struct parts p = {seq, flags, m, data_off, len, segsz};
+	struct parts p = {seq, flags, m, data_off, len, segsz, true};
 
 	/* The path may just have become another. */
 	if (!tcp_conn_has_path(c) || (c->path_flags & TCP_PATH_TX_TSO) == 0 || segsz > c->mss ||

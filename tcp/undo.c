@@ -15,6 +15,7 @@ void
 tcp_undo_begin(struct tcp_conn *c)
 {
 	c->undo.possible = true;
+	c->undo.forbidden = false;
 	c->undo.marker = c->snd_una;
 	c->undo.prior_cwnd = c->cwnd;
 	c->undo.prior_ssthresh = c->ssthresh;
@@ -72,7 +73,13 @@ tcp_undo(struct tcp_conn *c, bool unmark_lost)
 	if (unmark_lost)
 		TAILQ_FOREACH (s, &c->sent, link)
 			tcp_sent_unmark_lost(c, s);
-	c->cwnd = RTE_MAX(c->cwnd, c->undo.prior_cwnd);
-	c->ssthresh = RTE_MAX(c->ssthresh, c->undo.prior_ssthresh);
 	c->undo.possible = false;
+	/* There was congestion, whatever was lost. */
+	if (c->undo.forbidden)
+		return;
+	c->cwnd = RTE_MAX(c->cwnd, c->undo.prior_cwnd);
+	if (c->undo.prior_ssthresh > c->ssthresh) {
+		c->ssthresh = c->undo.prior_ssthresh;
+		tcp_ecn_unreduced(c);
+	}
 }

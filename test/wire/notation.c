@@ -72,6 +72,16 @@ parse_when(const char **s, struct note *note)
 	return NULL;
 }
 
+static const char *const ecn_words[] = {"", "[ect1] ", "[ect0] ", "[ce] "};
+
+static void
+parse_ecn(const char **s, struct note *note)
+{
+	for (unsigned int i = 1; i < 4; i++)
+		if (take(s, ecn_words[i]))
+			note->ecn = (uint8_t)i;
+}
+
 static const char *
 parse_flags(const char **s, struct note *note)
 {
@@ -221,6 +231,8 @@ note_parse(const char *text, struct note *note)
 	memset(note, 0, sizeof(*note));
 	if ((wrong = parse_when(&s, note)) != NULL)
 		return wrong;
+	s = skip_blanks(s);
+	parse_ecn(&s, note);
 	if (!take(&s, "0 ") && (wrong = parse_flags(&s, note)) != NULL)
 		return wrong;
 	if ((wrong = parse_range(&s, note)) != NULL)
@@ -336,6 +348,7 @@ note_print(const struct note *note, char *text, size_t room)
 	text[0] = '\0';
 	if (note->wait_us != 0 || note->within)
 		put(&p, "%s%lluus ", note->within ? "<=" : "+", (unsigned long long)note->wait_us);
+	put(&p, "%s", ecn_words[note->ecn]);
 	for (const char *f = order; *f != '\0'; f++)
 		if ((note->flags & 1 << (strchr(flag_letters, *f) - flag_letters)) != 0)
 			put(&p, "%c", *f);
@@ -412,6 +425,7 @@ void
 note_of_packet(const struct packet *p, const struct note_base *base, struct note *note)
 {
 	memset(note, 0, sizeof(*note));
+	note->ecn = p->ecn;
 	note->flags = p->flags;
 	note->seq = is(p->seq - base->seq);
 	note->bytes = is((uint32_t)p->payload_bytes);
@@ -486,6 +500,7 @@ note_to_packet(const struct note *note, const struct note_base *base, struct pac
 	    note->ack.form == NOTE_ANY || note->win.form == NOTE_ANY ||
 	    note->urg.form == NOTE_ANY || note->how == NOTE_OPTIONS_ANY)
 		return "a packet to send has no `*`";
+	p->ecn = note->ecn;
 	p->flags = note->flags;
 	p->seq = note->seq.value + base->seq;
 	p->payload_bytes = note->bytes.value;
@@ -556,6 +571,8 @@ note_differs(const struct note *want, const struct note *got)
 	bool any_push = (want->flags & TCP_PSH) == 0 && got->bytes.value != 0;
 	uint8_t compared = any_push ? (uint8_t)~TCP_PSH : 0xff;
 
+	if (want->ecn != got->ecn)
+		return "ECN";
 	if (((want->flags ^ got->flags) & compared) != 0)
 		return "flags";
 	if (num_differs(&want->seq, &got->seq))

@@ -2,11 +2,12 @@
 /*
  * The one-line notation of packets in the wire tests.
  *
- *     [WHEN] FLAGS FIRST:LAST(BYTES) [ack N] [win N] [urg N] [OPTIONS] [FAULTS]
+ *     [WHEN] [ECN] FLAGS FIRST:LAST(BYTES) [ack N] [win N] [urg N] [OPTIONS] [FAULTS]
  *
  *     +200ms . 1:1461(1460) ack 1 win 512 <nop,nop,TS val 7 ecr *>
  *
  * WHEN     "+200ms": that much later, exactly. "<=40ms": at some moment until then. us, ms, s.
+ * ECN      of the IP header: [ect0] [ect1] [ce]; not written: not ECN-capable
  * FLAGS    S F R P . (ACK) U E W
  * numbers  sequence numbers relative to the sender's initial one; `*` is any
  * win      the header's field, not scaled
@@ -65,6 +66,7 @@ enum note_options {
 struct note {
 	uint64_t wait_us;
 	bool within; /* "<=" rather than "+" */
+	uint8_t ecn;
 	uint8_t flags;
 	struct note_num seq, bytes, ack, win, urg;
 	enum note_options how;

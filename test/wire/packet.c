@@ -56,6 +56,7 @@ build_ip(const struct packet *p, size_t tcp_bytes, uint8_t *ip)
 	if (ip_is4(&p->src)) {
 		memset(ip, 0, 20);
 		ip[0] = 0x45;
+		ip[1] = p->ecn;
 		put_u16(ip + 2, (uint32_t)(20 + tcp_bytes));
 		put_u16(ip + 6, IP4_DF);
 		ip[8] = p->ttl;
@@ -67,6 +68,7 @@ build_ip(const struct packet *p, size_t tcp_bytes, uint8_t *ip)
 	}
 	memset(ip, 0, 40);
 	ip[0] = 0x60;
+	ip[1] = (uint8_t)(p->ecn << 4);
 	put_u16(ip + 4, (uint32_t)tcp_bytes);
 	ip[6] = IP_PROTO_TCP;
 	ip[7] = p->ttl;
@@ -125,6 +127,7 @@ parse_ip4(const uint8_t *b, size_t n, unsigned int left, struct packet *p)
 	memcpy(&p->src.w[3], b + 12, 4);
 	memcpy(&p->dst.w[3], b + 16, 4);
 	p->ttl = b[8];
+	p->ecn = b[1] & 3;
 	return NULL;
 }
 
@@ -140,6 +143,7 @@ parse_ip6(const uint8_t *b, size_t n, struct packet *p)
 	memcpy(p->src.w, b + 8, 16);
 	memcpy(p->dst.w, b + 24, 16);
 	p->ttl = b[7];
+	p->ecn = b[1] >> 4 & 3;
 	return NULL;
 }
 

@@ -31,6 +31,7 @@ struct packet {
 	const uint8_t *payload; /* inside the parsed bytes */
 	size_t payload_bytes;
 	uint8_t ttl;
+	uint8_t ecn; /* the IP header's ECN field */
 };
 
 /* What packet_build() does wrong on purpose; all zero: nothing. */
