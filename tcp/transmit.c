@@ -386,7 +386,7 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 		goto no_mbuf;
 	}
 	head->tso_segsz = p->segsz;
-	tos = put_ecn(c, p, th);
+	tos = (uint8_t)(c->tos | put_ecn(c, p, th));
 	finish(e, head, &c->tuple, (struct ip_marks){c->ttl, tos}, c->path_flags);
 	enqueue(e, head, c->hop, segs);
 	c->segs_out += segs;
