@@ -152,6 +152,8 @@ timestamp_rtt(const struct tcp_conn *c, const struct tcp_segment *seg)
 void
 tcp_tell_room(struct tcp_conn *c)
 {
+	if (c->flags & CONN_WANT_ROOM)
+		tcp_sndbuf_expand(c);
 	if ((c->flags & CONN_WANT_ROOM) && (tcp_poll(c) & 0x004 /* POLLOUT */)) {
 		c->flags &= ~CONN_WANT_ROOM;
 		tcp_chrono_stop(c, CHRONO_SNDBUF);

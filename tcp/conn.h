@@ -372,14 +372,17 @@ struct tcp_conn {
 	uint32_t heard_ms;    /* when the peer's last acceptable acknowledgment came */
 	uint8_t retries;      /* retransmission time-outs in a row without progress */
 	bool window_shut; /* we ran out of memory and offer 0, right of rcv_adv notwithstanding */
-	uint8_t dupacks_due;          /* duplicate ACKs owed to a peer without SACK */
-	seq_t fin_seq;                /* of the peer's FIN, while CONN_FIN_KNOWN */
-	uint32_t oow_ack_ms;          /* when an unacceptable segment was last answered */
-	uint16_t syn_wnd;             /* offered in our SYN or SYN-ACK, bytes */
-	uint8_t tos;                  /* IP_TOS or IPV6_TCLASS, without the ECN field */
-	bool sndbuf_locked;           /* SO_SNDBUF was set: no autotuning */
-	bool eor_used;                /* MSG_EOR was: the queue may hold MBUF_EOR marks */
-	bool wants_inq;               /* TCP_INQ */
+	uint8_t dupacks_due;   /* duplicate ACKs owed to a peer without SACK */
+	seq_t fin_seq;         /* of the peer's FIN, while CONN_FIN_KNOWN */
+	uint32_t oow_ack_ms;   /* when an unacceptable segment was last answered */
+	uint16_t syn_wnd;      /* offered in our SYN or SYN-ACK, bytes */
+	uint8_t tos;           /* IP_TOS or IPV6_TCLASS, without the ECN field */
+	bool sndbuf_locked;    /* SO_SNDBUF was set: no autotuning */
+	bool eor_used;         /* MSG_EOR was: the queue may hold MBUF_EOR marks */
+	bool wants_inq;        /* TCP_INQ */
+	uint32_t piece_filled; /* bytes in the last piece of what is unsent, at most that much */
+	uint16_t snd_ratio;    /* of send queue memory in SO_SNDBUF terms, of 65536: a 16th over the
+				  payload */
 	uint32_t notsent_lowat_bytes; /* TCP_NOTSENT_LOWAT; 0: the engine's default */
 	uint32_t mark;                /* SO_MARK */
 	uint32_t priority;            /* SO_PRIORITY */

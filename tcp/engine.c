@@ -512,8 +512,13 @@ void
 tcp_conn_set_mss(struct tcp_conn *c)
 {
 	bool narrower = c->mtu_search.on && c->mtu_search.low < c->mtu;
+	uint32_t room = rte_pktmbuf_data_room_size(c->engine->config.data_pool);
+	uint32_t cost = room + (uint32_t)sizeof(struct rte_mbuf);
+
+	room -= RTE_PKTMBUF_HEADROOM;
 
 	c->mss = tcp_mss_of_mtu(c, narrower ? c->mtu_search.low : c->mtu);
+	c->snd_ratio = (uint16_t)RTE_MIN((RTE_MIN(c->mss, room) * 17u << 12) / cost, 65535u);
 }
 
 void
@@ -532,6 +537,7 @@ tcp_conn_start(struct tcp_conn *c)
 	c->recover = c->snd_una;
 	c->rack.fack = c->snd_una;
 	c->progress_us = c->engine->now_us;
+	c->last_data_sent_ms = c->last_data_recv_ms = c->engine->now_ms;
 	c->heard_ms = c->engine->now_ms;
 	tcp_keepalive_start(c);
 	c->cc->start(c);

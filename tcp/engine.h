@@ -507,6 +507,11 @@ bool tcp_rtx_timed_out(const struct tcp_conn *c);
 bool tcp_persist_timed_out(const struct tcp_conn *c);
 /* A time, or that of TCP_USER_TIMEOUT counted from `since_us`, if that comes first. */
 uint64_t tcp_clamp_to_user_timeout(const struct tcp_conn *c, uint64_t at_us, uint64_t since_us);
+/* ---- sndbuf.c */
+
+/* Lets the send buffer grow with the congestion window. */
+void tcp_sndbuf_expand(struct tcp_conn *c);
+
 /* ---- info.c, chrono.c */
 
 /* TCP_INFO's value, as tcp_getsockopt() gives it. */

@@ -312,7 +312,7 @@ depart(struct tcp_conn *c, struct departure *d, bool in_one)
  * one and `most` segments at most. Returns false if it could not.
  */
 static bool
-send_new(struct tcp_conn *c, uint32_t len, bool fin, unsigned int most)
+send_new(struct tcp_conn *c, uint32_t len, bool fin, unsigned int most, bool push)
 {
 	struct departure d = {.sml_before = c->snd_sml};
 	uint32_t carried = tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len);
@@ -327,6 +327,8 @@ send_new(struct tcp_conn *c, uint32_t len, bool fin, unsigned int most)
 	fin = fin && carried == len;
 	if (!take_segment(c, &d, carried, fin))
 		return false;
+	if (push && carried > 0)
+		d.first->flags |= SENT_PSH;
 	while (d.segs < most && !fin && len == segsz && next_segment(c, false, &len, &fin) &&
 	       (in_one || tcp_transmit_limit(c, c->unsent_m, c->unsent_off, len) == len))
 		if (!take_segment(c, &d, len, fin))
@@ -342,7 +344,7 @@ send_some(struct tcp_conn *c, unsigned int most)
 	uint32_t len = 0;
 	bool fin;
 
-	return next_segment(c, false, &len, &fin) && send_new(c, len, fin, most);
+	return next_segment(c, false, &len, &fin) && send_new(c, len, fin, most, false);
 }
 
 bool
@@ -425,7 +427,7 @@ send_probe(struct tcp_conn *c)
 	if ((c->flags & CONN_URG_SEND) && tcp_urgent_pending(c))
 		tcp_transmit_segment(c, c->snd_una, TCP_ACK, NULL, 0, 0);
 	if (next_segment(c, true, &len, &fin))
-		sent = send_new(c, len, fin, 1);
+		sent = send_new(c, len, fin, 1, true);
 	else
 		sent = tcp_transmit_segment(c, c->snd_una - 1, TCP_ACK, NULL, 0, 0);
 	if (sent) {
@@ -484,6 +486,8 @@ tcp_output(struct tcp_conn *c)
 		if (!c->window_waits)
 			c->ack_at_us = UINT64_MAX;
 		c->dupacks_due = 0;
+		if (c->flags & CONN_WANT_ROOM)
+			tcp_tell_room(c); /* what has left makes room under TCP_NOTSENT_LOWAT */
 		if (c->rtx_at_us == UINT64_MAX)
 			tcp_rtx_restart(c);
 		return;

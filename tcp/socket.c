@@ -10,6 +10,11 @@
 
 #include "engine.h"
 
+enum {
+	PIECE_MAX_BYTES = 65483, /* what one packet carries besides its headers, at most */
+	PUSH_MIN_SEGS = 8,       /* a smaller piece waits for what is queued behind it */
+};
+
 int
 tcp_open(struct tcp_engine *e, int family, struct tcp_conn **out)
 {
@@ -180,12 +185,28 @@ send_status(struct tcp_conn *c)
 	}
 }
 
+/*
+ * The send queue's memory in SO_SNDBUF's terms: on Linux a full segment costs little more than its
+ * payload, here it costs a whole buffer.
+ */
+static uint32_t
+sent_charge(const struct tcp_conn *c)
+{
+	return (uint32_t)((uint64_t)c->sendq.charge * c->snd_ratio >> 16);
+}
+
 static uint32_t
 room_bytes(const struct tcp_conn *c)
 {
-	if (c->sendq.charge >= c->sndbuf_bytes || c->unsent_bytes >= tcp_notsent_lowat(c))
+	const struct tcp_engine *e = c->engine;
+	uint32_t charge = sent_charge(c);
+
+	/* The last quarter of the lane's buffers is for who has none, and for copies to send. */
+	if (c->sendq.bufs > 0 && e->queued_bufs > e->config.data_pool->size / 4 * 3)
 		return 0;
-	return c->sndbuf_bytes - c->sendq.charge;
+	if (charge >= c->sndbuf_bytes || c->unsent_bytes >= tcp_notsent_lowat(c))
+		return 0;
+	return c->sndbuf_bytes - charge;
 }
 
 /* Bytes behind `old_tail`, up to which everything was queued before, are now the user's news. */
@@ -232,30 +253,78 @@ tail_room(struct tcp_conn *c, struct rte_mbuf **m)
 	return RTE_MIN((uint32_t)rte_pktmbuf_tailroom(*m), (uint32_t)c->mss);
 }
 
-/* Copies into the send queue as much as fits; stops short when mbufs run out. */
+/*
+ * How much a piece of the send queue holds: as Linux, half of the largest window seen, in whole
+ * segments. What is unsent is a row of pieces; room is asked for when a new one begins.
+ */
+static uint32_t
+piece_bytes(const struct tcp_conn *c)
+{
+	uint32_t bytes = RTE_MIN(c->max_wnd / 2, (uint32_t)PIECE_MAX_BYTES);
+
+	return bytes < c->mss ? c->mss : bytes - bytes % c->mss;
+}
+
+/* What the last piece still takes. */
+static uint32_t
+piece_left(const struct tcp_conn *c)
+{
+	uint32_t whole = piece_bytes(c), filled = RTE_MIN(c->piece_filled, c->unsent_bytes);
+
+	return filled == 0 || filled >= whole ? 0 : whole - filled;
+}
+
+/* Copies into the last mbuf of the send queue, or a new one; returns how much, 0 without mbuf. */
+static uint32_t
+queue_some(struct tcp_conn *c, const uint8_t *from, uint32_t most, int flags)
+{
+	struct rte_mbuf *m;
+	uint32_t n = RTE_MIN(tail_room(c, &m), most);
+
+	if (m == NULL)
+		return 0;
+	memcpy(rte_pktmbuf_mtod_offset(m, void *, m->data_len), from, n);
+	if (c->unsent_bytes == 0)
+		m->packet_type &= ~(uint32_t)MBUF_PUSH; /* that write has left */
+	note_queued(c, m, (uint32_t)m->data_off + m->data_len, n, flags);
+	if (m == c->sendq.tail) {
+		m->data_len = (uint16_t)(m->data_len + n);
+		c->sendq.bytes += n;
+	} else {
+		m->data_len = (uint16_t)n;
+		mbufq_append(&c->sendq, m);
+		c->engine->queued_bufs++;
+	}
+	return n;
+}
+
+/*
+ * Copies into the send queue as much as fits; stops short when mbufs run out. What fills a piece is
+ * sent at once, as far as it may be: that makes room under TCP_NOTSENT_LOWAT.
+ */
 static uint32_t
 queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags)
 {
-	uint32_t done = 0;
+	uint32_t done = 0, left, n;
 
-	while (done < bytes && (room_bytes(c) > 0 || done == 0)) {
-		struct rte_mbuf *m;
-		uint32_t n = tail_room(c, &m);
-
-		if (m == NULL)
-			break;
-		n = (uint32_t)RTE_MIN((size_t)n, bytes - done);
-		memcpy(rte_pktmbuf_mtod_offset(m, void *, m->data_len), from + done, n);
-		note_queued(c, m, (uint32_t)m->data_off + m->data_len, n, flags);
-		if (m == c->sendq.tail) {
-			m->data_len = (uint16_t)(m->data_len + n);
-			c->sendq.bytes += n;
-		} else {
-			m->data_len = (uint16_t)n;
-			mbufq_append(&c->sendq, m);
-			c->engine->queued_bufs++;
+	while (done < bytes) {
+		left = piece_left(c);
+		if (left == 0) {
+			if (room_bytes(c) == 0)
+				break;
+			left = piece_bytes(c);
+			c->piece_filled = 0;
 		}
+		n = queue_some(c, from + done, (uint32_t)RTE_MIN((size_t)left, bytes - done),
+			       flags);
+		if (n == 0)
+			break;
 		done += n;
+		c->piece_filled = RTE_MIN(c->piece_filled, c->unsent_bytes - n) + n;
+		if (piece_left(c) == 0 && piece_bytes(c) >= PUSH_MIN_SEGS * c->mss) {
+			c->sendq.tail->packet_type |= MBUF_PUSH;
+			tcp_output(c);
+		}
 	}
 	return done;
 }
@@ -311,7 +380,7 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 		return status;
 	if (bytes == 0)
 		return 0;
-	if (room_bytes(c) == 0)
+	if (room_bytes(c) == 0 && piece_left(c) == 0)
 		return no_room(c);
 	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags);
 	if ((flags & MSG_OOB) && n > 0)
@@ -351,22 +420,17 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 	return (ssize_t)(c->sendq.bytes - before);
 }
 
-/* What queue_copy() takes: whole mbufs of a segment each, and what the last one still holds. */
+/* What queue_copy() takes for certain. */
 static uint32_t
 copy_room(const struct tcp_conn *c)
 {
-	struct rte_mempool *pool = c->engine->config.data_pool;
-	uint32_t buf = rte_pktmbuf_data_room_size(pool), tail = 0;
-	uint32_t fill = RTE_MIN(buf - RTE_PKTMBUF_HEADROOM, (uint32_t)c->mss);
 	uint32_t room = room_bytes(c);
-	const struct rte_mbuf *m = c->sendq.tail;
 
-	if (room == 0)
-		return 0;
-	if (m != NULL && m->pool == pool && RTE_MBUF_DIRECT(m) &&
-	    (m->packet_type & MBUF_EOR) == 0 && m->data_len < fill)
-		tail = RTE_MIN(fill - m->data_len, (uint32_t)rte_pktmbuf_tailroom(m));
-	return tail + room / (buf + (uint32_t)sizeof(*m)) * fill;
+	room -= room / 16; /* what snd_ratio adds */
+	/* Under TCP_NOTSENT_LOWAT what comes after a piece depends on what may leave. */
+	if (tcp_notsent_lowat(c) != UINT32_MAX)
+		room = RTE_MIN(room, piece_bytes(c));
+	return RTE_MAX(room, piece_left(c));
 }
 
 size_t
@@ -537,7 +601,7 @@ static bool
 is_writable(const struct tcp_conn *c)
 {
 	/* As Linux: a third of the buffer is free, and half of what may wait unsent. */
-	return c->sendq.charge <= c->sndbuf_bytes / 3 * 2 &&
+	return sent_charge(c) <= c->sndbuf_bytes / 3 * 2 &&
 	       (uint64_t)c->unsent_bytes * 2 < tcp_notsent_lowat(c);
 }
 

@@ -276,9 +276,11 @@ send_all(int fd, const void *buf, size_t bytes, int flags)
 		if ((n < 0 && n != -EAGAIN) || done == bytes || f->nonblocking ||
 		    (flags & MSG_DONTWAIT))
 			break;
-		shim_settle();
-		if ((f = wait_for(fd)) == NULL)
-			return leave(-EBADF);
+		/* As the kernel: woken when there is much room, not at the first bit of it. */
+		do {
+			if ((f = wait_for(fd)) == NULL)
+				return leave(-EBADF);
+		} while ((tcp_poll(f->c) & (POLLOUT | POLLERR | POLLHUP)) == 0);
 	}
 	return leave(done > 0 ? (ssize_t)done : n);
 }

@@ -116,6 +116,7 @@ service_pair_start(struct service_pair *b)
 	add_service(&b->config, SERVICE_CHARGEN, "chargen", 19);
 	b->content = service_content_load(&b->config, stderr);
 	tcp_config_defaults(&tcp);
+	tcp.sndbuf_max_bytes = tcp.sndbuf_bytes; /* tests fill it */
 	tcp.max_conns = 4 * SERVICE_PAIR_CONNS;
 	tcp.max_requests = SERVICE_PAIR_CONNS;
 	tcp.max_timewait = 256;
