@@ -45,6 +45,9 @@ tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_
 		return block->set(c, value, len);
 	if (o == NULL || o->set == NULL)
 		return -ENOPROTOOPT;
+	/* As Linux: IP's options may be bytes. */
+	if (level == IPPROTO_IP && len >= 1 && len < sizeof(v))
+		return o->set(c, *(const uint8_t *)value);
 	if (len < sizeof(v))
 		return -EINVAL;
 	memcpy(&v, value, sizeof(v));
