@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The ioctls that Linux's TCP knows: how much waits in either queue. */
 #include <errno.h>
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "engine.h"
+
+enum { OUTQ_NOT_SENT = 0x894b }; /* SIOCOUTQNSD of <linux/sockios.h> */
 
 /* Bytes to read; the FIN is none. */
 static int
@@ -43,11 +45,11 @@ int
 tcp_ioctl(struct tcp_conn *c, unsigned long request, int *value)
 {
 	switch (request) {
-	case SIOCINQ:
+	case FIONREAD: /* SIOCINQ */
 		return unread(c, value);
-	case SIOCOUTQ:
+	case TIOCOUTQ: /* SIOCOUTQ */
 		return unacknowledged(c, value);
-	case SIOCOUTQNSD:
+	case OUTQ_NOT_SENT:
 		return unsent(c, value);
 	case SIOCATMARK:
 		*value = tcp_urgent_at_mark(c);

@@ -185,7 +185,7 @@ get_congestion(struct tcp_conn *c, void *value, size_t *len)
 {
 	char name[CC_NAME_BYTES] = "";
 
-	strncpy(name, c->cc->name, sizeof(name) - 1);
+	memcpy(name, c->cc->name, RTE_MIN(strlen(c->cc->name), sizeof(name) - 1));
 	return tcp_put_value(name, sizeof(name), value, len);
 }
 
