@@ -228,7 +228,7 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 		.flight_before = tcp_flight_segs(c),
 		.fack_before = c->rack.fack,
 		.reordered_from = c->snd_nxt,
-		.cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0,
+		.cwnd_limited = tcp_cwnd_is_limited(c),
 		.ece = (c->ecn & ECN_ON) != 0 && (seg->flags & TCP_ECE) != 0 && !seg->was_syn,
 	};
 	bool window_changed;
@@ -259,9 +259,6 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 	window_changed = take_window(c, seg);
 	ack.is_dup = is_duplicate(c, seg, window_changed);
 	if (seq_gt(seg->ack, c->snd_una)) {
-		/* In slow start Linux grows while half of the window is used. */
-		ack.cwnd_limited |= c->cwnd < c->ssthresh && c->cwnd < 2 * ack.flight_before;
-		c->flags &= ~CONN_CWND_LIMITED;
 		acknowledge(c, seg, &ack);
 	}
 	if (seg->opt.n_sack > 0 && (c->flags & CONN_SACK))

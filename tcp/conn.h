@@ -42,7 +42,6 @@ enum {
 	CONN_LINGER_RESET = 1u << 15, /* SO_LINGER with 0 seconds */
 	CONN_FAMILY6 = 1u << 16,
 	CONN_PEER_FIN = 1u << 17, /* the peer's FIN arrived in order */
-	CONN_CWND_LIMITED = 1u << 18,
 	/* lists it is on */
 	CONN_ON_DIRTY = 1u << 19,
 	CONN_ON_EVENTS = 1u << 20,
@@ -226,6 +225,15 @@ struct tcp_chrono {
 	uint8_t kind; /* enum tcp_chrono_kind */
 };
 
+/* How much of the congestion window is used: cwnd.c. */
+struct tcp_cwnd_use {
+	uint64_t since_us;     /* when it was last used up, or reduced for not being used */
+	uint32_t used_segs;    /* most that were outstanding since */
+	uint32_t max_out_segs; /* outstanding when `limited` was found */
+	seq_t until;           /* `limited` holds until this is acknowledged */
+	bool limited;          /* sending stopped because of cwnd */
+};
+
 /*
  *       acknowledged       sent, in flight        may be sent        not yet
  *     --------------- | -------------------- | ---------------- | -----------
@@ -325,6 +333,7 @@ struct tcp_conn {
 	uint32_t ranges_charge;
 	const struct tcp_cc_ops *cc;
 	struct tcp_cubic cubic;
+	struct tcp_cwnd_use cwnd_use;
 	uint32_t cwnd_count; /* segments acknowledged towards the next increase */
 	seq_t recover;       /* RFC 6582: highest sequence sent when recovery began */
 	seq_t iss;

@@ -533,4 +533,13 @@ void tcp_rtx_restart(struct tcp_conn *c); /* as RFC 6298 §5: running exactly wh
 uint64_t tcp_rto_at(const struct tcp_conn *c);
 void tcp_user_closed(struct tcp_conn *c); /* orphans end in time */
 
+/* ---- cwnd.c */
+
+/* Whether acknowledgments may let the window grow. */
+bool tcp_cwnd_is_limited(const struct tcp_conn *c);
+/* After sending: `limited` says that the congestion window ended it. */
+void tcp_cwnd_validate(struct tcp_conn *c, bool limited);
+/* Before new data after an idle time. */
+void tcp_cwnd_restart(struct tcp_conn *c);
+
 #endif

@@ -399,17 +399,20 @@ send_window(struct tcp_conn *c)
 
 	if (tcp_mtu_probe(c) == TCP_MTU_PROBE_WAIT)
 		return;
+	if (c->unsent_bytes > 0)
+		tcp_cwnd_restart(c);
 	goal = tcp_tso_goal(c);
 	do {
 		flight = tcp_flight_segs(c);
 		if (flight >= c->cwnd && is_last(c))
 			flight = c->cwnd - 1;
 		if (flight >= c->cwnd) {
-			c->flags |= CONN_CWND_LIMITED;
 			cwnd_limited = true;
 			break;
 		}
 	} while (send_some(c, RTE_MIN(goal, c->cwnd - flight)));
+	if (c->snd_nxt != before || cwnd_limited)
+		tcp_cwnd_validate(c, cwnd_limited || tcp_flight_segs(c) >= c->cwnd);
 	note_limit(c, cwnd_limited);
 	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
 	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
