@@ -283,7 +283,8 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 		return NULL;
 	}
 	c->flags = CONN_IN_FLOWS | CONN_CONNECT_DONE |
-		   (l->flags & (CONN_NODELAY | CONN_FAMILY6 | CONN_V6ONLY | CONN_LINGER_RESET)) |
+		   (l->flags &
+		    (CONN_NODELAY | CONN_CORK | CONN_FAMILY6 | CONN_V6ONLY | CONN_LINGER_RESET)) |
 		   (r->sack ? CONN_SACK : 0) | (r->timestamps ? CONN_TIMESTAMPS : 0) |
 		   (r->wscale ? CONN_WSCALE : 0);
 	c->ecn = r->ecn ? ECN_ON : 0;

@@ -180,12 +180,14 @@ set_congestion(struct tcp_conn *c, const void *value, size_t len)
 	return 0;
 }
 
+/* NewReno by Linux's name of it. */
 static int
 get_congestion(struct tcp_conn *c, void *value, size_t *len)
 {
+	const char *shown = c->cc == &tcp_cc_newreno ? "reno" : c->cc->name;
 	char name[CC_NAME_BYTES] = "";
 
-	memcpy(name, c->cc->name, RTE_MIN(strlen(c->cc->name), sizeof(name) - 1));
+	memcpy(name, shown, RTE_MIN(strlen(shown), sizeof(name) - 1));
 	return tcp_put_value(name, sizeof(name), value, len);
 }
 
