@@ -74,7 +74,7 @@ WIRE_TEST(ranges)
 	wire_end(w);
 }
 
-/* Both bounds of ECN's bits are the stack's. */
+/* ECN's two bits are the stack's are the stack's. */
 WIRE_TEST4(type_of_service_leaves_ecn_alone)
 {
 	wire_start(w);
