@@ -357,6 +357,9 @@ check_silence(struct observer *o, struct observer_conn *c, unsigned int side, ui
 	/* News may put the timer off, and leave it as far backed off as it was. */
 	silent = now_us - RTE_MAX(since, h->last_news_us);
 	bound = RTE_MAX(RTE_MAX(o->rto_us, since - h->chain_us), 5 * h->sample_us);
+	/* RFC 6298 §5.7: 3 s after a handshake that was repeated and so gave no sample. */
+	if (h->acked <= 1)
+		bound = RTE_MAX(bound, UINT64_C(3000000));
 	bound = RTE_MIN(2 * bound, (uint64_t)RTO_MAX_US + o->rto_us) + SLACK_US;
 	if (silent > bound)
 		o->fail(o->ctx,
