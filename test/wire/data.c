@@ -508,7 +508,7 @@ WIRE_TEST(starved_user_hears)
 	wire_start(w);
 	pool = wire_pool_data();
 	wire_accepted(w, "<mss 1460>", 65535);
-	while ((held[n] = rte_pktmbuf_alloc(pool)) != NULL)
+	while (n < WIRE_POOL && (held[n] = rte_pktmbuf_alloc(pool)) != NULL)
 		n++;
 	wire_send(w, 100, -EAGAIN);
 	notified = w->flow->notified;
