@@ -287,7 +287,8 @@ note_arrival(struct observer_half *h, uint64_t start, uint64_t end)
 	}
 	if (start <= h->arrived) {
 		h->arrived = end;
-		memmove(h->ranges, h->ranges + j, (h->n_ranges - j) * sizeof(*h->ranges));
+		if (h->n_ranges > j)
+			memmove(h->ranges, h->ranges + j, (h->n_ranges - j) * sizeof(*h->ranges));
 		h->n_ranges -= j;
 		return;
 	}
