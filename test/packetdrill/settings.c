@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What scripts set by `sysctl`: read again whenever the file has changed, the last line for a name
- * wins. Names without a meaning here are ignored, as are values that are no numbers.
+ * wins. Names without a meaning here are ignored; a value that is no number counts as 0.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

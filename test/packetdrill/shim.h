@@ -77,7 +77,6 @@ struct shim_file {
 	/* sockets */
 	struct tcp_conn *c;
 	uint64_t news; /* counts notifications, for edge-triggered watches */
-	bool wants_inq;
 	/* epoll instances */
 	struct shim_watch {
 		int fd; /* -1: free */
