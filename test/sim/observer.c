@@ -357,7 +357,12 @@ check_silence(struct observer *o, struct observer_conn *c, unsigned int side, ui
 	o->silences_checked++;
 	/* News may put the timer off, and leave it as far backed off as it was. */
 	silent = now_us - RTE_MAX(since, h->last_news_us);
-	bound = RTE_MAX(RTE_MAX(o->rto_us, since - h->chain_us), 5 * h->sample_us);
+	/*
+	 * SRTT + 4 RTTVAR may be nine times the SRTT that is left of a large sample: while small
+	 * ones follow, RTTVAR takes a fourth of how far SRTT, falling by an eighth, is above them,
+	 * and so tends to twice SRTT.
+	 */
+	bound = RTE_MAX(RTE_MAX(o->rto_us, since - h->chain_us), 9 * h->sample_us);
 	/* RFC 6298 §5.7: 3 s after a handshake that was repeated and so gave no sample. */
 	if (h->acked <= 1)
 		bound = RTE_MAX(bound, UINT64_C(3000000));
@@ -570,6 +575,13 @@ observer_arrived(struct observer *o, uint64_t now_us, unsigned int side, const s
 			own->busy_us = UINT64_MAX; /* as far as is known here */
 		own->last_news_us = now_us;
 	}
+	/*
+	 * With nothing in flight the timer is persist's, for a window that opens by a segment which
+	 * is lost. Each segment tells the window: while they arrive there is nothing to ask, and
+	 * each puts the probe off, as with Linux.
+	 */
+	if (own->acked == own->sent_end)
+		own->last_news_us = now_us;
 }
 
 void

@@ -57,8 +57,10 @@ struct observer_half {
 	uint16_t syn_mss;
 	uint16_t path_mtu;     /* that an ICMP error told its sender; 0: none did */
 	uint64_t last_sent_us; /* anything that its sender's timer sends */
-	uint64_t last_news_us; /* its sender was acknowledged something, or given more window */
-	uint64_t busy_us;      /* since when something is outstanding; UINT64_MAX: nothing is */
+	/* Its sender was acknowledged something, given more window, or told of it with nothing in
+	 * flight. */
+	uint64_t last_news_us;
+	uint64_t busy_us; /* since when something is outstanding; UINT64_MAX: nothing is */
 	struct observer_first *firsts; /* of what is not acknowledged, a ring */
 	unsigned int firsts_head, n_firsts, firsts_room;
 	uint64_t sample_us; /* the longest round trip that its sender may have measured lately */
