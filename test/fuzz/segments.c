@@ -48,22 +48,57 @@ own(struct seg_socket *s, struct tcp_conn *c, uint8_t reaction)
 	tcp_set_user(c, s);
 }
 
+/* recv(MSG_OOB): the byte at the mark, once; read in line or not there, none. */
+static void
+recv_oob(struct seg_socket *s, size_t bytes, int flags)
+{
+	bool marked = (s->c->flags & CONN_URG_MARK) != 0 && !s->c->oob_inline;
+	bool here = marked && s->c->urg_state == URG_HERE;
+	seq_t seq = s->c->urg_seq;
+	ssize_t n = tcp_recv(s->c, buffer, bytes, flags);
+
+	FUZZ_CHECK(n <= 1 && (n < 1 || bytes > 0), "%zd urgent bytes of %zu", n, bytes);
+	FUZZ_CHECK(n < 1 || (here && buffer[0] == fuzz_byte(false, seq)),
+		   "the urgent byte at %u is %02x", seq, buffer[0]);
+	FUZZ_CHECK(n < 0 || marked, "%zd without a mark", n);
+	FUZZ_CHECK(!here || n == (bytes > 0), "%zd though the urgent byte is there", n);
+	if (here && (flags & MSG_PEEK) == 0)
+		FUZZ_CHECK(tcp_recv(s->c, buffer, 1, MSG_OOB) == -EINVAL, "urgent twice");
+}
+
+/*
+ * What a reading takes: the stream from where the last one ended, without the urgent byte where it
+ * is next, and never across one.
+ */
 void
 seg_recv(struct world *w, struct seg_socket *s, size_t bytes, int flags)
 {
-	seq_t seq;
+	seq_t seq, mark;
+	bool marked;
 	ssize_t n;
 
 	(void)w;
 	if (s->c == NULL)
 		return;
-	seq = fuzz_read_seq(s->c);
 	bytes = RTE_MIN(bytes, sizeof(buffer));
+	if (flags & MSG_OOB) {
+		recv_oob(s, bytes, flags);
+		return;
+	}
+	marked = (s->c->flags & CONN_URG_MARK) != 0;
+	mark = s->c->urg_seq;
+	seq = fuzz_read_seq(s->c);
 	n = tcp_recv(s->c, buffer, bytes, flags);
 	FUZZ_CHECK(n < 0 || (size_t)n <= bytes, "%zd of %zu bytes", n, bytes);
+	if (marked && mark == seq && !s->c->oob_inline)
+		seq++;
 	for (ssize_t i = 0; i < n; i++)
 		FUZZ_CHECK(buffer[i] == fuzz_byte(false, seq + (uint32_t)i),
 			   "byte %zd read at %u is %02x", i, seq, buffer[i]);
+	FUZZ_CHECK(n <= 0 || !marked || seq_geq(seq, mark) || seq_leq(seq + (uint32_t)n, mark),
+		   "%zd bytes at %u, across the mark at %u", n, seq, mark);
+	FUZZ_CHECK(n <= 0 || (flags & MSG_PEEK) || fuzz_read_seq(s->c) == seq + (uint32_t)n,
+		   "%zd bytes read at %u, next is %u", n, seq, fuzz_read_seq(s->c));
 }
 
 /* What the socket's stream holds from its next byte on. */
