@@ -89,11 +89,10 @@ acknowledge_record(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 	}
 	if ((s->flags & SENT_SACKED) == 0) {
 		tcp_rack_delivered(c, s, ack);
+		tcp_rate_delivered(c, s, ack);
+		c->delivered_segs++;
 		/* A SYN filled no window. */
-		if ((s->flags & SENT_SYN) == 0) {
-			ack->delivered_segs++;
-			c->delivered_segs++;
-		}
+		ack->delivered_segs += (s->flags & SENT_SYN) == 0;
 	}
 	ack->acked_segs++;
 	tcp_sent_remove(c, s);
@@ -208,6 +207,7 @@ ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack 
 	tcp_recovery_ack(c, seg, ack);
 	if (ack->ece)
 		c->delivered_ce_segs += ack->delivered_segs;
+	tcp_rate_sample(c, ack);
 	if (ack->una_advanced)
 		c->retries = 0;
 	if (may_grow(c, ack))

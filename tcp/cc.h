@@ -14,6 +14,20 @@
 
 struct tcp_conn;
 
+/* How fast the path delivered lately, as one acknowledgment shows it: rate.c. */
+struct tcp_rate_sample {
+	uint64_t prior_us;             /* when the interval began, at the receiving end */
+	uint32_t prior_delivered_segs; /* the connection's delivered_segs then */
+	uint32_t delivered_segs;       /* since; per interval_us that is the rate */
+	uint32_t interval_us;          /* the longer of the next two */
+	uint32_t send_us;              /* in which these segments were sent */
+	uint32_t ack_us;               /* in which they were acknowledged */
+	uint32_t last_end;             /* end of the record that it is taken from */
+	bool valid;                    /* it is a sample: else nothing above counts */
+	bool app_limited;              /* the user sent too little to show the path's rate */
+	bool of_retrans;               /* taken from a retransmission */
+};
+
 /* What one acknowledgment told. */
 struct tcp_ack {
 	uint64_t now_us;
@@ -33,6 +47,7 @@ struct tcp_ack {
 	bool tlp_dsacked;      /* the loss probe did */
 	bool original_arrived; /* something never sent again, from before the time-out */
 	bool cwnd_limited;     /* the window, not the application, held us back */
+	struct tcp_rate_sample rate;
 };
 
 struct tcp_cc_ops {

@@ -101,6 +101,12 @@ enum {
 	SENT_PSH = 1 << 7,       /* a write ended with it */
 };
 
+/* Of rate_flags. */
+enum {
+	SENT_RATE_APP_LIMITED = 1 << 0, /* when it was sent, the user had too little to send */
+	SENT_RATE_TAKEN = 1 << 1,       /* it has arrived once: no sample from it any more */
+};
+
 /*
  * One transmission awaiting acknowledgment; they cover [snd_una, snd_nxt) in order and without gap.
  * SYN and FIN, which take a sequence number and no byte, share a record with the bytes beside them.
@@ -109,18 +115,42 @@ enum {
  * in which they were sent last: RACK looks at the oldest only.
  */
 struct tcp_sent {
-	TAILQ_ENTRY(tcp_sent) link;    /* by sequence */
-	TAILQ_ENTRY(tcp_sent) by_time; /* while SENT_IN_FLIGHT */
-	uint64_t sent_us;              /* last time it was sent */
-	struct rte_mbuf *m; /* where its bytes start in the send queue; NULL without bytes */
-	uint32_t data_off;  /* of its first byte in m, from buf_addr */
+	TAILQ_ENTRY(tcp_sent) link; /* by sequence */
+	uint64_t sent_us;           /* last time it was sent */
+	struct rte_mbuf *m;      /* where its bytes start in the send queue; NULL without bytes */
+	uint32_t earlier, later; /* by time, while SENT_IN_FLIGHT: their numbers, or SENT_NONE */
 	seq_t seq, end;
+	uint32_t delivered_segs;   /* the connection's when it was sent last: rate.c */
+	uint32_t delivered_ago_us; /* how long ago that had last grown then */
+	uint32_t first_ago_us;     /* how long ago what had just arrived then had been sent */
+	uint16_t data_off;         /* of its first byte in m, from buf_addr */
 	uint8_t flags;
+	uint8_t rate_flags; /* SENT_RATE_... */
 };
 
 TAILQ_HEAD(tcp_sent_list, tcp_sent);
 
-static_assert(sizeof(struct tcp_sent) <= 64, "a record is one cache line");
+static_assert(sizeof(struct tcp_sent) == 64, "a record is one cache line");
+
+/* Records are numbered by their place in the slab: half of a pointer's size. */
+enum { SENT_NONE = UINT32_MAX };
+
+/* Those in flight, oldest transmission first. */
+struct tcp_flight {
+	uint32_t oldest, newest; /* their numbers, or SENT_NONE */
+};
+
+/* How fast the path delivers: rate.c. */
+struct tcp_rate {
+	uint64_t first_sent_us; /* when what arrived last was sent, or the first of what is out */
+	uint64_t delivered_us; /* when delivered_segs last grew, or the first of what is out left */
+	uint32_t app_limited; /* until delivered_segs is beyond it, the user sends too little; 0: he
+				 does not */
+	uint32_t sample_segs; /* the sample that TCP_INFO shows: segments in sample_us */
+	uint32_t sample_us;   /* 0: none yet */
+	bool sample_app_limited;
+	bool reneged; /* until the loss is recovered from: some may be counted twice */
+};
 
 /* RFC 8985 §5.3, in its names. */
 struct tcp_rack {
@@ -298,17 +328,19 @@ struct tcp_conn {
 	uint32_t unrepaired_segs; /* lost, and not yet sent again */
 	uint32_t sacked_segs;     /* of the sent ones: known to have arrived, or, without SACK, as
 				     many as duplicate acknowledgments tell of */
-	struct tcp_sent_list in_flight; /* by time */
-	struct tcp_sent *repair_from;   /* nothing before it is unrepaired */
+	struct tcp_flight in_flight;  /* by time */
+	struct tcp_sent *repair_from; /* nothing before it is unrepaired */
 	struct tcp_rack rack;
 	struct tcp_prr prr;
 	struct tcp_undo undo;
 	struct tcp_range_list news;  /* of ranges */
 	struct tcp_sack_block dsack; /* while CONN_DSACK_DUE */
-	uint32_t delivered_segs;     /* over the connection's life, SACKed ones too */
-	uint32_t delivered_ce_segs;  /* of those: by acknowledgments with ECE */
-	uint32_t reordering; /* segments by which the path is known to reorder, at least 3 */
-	seq_t tlp_end_seq;   /* RFC 8985 §7.2; while tlp_sent */
+	struct tcp_rate rate;
+	uint32_t delivered_segs;    /* over the connection's life, SACKed ones and the SYN too */
+	uint32_t marked_lost_segs;  /* over the connection's life; of retransmissions, too */
+	uint32_t delivered_ce_segs; /* of those: by acknowledgments with ECE */
+	uint32_t reordering;        /* segments by which the path is known to reorder, at least 3 */
+	seq_t tlp_end_seq;          /* RFC 8985 §7.2; while tlp_sent */
 	bool tlp_sent;
 	bool tlp_is_retrans;
 	bool frto;                /* RFC 5682: this time-out may have been spurious */

@@ -240,10 +240,11 @@ tcp_conn_new(struct tcp_engine *e)
 		.mtu_discover = IP_PMTUDISC_WANT,
 		.reordering = TCP_REORDERING,
 		.rack.reo_wnd_mult = 1,
+		.in_flight = {SENT_NONE, SENT_NONE},
+		.rate = {.app_limited = UINT32_MAX, .sample_app_limited = true},
 		.rcv_ratio = 128,
 	};
 	TAILQ_INIT(&c->sent);
-	TAILQ_INIT(&c->in_flight);
 	TAILQ_INIT(&c->news);
 	TAILQ_INIT(&c->ranges);
 	return c;

@@ -189,6 +189,32 @@ void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint3
 
 /* ---- sent.c: transmission records */
 
+/* By its number, and that of a record. */
+static inline struct tcp_sent *
+tcp_sent_at(const struct tcp_conn *c, uint32_t number)
+{
+	return (struct tcp_sent *)c->engine->sents.base + number;
+}
+
+static inline uint32_t
+tcp_sent_number(const struct tcp_conn *c, const struct tcp_sent *s)
+{
+	return (uint32_t)(s - (const struct tcp_sent *)c->engine->sents.base);
+}
+
+/* In the order of their transmission; NULL: none, no more. */
+static inline struct tcp_sent *
+tcp_flight_oldest(const struct tcp_conn *c)
+{
+	return c->in_flight.oldest != SENT_NONE ? tcp_sent_at(c, c->in_flight.oldest) : NULL;
+}
+
+static inline struct tcp_sent *
+tcp_flight_later(const struct tcp_conn *c, const struct tcp_sent *s)
+{
+	return s->later != SENT_NONE ? tcp_sent_at(c, s->later) : NULL;
+}
+
 /* Appends one for [snd_nxt, snd_nxt + seqlen); NULL without memory. */
 struct tcp_sent *tcp_sent_append(struct tcp_conn *c, uint32_t seqlen, unsigned int flags);
 void tcp_sent_remove(struct tcp_conn *c, struct tcp_sent *s);
@@ -247,6 +273,19 @@ void tcp_rack_detect_loss(struct tcp_conn *c);
 bool tcp_tlp_schedule(struct tcp_conn *c);
 void tcp_tlp_send(struct tcp_conn *c);
 void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack);
+
+/* ---- rate.c: the delivery rate */
+
+/* A record is about to be sent, again or for the first time: before it is counted. */
+void tcp_rate_sent(struct tcp_conn *c, struct tcp_sent *s);
+/* A record has arrived that had not before. */
+void tcp_rate_delivered(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack);
+/* All of an acknowledgment is known: completes its sample. */
+void tcp_rate_sample(struct tcp_conn *c, struct tcp_ack *ack);
+/* Before the user's bytes are queued: has he kept us waiting? */
+void tcp_rate_check_app_limited(struct tcp_conn *c);
+/* Bytes a second, of the sample that TCP_INFO shows. */
+uint64_t tcp_rate_shown(const struct tcp_conn *c);
 
 /* ---- ecn.c: RFC 3168 */
 

@@ -3,8 +3,8 @@
  * TCP_INFO: what a connection can tell of itself, in Linux's layout, which programs compile in. The
  * layout only ever grows at its end; a caller with an older one gets its beginning.
  *
- * Left out (zero): what Tern has not, or does not count: Fast Open's results, rehashing, the
- * delivery rate, when the last acknowledgment left, time-out recoveries and their time, Accurate
+ * Left out (zero): what Tern has not, or does not count: Fast Open's results, rehashing,
+ * when the last acknowledgment left, time-out recoveries and their time, Accurate
  * ECN; pacing has no rate where there is none.
  */
 #include <rte_common.h>
@@ -126,6 +126,7 @@ fill_sender(const struct tcp_conn *c, struct info *i)
 	i->total_retrans = c->retransmits;
 	i->notsent_bytes = c->unsent_bytes;
 	i->delivered = c->delivered_segs;
+	i->delivery_rate = tcp_rate_shown(c);
 	i->delivered_ce = c->delivered_ce_segs;
 	i->dsack_dups = c->dsack_dups;
 	i->reord_seen = c->reord_seen;
@@ -172,6 +173,7 @@ tcp_info_get(struct tcp_conn *c, void *value, size_t *len)
 		.ca_state = c->ca_state,
 		.options = options_of(c),
 		.wscales = (uint8_t)(c->snd_wscale_shift | c->rcv_wscale_shift << 4),
+		.flags = c->rate.sample_app_limited,
 		.pacing_rate = UINT64_MAX,
 		.max_pacing_rate = UINT64_MAX,
 	};

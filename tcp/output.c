@@ -206,7 +206,7 @@ take_segment(struct tcp_conn *c, struct departure *d, uint32_t len, bool fin)
 	if (d->segs == 0)
 		d->first = s;
 	s->m = len > 0 ? c->unsent_m : NULL;
-	s->data_off = c->unsent_off;
+	s->data_off = (uint16_t)c->unsent_off;
 	if (holds_push(s->m, s->data_off, len))
 		s->flags |= SENT_PSH;
 	c->snd_nxt += len + fin;

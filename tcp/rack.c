@@ -97,10 +97,10 @@ tcp_rack_detect_loss(struct tcp_conn *c)
 	uint64_t now_us = c->engine->now_us;
 	struct tcp_sent *s, *next;
 
-	for (s = TAILQ_FIRST(&c->in_flight); s != NULL; s = next) {
+	for (s = tcp_flight_oldest(c); s != NULL; s = next) {
 		uint64_t due_us = s->sent_us + window_us;
 
-		next = TAILQ_NEXT(s, by_time);
+		next = tcp_flight_later(c, s);
 		if (!sent_after(c->rack.xmit_us, c->rack.end_seq, s->sent_us, s->end))
 			break;
 		if (due_us <= now_us)

@@ -130,7 +130,11 @@ reno_ack(struct tcp_conn *c, struct tcp_ack *ack)
 		/* One hole was filled; the others had been told of by duplicates. */
 		uint32_t told = ack->acked_segs > 0 ? ack->acked_segs - 1 : 0;
 
-		c->sacked_segs -= RTE_MIN(c->sacked_segs, told);
+		told = RTE_MIN(c->sacked_segs, told);
+		c->sacked_segs -= told;
+		/* Those were counted when they were told of. */
+		c->delivered_segs -= told;
+		ack->delivered_segs -= told;
 		if (c->sacked_segs + c->lost_segs > c->sent_segs)
 			c->sacked_segs = c->sent_segs - RTE_MIN(c->lost_segs, c->sent_segs);
 	}
@@ -359,8 +363,10 @@ tcp_recovery_timeout(struct tcp_conn *c)
 	}
 	if (!has_sack(c))
 		c->sacked_segs = 0;
-	if (reneged)
+	if (reneged) {
 		TCP_COUNT(c->engine, sack_reneged);
+		c->rate.reneged = true;
+	}
 	mark_all_lost(c, reneged);
 	c->cwnd = tcp_flight_segs(c) + 1;
 	c->prr = (struct tcp_prr){0};

@@ -336,6 +336,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->state = TCP_ESTABLISHED;
 	tcp_conn_start(c);
 	c->flags |= CONN_WAS_CONNECTED;
+	c->delivered_segs = 1; /* our SYN-ACK, of which there is no record */
 	if (r->retries == 0 && r->sent_us != 0)
 		tcp_rtt_sample(c, (int64_t)(e->now_us - r->sent_us));
 	else if (r->retries > 1)

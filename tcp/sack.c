@@ -115,6 +115,7 @@ tag(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 			ack->sack_rtt_us = (int64_t)(ack->now_us - s->sent_us);
 	}
 	tcp_rack_delivered(c, s, ack);
+	tcp_rate_delivered(c, s, ack);
 	tcp_sent_mark_sacked(c, s);
 	ack->sacked_segs++;
 	ack->delivered_segs++;

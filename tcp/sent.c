@@ -14,10 +14,35 @@
 
 #include "engine.h"
 
+/* A link of the list by time: of the record with this number, or of the list's ends. */
+static uint32_t *
+earlier_of(struct tcp_conn *c, uint32_t number)
+{
+	return number != SENT_NONE ? &tcp_sent_at(c, number)->earlier : &c->in_flight.newest;
+}
+
+static uint32_t *
+later_of(struct tcp_conn *c, uint32_t number)
+{
+	return number != SENT_NONE ? &tcp_sent_at(c, number)->later : &c->in_flight.oldest;
+}
+
+/* Behind `earlier` in the list by time. */
+static void
+flight_insert(struct tcp_conn *c, uint32_t earlier, struct tcp_sent *s)
+{
+	uint32_t number = tcp_sent_number(c, s), *later = later_of(c, earlier);
+
+	s->earlier = earlier;
+	s->later = *later;
+	*earlier_of(c, *later) = number;
+	*later = number;
+}
+
 static void
 flight_enter(struct tcp_conn *c, struct tcp_sent *s)
 {
-	TAILQ_INSERT_TAIL(&c->in_flight, s, by_time);
+	flight_insert(c, c->in_flight.newest, s);
 	s->flags |= SENT_IN_FLIGHT;
 }
 
@@ -26,7 +51,8 @@ flight_leave(struct tcp_conn *c, struct tcp_sent *s)
 {
 	if ((s->flags & SENT_IN_FLIGHT) == 0)
 		return;
-	TAILQ_REMOVE(&c->in_flight, s, by_time);
+	*later_of(c, s->earlier) = s->later;
+	*earlier_of(c, s->later) = s->earlier;
 	s->flags &= (uint8_t)~SENT_IN_FLIGHT;
 }
 
@@ -63,6 +89,7 @@ tcp_sent_append(struct tcp_conn *c, uint32_t seqlen, unsigned int flags)
 		.end = c->snd_nxt + seqlen,
 		.flags = (uint8_t)flags,
 	};
+	tcp_rate_sent(c, s);
 	TAILQ_INSERT_TAIL(&c->sent, s, link);
 	c->sent_segs++;
 	flight_enter(c, s);
@@ -114,6 +141,15 @@ tcp_position_advance(struct rte_mbuf **m, uint32_t *off, uint32_t n)
 	}
 }
 
+static void
+record_advance(struct tcp_sent *s, uint32_t bytes)
+{
+	uint32_t off = s->data_off;
+
+	tcp_position_advance(&s->m, &off, bytes);
+	s->data_off = (uint16_t)off; /* as all of an mbuf's sizes */
+}
+
 bool
 tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
 {
@@ -124,12 +160,12 @@ tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
 		return false;
 	*rest = *s;
 	rest->seq = s->seq + bytes;
-	tcp_position_advance(&rest->m, &rest->data_off, bytes);
+	record_advance(rest, bytes);
 	s->end = rest->seq;
 	s->flags &= (uint8_t) ~(SENT_FIN | SENT_PSH);
 	TAILQ_INSERT_AFTER(&c->sent, s, rest, link);
 	if (s->flags & SENT_IN_FLIGHT)
-		TAILQ_INSERT_AFTER(&c->in_flight, s, rest, by_time);
+		flight_insert(c, tcp_sent_number(c, s), rest);
 	c->sent_segs++;
 	count_by_flags(c, rest, 1);
 	return true;
@@ -146,7 +182,7 @@ tcp_sent_trim(struct tcp_sent *s, seq_t ack)
 	}
 	s->seq = ack;
 	if (s->m != NULL)
-		tcp_position_advance(&s->m, &s->data_off, n);
+		record_advance(s, n);
 }
 
 void
@@ -154,6 +190,7 @@ tcp_sent_mark_lost(struct tcp_conn *c, struct tcp_sent *s)
 {
 	if (s->flags & SENT_SACKED)
 		return;
+	c->marked_lost_segs += (s->flags & (SENT_LOST | SENT_RETRANS)) != SENT_LOST;
 	flight_leave(c, s);
 	set_flags(c, s, SENT_RETRANS, SENT_LOST);
 	if (c->repair_from == NULL || seq_lt(s->seq, c->repair_from->seq))
@@ -188,6 +225,7 @@ void
 tcp_sent_again(struct tcp_conn *c, struct tcp_sent *s)
 {
 	s->sent_us = c->engine->now_us;
+	tcp_rate_sent(c, s);
 	flight_leave(c, s);
 	flight_enter(c, s);
 	set_flags(c, s, 0, SENT_RETRANS | SENT_EVER_RETRANS);

@@ -382,6 +382,7 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 		return 0;
 	if (room_bytes(c) == 0 && piece_left(c) == 0)
 		return no_room(c);
+	tcp_rate_check_app_limited(c);
 	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags);
 	if ((flags & MSG_OOB) && n > 0)
 		tcp_urgent_send(c);
@@ -404,6 +405,7 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 		return status;
 	if (room_bytes(c) == 0)
 		return no_room(c);
+	tcp_rate_check_app_limited(c);
 	tail = c->sendq.tail;
 	before = c->sendq.bytes;
 	bufs = c->sendq.bufs;

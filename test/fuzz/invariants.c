@@ -124,7 +124,7 @@ check_sent(const struct tcp_conn *c)
 		   c->unrepaired_segs);
 	FUZZ_CHECK((c->flags & CONN_SACK) == 0 || sacked == c->sacked_segs, "%u SACKed, counted %u",
 		   sacked, c->sacked_segs);
-	TAILQ_FOREACH (s, &c->in_flight, by_time) {
+	for (s = tcp_flight_oldest(c); s != NULL; s = tcp_flight_later(c, s)) {
 		FUZZ_CHECK(s->flags & SENT_IN_FLIGHT, "in flight, and not flying");
 		flying--;
 	}

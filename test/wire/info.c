@@ -42,7 +42,7 @@ WIRE_TEST(a_short_exchange)
 	WIRE_EQ(w, i.tcpi_snd_mss, 1460);
 	WIRE_EQ(w, i.tcpi_advmss, 1460);
 	WIRE_EQ(w, i.tcpi_min_rtt, 10000);
-	WIRE_EQ(w, i.tcpi_delivered, 1);
+	WIRE_EQ(w, i.tcpi_delivered, 2);
 	WIRE_EQ(w, i.tcpi_last_data_sent, 15);
 	WIRE_EQ(w, i.tcpi_last_data_recv, 5);
 	WIRE_EQ(w, i.tcpi_last_ack_recv, 5);
