@@ -5,265 +5,12 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "sim.h"
 
-/* <netinet/tcp.h> has the names of the states that tcp.h has. */
-enum { OPT_TCP_NODELAY = 1 };
-
-static uint64_t
-pause_until(struct sim *s, uint64_t pause_us)
-{
-	return pause_us == 0 ? 0 : sim_now(s) + 1 + rng_below(&s->rng, 2 * pause_us);
-}
-
-/* The user has no socket any more. */
-static void
-finish(struct sim_user *u)
-{
-	u->c = NULL;
-	u->done = true;
-	u->ready = false;
-}
-
-static void
-end_by_error(struct sim *s, struct sim_user *u, int error)
-{
-	u->error = error;
-	if (error == ECONNRESET || error == EPIPE)
-		s->events[SIM_RESETS_SEEN]++;
-	else if (error == ETIMEDOUT)
-		s->events[SIM_TIMED_OUT]++;
-	else if (!s->may_time_out)
-		sim_fail(s, "side %u's user hears of error %s", u->side, strerror(error));
-	tcp_close(u->c);
-	finish(u);
-}
-
-/* ---- Reading */
-
-static void
-check_bytes(struct sim *s, struct sim_user *u, const uint8_t *data, size_t n, uint64_t at)
-{
-	const uint8_t *want = observer_payload(u->conn->seen, !u->side, at);
-
-	if (n > SIM_READ_BYTES || memcmp(data, want, n) != 0)
-		sim_fail(s, "side %u reads wrong bytes at %" PRIu64, u->side, at);
-	if (at + n > u->conn->script[!u->side].bytes)
-		sim_fail(s, "side %u reads %" PRIu64 " bytes: the peer has %" PRIu64, u->side,
-			 at + n, u->conn->script[!u->side].bytes);
-}
-
-static ssize_t
-read_by_reference(struct sim *s, struct sim_user *u, size_t bytes)
-{
-	const struct rte_mbuf *m;
-	ssize_t n = tcp_peek_mbufs(u->c, &m);
-	size_t done = 0;
-
-	if (n <= 0)
-		return n;
-	bytes = RTE_MIN(bytes, (size_t)n);
-	for (; m != NULL && done < bytes; m = m->next) {
-		size_t part = RTE_MIN((size_t)m->data_len, bytes - done);
-
-		check_bytes(s, u, rte_pktmbuf_mtod(m, const uint8_t *), part, u->read + done);
-		done += part;
-	}
-	s->events[SIM_READ_BY_REFERENCE]++;
-	if (done != bytes || tcp_consume(u->c, bytes) != bytes)
-		sim_fail(s, "side %u is shown %zd bytes, but there are %zu", u->side, n, done);
-	return (ssize_t)bytes;
-}
-
-static ssize_t
-read_some(struct sim *s, struct sim_user *u)
-{
-	static uint8_t buf[SIM_READ_BYTES];
-	size_t bytes = 1 + rng_below(&s->rng, u->script->read_max);
-	ssize_t n, peeked = -1;
-
-	if (u->script->by_reference)
-		return read_by_reference(s, u, bytes);
-	if (u->script->peek_percent > 0 && rng_chance(&s->rng, u->script->peek_percent / 100.0)) {
-		peeked = tcp_recv(u->c, buf, bytes, MSG_PEEK);
-		if (peeked > 0)
-			check_bytes(s, u, buf, (size_t)peeked, u->read);
-		s->events[SIM_PEEKS]++;
-	}
-	n = tcp_recv(u->c, buf, bytes, 0);
-	if (n > 0)
-		check_bytes(s, u, buf, (size_t)n, u->read);
-	if (peeked > 0 && n != peeked)
-		sim_fail(s, "side %u peeks at %zd bytes and reads %zd", u->side, peeked, n);
-	return n;
-}
-
-static void
-read_all(struct sim *s, struct sim_user *u)
-{
-	while (!s->failed && u->c != NULL && !u->at_end && sim_now(s) >= u->read_at_us) {
-		uint64_t before = u->read;
-		ssize_t n = read_some(s, u);
-
-		if (n == -EAGAIN)
-			return;
-		if (n < 0) {
-			end_by_error(s, u, (int)-n);
-			return;
-		}
-		if (n == 0) {
-			u->at_end = true;
-			return;
-		}
-		u->read += (uint64_t)n;
-		s->events[SIM_BYTES] += (uint64_t)n;
-		u->read_at_us = pause_until(s, u->script->read_gap_us);
-		if (u->script->stop_us > 0 && before < u->script->stop_at &&
-		    u->read >= u->script->stop_at) {
-			u->read_at_us = sim_now(s) + u->script->stop_us;
-			s->events[SIM_STOPS]++;
-		}
-	}
-}
-
-/* ---- Writing */
-
-static void
-write_all(struct sim *s, struct sim_user *u)
-{
-	const struct sim_script *script = u->script;
-
-	while (!s->failed && u->c != NULL && u->written < script->bytes &&
-	       sim_now(s) >= u->write_at_us) {
-		uint64_t bytes = 1 + rng_below(&s->rng, script->write_max);
-		bool more;
-		ssize_t n;
-
-		bytes = RTE_MIN(bytes, script->bytes - u->written);
-		more = bytes < script->bytes - u->written && script->more_percent > 0 &&
-		       rng_chance(&s->rng, script->more_percent / 100.0);
-		n = tcp_send(u->c, observer_payload(u->conn->seen, u->side, u->written), bytes,
-			     more ? MSG_MORE : 0);
-		if (n == -EAGAIN)
-			return;
-		if (n < 0) {
-			end_by_error(s, u, (int)-n);
-			return;
-		}
-		if (n == 0 || (uint64_t)n > bytes)
-			sim_fail(s, "side %u writes %zd of %" PRIu64 " bytes", u->side, n, bytes);
-		u->written += (uint64_t)n;
-		s->events[SIM_MSG_MORE_WRITES] += more;
-		u->more = more;
-		u->write_at_us = pause_until(s, script->pause_us);
-	}
-}
-
-/* ---- Ending */
-
-static void
-abort_user(struct sim *s, struct sim_user *u)
-{
-	struct linger linger = {.l_onoff = 1};
-
-	s->events[SIM_ABORTS]++;
-	if (u->script->ending == SIM_ABORT) {
-		tcp_abort(u->c);
-	} else {
-		tcp_setsockopt(u->c, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-		tcp_close(u->c);
-	}
-	finish(u);
-}
-
-static void
-end_user(struct sim *s, struct sim_user *u)
-{
-	const struct sim_script *script = u->script;
-	bool written = u->written == script->bytes;
-
-	switch (script->ending) {
-	case SIM_SHUTDOWN:
-		if (written && !u->shut) {
-			int error = tcp_shutdown(u->c, SHUT_WR);
-
-			/* It may have been reset, which reading will tell. */
-			if (error != 0 && error != -ENOTCONN)
-				sim_fail(s, "side %u cannot half-close: %d", u->side, error);
-			u->shut = true;
-			s->events[SIM_HALF_CLOSES]++;
-		}
-		if (!u->shut || !u->at_end)
-			return;
-		break;
-	case SIM_CLOSE_AT_END:
-		if (!written || !u->at_end)
-			return;
-		break;
-	case SIM_CLOSE_AT_ONCE:
-		if (!written)
-			return;
-		s->events[SIM_CLOSED_AT_ONCE] += !u->at_end;
-		break;
-	case SIM_ABORT:
-	case SIM_LINGER_ABORT:
-		if (u->written + u->read >= script->abort_at || (written && u->at_end))
-			abort_user(s, u);
-		return;
-	}
-	tcp_close(u->c);
-	finish(u);
-}
-
-static bool
-is_connected(struct sim *s, struct sim_user *u)
-{
-	struct tcp_endpoint to = {.ip = s->pair.side[!u->side].ip, .port = OBSERVER_PORT};
-	int result;
-
-	if (u->connected)
-		return true;
-	result = tcp_connect(u->c, &to);
-	if (result == -EALREADY)
-		return false;
-	if (result != 0) {
-		end_by_error(s, u, -result);
-		return false;
-	}
-	u->connected = true;
-	return true;
-}
-
-static void
-run_user(struct sim *s, struct sim_user *u)
-{
-	u->ready = false;
-	if (u->c == NULL || !is_connected(s, u))
-		return;
-	read_all(s, u);
-	if (u->c != NULL)
-		write_all(s, u);
-	if (u->c != NULL)
-		end_user(s, u);
-}
-
 /* ---- Opening */
-
-static void
-set_options(struct sim_user *u)
-{
-	int on = 1;
-
-	tcp_set_user(u->c, u);
-	if (u->script->nodelay)
-		tcp_setsockopt(u->c, IPPROTO_TCP, OPT_TCP_NODELAY, &on, sizeof(on));
-}
 
 static void
 open_conn(struct sim *s, struct sim_conn *conn)
@@ -281,7 +28,7 @@ open_conn(struct sim *s, struct sim_conn *conn)
 	/* Half choose a port themselves; so do those whose ISS was chosen for it. */
 	if ((s->wrap || (conn - s->conns) % 2 == 0) && tcp_bind(u->c, &from) != 0)
 		sim_fail(s, "side %u cannot bind", conn->client);
-	set_options(u);
+	sim_user_set_options(s, u);
 	error = tcp_connect(u->c, &to);
 	if (error != -EINPROGRESS) {
 		sim_fail(s, "side %u cannot connect: %d", conn->client, error);
@@ -322,7 +69,7 @@ accept_all(struct sim *s, unsigned int side)
 
 		s->user_runs++;
 		if (s->accept_gap_us > 0)
-			s->accept_at_us[side] = pause_until(s, s->accept_gap_us);
+			s->accept_at_us[side] = sim_pause_until(s, s->accept_gap_us);
 		if (conn == NULL || conn->user[side].c != NULL || conn->user[side].done) {
 			/* Reset before it was accepted, or a late SYN's. */
 			tcp_close(child);
@@ -330,7 +77,7 @@ accept_all(struct sim *s, unsigned int side)
 			conn->user[side].c = child;
 			conn->user[side].connected = true;
 			conn->user[side].ready = true;
-			set_options(&conn->user[side]);
+			sim_user_set_options(s, &conn->user[side]);
 		}
 		if (s->accept_gap_us > 0)
 			return;
@@ -404,7 +151,7 @@ sim_users_run(void *sim, unsigned int side)
 		if (u->read_at_us <= sim_now(s))
 			u->read_at_us = 0;
 		s->user_runs++;
-		run_user(s, u);
+		sim_user_run(s, u);
 	}
 }
 
@@ -481,7 +228,7 @@ sim_users_give_up(struct sim *s)
 			    !((peer->done && !s->conns[i].graceful) || s->may_time_out))
 				continue;
 			tcp_abort(u->c);
-			finish(u);
+			sim_user_finish(u);
 			any = true;
 		}
 	return any;

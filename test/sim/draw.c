@@ -88,6 +88,17 @@ draw_device(struct sim *s, unsigned int side, uint16_t mtu)
 		p->path_flags |= TCP_PATH_TX_TCP_CKSUM;
 	if (chance(s, 0.3) && ip_is4(&p->ip))
 		p->path_flags |= TCP_PATH_TX_IP4_CKSUM;
+	if (chance(s, 0.25)) {
+		p->path_flags = TCP_PATH_TX_TSO | TCP_PATH_TX_MULTI_SEG | TCP_PATH_TX_TCP_CKSUM |
+				TCP_PATH_TX_IP4_CKSUM;
+		if (chance(s, 0.3))
+			p->tso.max_bytes = (uint16_t)draw_log(s, 2000, 65535);
+		if (chance(s, 0.3))
+			p->tso.max_segs = (uint8_t)rng_between(&s->rng, 2, 64);
+		if (chance(s, 0.3))
+			p->tso.max_mbufs = (uint8_t)rng_between(&s->rng, 2, 40);
+		s->events[SIM_TSO]++;
+	}
 	s->events[SIM_CHECKSUM_OFFLOAD] += (p->path_flags & TCP_PATH_TX_TCP_CKSUM) != 0;
 	s->events[SIM_LINEAR_ONLY] += (p->path_flags & TCP_PATH_TX_MULTI_SEG) == 0;
 	s->observer.mtu[side] = mtu;
@@ -234,6 +245,40 @@ draw_script(struct sim *s, struct sim_script *script, double max_bytes)
 	}
 }
 
+/*
+ * Keep-alives that do not give up before the link is whole again, and one has had the time to be
+ * answered; unless giving up is part of the game.
+ */
+static void
+draw_keepalive(struct sim *s, struct sim_script *script)
+{
+	script->keepidle_s = (uint8_t)rng_between(&s->rng, 1, 10);
+	script->keepintvl_s = (uint8_t)rng_between(&s->rng, 1, 10);
+	script->keepcnt = (uint8_t)(s->may_time_out ? rng_between(&s->rng, 1, 9)
+						    : 50u / script->keepintvl_s + 2);
+	s->events[SIM_KEEPALIVES]++;
+}
+
+static void
+draw_options(struct sim *s, struct sim_script *script, double max_bytes)
+{
+	if (chance(s, 0.1) && script->bytes > 0)
+		script->urgent_at = rng_between(&s->rng, 1, script->bytes);
+	script->oob_inline = chance(s, 0.3);
+	if (chance(s, 0.15))
+		script->cork_percent = (uint8_t)rng_between(&s->rng, 1, 60);
+	if (chance(s, 0.12)) {
+		script->rcvbuf_at = rng_below(&s->rng, (uint64_t)max_bytes / 2 + 1);
+		script->rcvbuf_bytes = (int)draw_log(s, 2304, 250000);
+	}
+	if (chance(s, 0.12)) {
+		script->sndbuf_at = rng_below(&s->rng, script->bytes + 1);
+		script->sndbuf_bytes = (int)draw_log(s, 2304, 250000);
+	}
+	if (chance(s, 0.15))
+		draw_keepalive(s, script);
+}
+
 static void
 draw_endings(struct sim *s, struct sim_conn *conn)
 {
@@ -276,6 +321,8 @@ draw_users(struct sim *s)
 		};
 		draw_script(s, &conn->script[0], max_bytes);
 		draw_script(s, &conn->script[1], max_bytes);
+		draw_options(s, &conn->script[0], max_bytes);
+		draw_options(s, &conn->script[1], max_bytes);
 		draw_endings(s, conn);
 	}
 }

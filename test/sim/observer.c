@@ -465,6 +465,7 @@ check_ack(struct observer *o, struct observer_conn *c, unsigned int side, const 
 
 	if ((s->flags & TCP_ACK) == 0 || !peer->iss_known)
 		return;
+	o->zero_windows += s->wnd == 0;
 	ack = offset_of(peer, s->ack, peer->arrived);
 	if (ack > peer->arrived)
 		o->fail(o->ctx,
@@ -485,7 +486,7 @@ check_ack(struct observer *o, struct observer_conn *c, unsigned int side, const 
 	unit = (s->flags & TCP_SYN) != 0 || c->half[side].syn_wscale <= 0
 		       ? 1
 		       : UINT64_C(1) << c->half[side].syn_wscale;
-	if (!o->may_shrink[side] && edge + unit - 1 < peer->offered)
+	if (!o->may_shrink[side] && !c->may_shrink[side] && edge + unit - 1 < peer->offered)
 		o->fail(o->ctx,
 			"side %u moves its window's edge from %" PRIu64 " back to %" PRIu64
 			" on port %u",

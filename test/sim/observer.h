@@ -78,6 +78,9 @@ struct observer_conn {
 	unsigned int start;                    /* of its payload in the pattern */
 	seq_t candidates[OBSERVER_CANDIDATES]; /* ISS of SYN-ACKs, while not established */
 	unsigned int n_candidates;
+	/* Its SO_RCVBUF was changed: what no longer fits is dropped and the window shut, as Linux.
+	 */
+	bool may_shrink[2];
 	struct observer_half half[2]; /* by the side that sends */
 };
 
@@ -87,7 +90,7 @@ struct observer {
 	uint16_t mtu[2];
 	bool may_shrink[2]; /* a side that may run out of memory takes offers back */
 	uint64_t rto_us;    /* the longest first RTO that the link's round trip can cause */
-	uint64_t again_segs, first_segs, silences_checked;
+	uint64_t again_segs, first_segs, silences_checked, zero_windows;
 	void (*fail)(void *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 	void *ctx;
 };

@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_ip.h>
-#include <rte_malloc.h>
-#include <rte_tcp.h>
+#include "cut.h"
 
 static struct pair_side *
 other(struct pair_side *s)
@@ -25,60 +23,38 @@ index_of(const struct pair_side *s)
 
 /* ---- The way of a packet */
 
-/* What a NIC does that computes checksums. */
 static void
-fill_checksums(struct rte_mbuf *m, uint64_t ol_flags, unsigned int l3_len)
+put_on_link(struct pair_side *from, struct rte_mbuf *m)
 {
-	void *l3 = rte_pktmbuf_mtod(m, void *);
-	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, l3_len);
+	struct pair *p = from->pair;
 
-	if ((ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM) {
-		tcp->cksum = 0;
-		tcp->cksum = (ol_flags & RTE_MBUF_F_TX_IPV4) != 0 ? rte_ipv4_udptcp_cksum(l3, tcp)
-								  : rte_ipv6_udptcp_cksum(l3, tcp);
+	if (p->loses != NULL && p->loses(p->loss_ctx, m)) {
+		rte_pktmbuf_free(m);
+		return;
 	}
-	if ((ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
-		struct rte_ipv4_hdr *ip = l3;
-
-		ip->hdr_checksum = 0;
-		ip->hdr_checksum = rte_ipv4_cksum(ip);
-	}
-}
-
-/* As it lies on the wire: contiguous, checksums complete. */
-static struct rte_mbuf *
-wire_copy(struct pair *p, const struct rte_mbuf *sent)
-{
-	struct rte_mbuf *m = rte_pktmbuf_copy(sent, p->pools_of[0]->rx, 0, UINT32_MAX);
-
-	if (m == NULL)
-		return NULL;
-	m->ol_flags = 0;
-	m->packet_type = sent->packet_type & RTE_PTYPE_L3_MASK;
-	m->l3_len = sent->l3_len;
-	if (m->nb_segs == 1)
-		fill_checksums(m, sent->ol_flags, sent->l3_len);
-	return m;
+	if (p->on_sent != NULL)
+		p->on_sent(p->ctx, index_of(from), m);
+	link_put(&from->link, m, p->now_us);
 }
 
 static void
 transmit(void *ctx, struct rte_mbuf **packets, unsigned int n)
 {
 	struct pair_side *from = ctx;
-	struct pair *p = from->pair;
 
 	for (unsigned int i = 0; i < n; i++) {
-		struct rte_mbuf *m = NULL;
+		unsigned int segs = cut_segments(packets[i]);
 
-		from->transmitted++;
-		if (p->loses == NULL || !p->loses(p->loss_ctx, packets[i]))
-			m = wire_copy(p, packets[i]);
+		from->transmitted += segs;
+		from->beyond_limits += !cut_is_within(packets[i], &from->tso);
+		for (unsigned int k = 0; k < segs; k++) {
+			struct rte_mbuf *m =
+				cut_segment(packets[i], k, from->pair->pools_of[0]->rx);
+
+			if (m != NULL)
+				put_on_link(from, m);
+		}
 		rte_pktmbuf_free(packets[i]);
-		if (m == NULL)
-			continue;
-		if (p->on_sent != NULL)
-			p->on_sent(p->ctx, index_of(from), m);
-		link_put(&from->link, m, p->now_us);
 	}
 }
 
@@ -111,7 +87,8 @@ path(void *ctx, const struct ip_addr *remote, const struct ip_addr *local, struc
 		return -ENETUNREACH;
 	if (!ip_is_any(local) && !ip_eq(local, &s->ip))
 		return -EADDRNOTAVAIL;
-	*out = (struct tcp_path){.local = s->ip, .mtu = s->mtu, .flags = s->path_flags};
+	*out = (struct tcp_path){
+		.local = s->ip, .mtu = s->mtu, .flags = s->path_flags, .tso = s->tso};
 	return 0;
 }
 

@@ -32,10 +32,12 @@ struct pair_side {
 	struct rng rng;   /* what env.random gives */
 	uint16_t mtu;
 	uint16_t path_flags;
+	struct tcp_tso_limits tso;
 	struct rte_mbuf *inbox[PAIR_POOL_MBUFS]; /* arrived, not yet input */
 	unsigned int n_inbox;
-	uint64_t transmitted; /* packets that the engine has handed over */
-	uint64_t received;    /* packets that the engine was handed */
+	uint64_t transmitted;   /* packets that the engine has handed over, as on the wire */
+	uint64_t beyond_limits; /* of those: larger than the device takes */
+	uint64_t received;      /* packets that the engine was handed */
 	void (*notify)(void *ctx, struct tcp_conn *c, void *user);
 	void *notify_ctx;
 };

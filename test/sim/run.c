@@ -279,7 +279,9 @@ count_links(struct sim *s)
 		s->events[SIM_CORRUPTED] += c->corrupted;
 		s->events[SIM_DUPLICATED] += c->duplicated;
 		s->events[SIM_HELD_BACK] += c->held_back;
+		s->events[SIM_MARKED_CE] += c->marked;
 	}
+	s->events[SIM_ZERO_WINDOWS] += s->observer.zero_windows;
 	for (unsigned int i = 0; i < s->observer.n_conns; i++)
 		for (unsigned int side = 0; side < 2; side++) {
 			const struct observer_half *h = &s->observer.conns[i].half[side];
@@ -313,6 +315,7 @@ check_counters(struct sim *s)
 		sim_count_stats(s, own);
 		EXPECT(s, own->segs_out, ==, p->transmitted);
 		EXPECT(s, own->segs_in, ==, p->received);
+		EXPECT(s, p->beyond_limits, ==, 0);
 		EXPECT(s, own->bytes_acked, <=, own->bytes_out);
 		/* A cookie may bring a connection back that has gone: nobody remembers it. */
 		if (peer->syncookies_received == 0)

@@ -3,8 +3,10 @@
  * One simulation: everything that a seed decides, and what becomes of it.
  *
  *     draw.c      what a seed decides: both engines' settings, the link, who sends what and how
- *     app.c       the users: they write, read, stop, close and abort as decided, and check each
- * byte run.c       the clock's loop, and the invariants report.c    what occurred, over all seeds
+ *     user.c      one user: writes, reads, stops, closes and aborts as decided; checks each byte
+ *     app.c       all of them: who opens, accepts and is to run when
+ *     run.c       the clock's loop, and the invariants
+ *     report.c    what occurred, over all seeds
  *     goodput.c   another use of the same parts: how fast, against theory
  */
 #ifndef TERN_TEST_SIM_H
@@ -38,8 +40,17 @@ struct sim_script {
 	uint64_t stop_at;     /* stops reading after so many bytes ... */
 	uint64_t stop_us;     /* ... for so long; 0: does not */
 	uint64_t abort_at;    /* bytes written and read */
+	uint64_t urgent_at;   /* sends the byte before this offset as urgent; 0: none */
+	uint64_t rcvbuf_at;   /* sets SO_RCVBUF after reading so many bytes ... */
+	int rcvbuf_bytes;     /* ... to this; 0: does not */
+	uint64_t sndbuf_at;   /* SO_SNDBUF after writing so many bytes, likewise */
+	int sndbuf_bytes;
+	uint8_t keepidle_s; /* TCP_KEEPIDLE; 0: no SO_KEEPALIVE */
+	uint8_t keepintvl_s, keepcnt;
 	uint8_t more_percent; /* of the writes have MSG_MORE */
+	uint8_t cork_percent; /* of the writes are preceded by setting or clearing TCP_CORK */
 	uint8_t peek_percent; /* of the reads are MSG_PEEK first */
+	bool oob_inline;
 	bool nodelay;
 	bool by_reference; /* reads with tcp_peek_mbufs() and tcp_consume() */
 	enum sim_ending ending;
@@ -57,7 +68,9 @@ struct sim_user {
 	bool ready;                       /* was notified */
 	bool connected, shut, at_end, done;
 	bool more; /* its last write said MSG_MORE */
-	int error; /* what ended it; 0: nothing did */
+	bool corked;
+	bool oob_read; /* it has read the urgent byte by MSG_OOB */
+	int error;     /* what ended it; 0: nothing did */
 };
 
 struct sim_conn {
@@ -118,6 +131,14 @@ void sim_fail(void *sim, const char *format, ...) __attribute__((format(printf, 
 
 /* draw.c: decides everything and starts the engines. */
 void sim_draw(struct sim *s, struct sim_pools *pools);
+
+/* user.c */
+void sim_user_run(struct sim *s, struct sim_user *u);
+/* It has no socket any more. */
+void sim_user_finish(struct sim_user *u);
+void sim_user_set_options(struct sim *s, struct sim_user *u);
+/* A time up to twice the pause from now; 0: at once. */
+uint64_t sim_pause_until(struct sim *s, uint64_t pause_us);
 
 /* app.c */
 void sim_users_start(struct sim *s);
