@@ -233,14 +233,8 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 	};
 	bool window_changed;
 
-	if (seq_gt(seg->ack, c->snd_nxt)) {
-		/* DEVIATION: RFC 5961 §5.2 wants an answer; Linux gives none, and nobody needs it.
-		 */
-		TCP_COUNT(e, drop_ack_invalid);
-		return false;
-	}
-	if (seq_lt(seg->ack, c->snd_una - c->max_wnd)) {
-		/* RFC 5961 §5.2 */
+	/* RFC 5961 §5.2: of what was never sent, or long acknowledged. */
+	if (seq_gt(seg->ack, c->snd_nxt) || seq_lt(seg->ack, c->snd_una - c->max_wnd)) {
 		TCP_COUNT(e, drop_ack_invalid);
 		if (tcp_may_challenge(e, &c->oow_ack_ms))
 			tcp_ack_now(c);

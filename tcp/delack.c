@@ -136,6 +136,14 @@ tcp_delack_owe(struct tcp_conn *c)
 	c->delack.owed = true;
 }
 
+/* As Linux: our user is likely to close too, and his FIN acknowledges the peer's. */
+void
+tcp_delack_fin(struct tcp_conn *c)
+{
+	c->delack.owed = true;
+	c->delack.pingpong = true;
+}
+
 static void
 delay(struct tcp_conn *c)
 {
@@ -143,6 +151,10 @@ delay(struct tcp_conn *c)
 	uint64_t now_us = c->engine->now_us, at_us;
 	uint32_t ato_us = d->ato_us;
 
+	if (ato_us == 0) {
+		tcp_ack_now(c); /* no rhythm yet: only a FIN has arrived */
+		return;
+	}
 	if (ato_us > TCP_DELACK_US) {
 		uint32_t max_us = d->pingpong || d->pushed ? TCP_DELACK_MAX_US : HALF_SECOND_US;
 

@@ -47,6 +47,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.keepalive_intvl_s = 75,
 		.keepalive_probes = 9,
 		.syn_retries = 6,
+		.invalid_ratelimit_ms = 500,
 		.syn_linear_timeouts = 4,
 		.synack_retries = 5,
 		.retries = 15,

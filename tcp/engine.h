@@ -389,6 +389,7 @@ void tcp_delack_data_arrived(struct tcp_conn *c, const struct tcp_segment *seg, 
 void tcp_delack_measure_mss(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t charge);
 /* An acknowledgment is owed for another reason; tcp_delack_check() says when. */
 void tcp_delack_owe(struct tcp_conn *c);
+void tcp_delack_fin(struct tcp_conn *c); /* the peer's, in ESTABLISHED */
 /* Acknowledge what is owed now or later. */
 void tcp_delack_check(struct tcp_conn *c);
 /* Trouble: the next acknowledgments, at most `max`, leave at once. */

@@ -99,7 +99,7 @@ check_sequence(struct tcp_conn *c, const struct tcp_segment *seg)
 		TCP_COUNT(c->engine, drop_rst_invalid);
 	else if (seg->len > 0 && seq_lt(seg->seq + seg->len, c->rcv_nxt))
 		TCP_COUNT(c->engine, drop_duplicate);
-	else if (seg->len > 0 && seq_leq(seg->seq, seq_max(c->rcv_adv, c->rcv_nxt)))
+	else if (seg->len > 0 && seq_gt(seg->seq + seg->len, seq_max(c->rcv_adv, c->rcv_nxt)))
 		TCP_COUNT(c->engine, drop_beyond_window);
 	else
 		TCP_COUNT(c->engine, drop_sequence);

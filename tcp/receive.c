@@ -260,17 +260,22 @@ pull_ranges(struct tcp_conn *c)
 	}
 }
 
-/* The FIN, once everything before it is here. */
-static void
+/* The FIN, once everything before it is here. Returns whether that is so, for the first time. */
+static bool
 take_fin(struct tcp_conn *c)
 {
 	if (!is_at_fin(c) || (c->flags & CONN_PEER_FIN))
-		return;
+		return false;
 	c->flags |= CONN_PEER_FIN;
 	c->rcv_nxt++;
 	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
-	tcp_ranges_free(c); /* nothing lies behind a FIN */
-	tcp_ack_now(c);
+	tcp_ranges_free(c); /* nothing lies behind a FIN, and nothing but it is to be told */
+	c->flags &= ~CONN_DSACK_DUE;
+	if (c->state == TCP_ESTABLISHED)
+		tcp_delack_fin(c);
+	else
+		tcp_ack_now(c);
+	return true;
 }
 
 /* Whether the lane's buffers and this connection's memory have room for `in` beside what they
@@ -442,8 +447,10 @@ tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 		/* Nothing new but perhaps the FIN: say again where we are. */
 		if (seg->len > 0 && seq_leq(seg->seq + seg->len, c->rcv_nxt))
 			TCP_COUNT(c->engine, drop_duplicate);
-		take_fin(c);
-		repeat_ack(c, seg);
+		if (take_fin(c))
+			tcp_delack_check(c);
+		else
+			repeat_ack(c, seg);
 	} else if (!may_hold(c, &in, seq == c->rcv_nxt)) {
 		refuse(c, &in, seq == c->rcv_nxt);
 	} else {

@@ -71,6 +71,30 @@ send_synack(struct tcp_engine *e, struct tcp_request *r)
 	return send_synack_at(e, r, tcp_now_ts(e, r->ts_offset));
 }
 
+/* RFC 9293 §3.10.7.4, RFC 5961 §3.2: where we are, for a segment that does not fit. */
+static void
+send_ack(struct tcp_engine *e, const struct tcp_request *r)
+{
+	struct tcp_reply reply = {
+		.tuple = &r->tuple,
+		.seq = r->iss + 1,
+		.ack = r->irs + 1,
+		.wnd = (uint16_t)(RTE_MIN(r->rcv_wnd, 0xffffu) >> r->rcv_wscale_shift),
+		.flags = TCP_ACK,
+		.hop = r->hop,
+		.path_flags = r->path_flags,
+	};
+	uint8_t bytes[TCP_TIMESTAMPS_ALIGNED_BYTES];
+
+	if (r->timestamps) {
+		tcp_options_encode_timestamps(tcp_now_ts(e, r->ts_offset), r->ts_recent, bytes);
+		reply.options = bytes;
+		reply.options_len = sizeof(bytes);
+	}
+	TCP_COUNT(e, acks_out);
+	tcp_transmit_reply(e, &reply);
+}
+
 /* The window that we offer, and its scale. */
 static void
 take_window(struct tcp_request *r)
@@ -417,15 +441,22 @@ tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segm
 		timer_restart(e, r);
 		return;
 	}
+	if ((seg->flags & (TCP_ACK | TCP_RST)) == TCP_ACK && seg->ack != r->iss + 1) {
+		TCP_COUNT(e, drop_ack_invalid);
+		tcp_reset_segment(e, seg);
+		return;
+	}
 	if (!is_acceptable(r, seg)) {
 		TCP_COUNT(e, drop_sequence);
 		if ((seg->flags & TCP_RST) == 0 && tcp_may_challenge(e, &r->oow_ack_ms))
-			send_synack(e, r);
+			send_ack(e, r);
 		return;
 	}
 	if (seg->flags & TCP_RST) {
 		if (seg->seq != r->irs + 1) {
 			TCP_COUNT(e, drop_rst_invalid);
+			if (tcp_may_challenge(e, &r->oow_ack_ms))
+				send_ack(e, r);
 			return;
 		}
 		TCP_COUNT(e, rsts_in);
@@ -436,16 +467,11 @@ tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segm
 	if (seg->flags & TCP_SYN) {
 		TCP_COUNT(e, drop_sequence);
 		if (tcp_may_challenge(e, &r->oow_ack_ms))
-			send_synack(e, r);
+			send_ack(e, r);
 		return;
 	}
 	if ((seg->flags & TCP_ACK) == 0) {
 		TCP_COUNT(e, drop_no_ack);
-		return;
-	}
-	if (seg->ack != r->iss + 1) {
-		TCP_COUNT(e, drop_ack_invalid);
-		tcp_reset_segment(e, seg);
 		return;
 	}
 	if (r->retries < r->listener->c->defer_accept &&

@@ -6,9 +6,6 @@
  */
 #include "engine.h"
 
-/* As Linux's tcp_invalid_ratelimit. */
-enum { ANSWER_INTERVAL_MS = 500 };
-
 void
 tcp_reset_segment(struct tcp_engine *e, const struct tcp_segment *seg)
 {
@@ -41,7 +38,7 @@ tcp_may_answer(struct tcp_engine *e, uint32_t *last_ms)
 	/* 0 means never. */
 	uint32_t now_ms = e->now_ms | 1;
 
-	if (*last_ms != 0 && now_ms - *last_ms < ANSWER_INTERVAL_MS) {
+	if (*last_ms != 0 && now_ms - *last_ms < e->config.invalid_ratelimit_ms) {
 		TCP_COUNT(e, challenge_acks_limited);
 		return false;
 	}

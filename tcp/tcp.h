@@ -162,6 +162,7 @@ struct tcp_config {
 	uint32_t user_timeout_ms;  /* default TCP_USER_TIMEOUT; 0: by the number of retries */
 	uint32_t keepalive_time_s; /* as Linux's tcp_keepalive_time, _intvl, _probes */
 	uint32_t keepalive_intvl_s;
+	uint32_t invalid_ratelimit_ms; /* between answers to what does not fit; 0: none; Linux's */
 	uint8_t keepalive_probes;
 	uint8_t syn_retries;         /* as Linux's tcp_syn_retries */
 	uint8_t syn_linear_timeouts; /* SYNs sent again before their time-out doubles; as Linux's */

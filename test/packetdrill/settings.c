@@ -92,6 +92,7 @@ TAKE(notsent_lowat, config->notsent_lowat_bytes = number(value))
 TAKE(keepalive_time, config->keepalive_time_s = number(value))
 TAKE(keepalive_intvl, config->keepalive_intvl_s = number(value))
 TAKE(keepalive_probes, config->keepalive_probes = (uint8_t)number(value))
+TAKE(invalid_ratelimit, config->invalid_ratelimit_ms = number(value))
 TAKE(fin_timeout, config->timewait_ms = number(value) * 1000)
 
 static const struct setting settings[] = {
@@ -122,6 +123,7 @@ static const struct setting settings[] = {
 	{"tcp_keepalive_time", take_keepalive_time},
 	{"tcp_keepalive_intvl", take_keepalive_intvl},
 	{"tcp_keepalive_probes", take_keepalive_probes},
+	{"tcp_invalid_ratelimit", take_invalid_ratelimit},
 	{"tcp_fin_timeout", take_fin_timeout},
 };
 

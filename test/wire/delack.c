@@ -268,3 +268,59 @@ WIRE_TEST(crumbs_do_not_stay_quick)
 	wire_skip(w);
 	wire_end(w);
 }
+
+/* As Linux: its user may close too, and that FIN carries the acknowledgment. */
+WIRE_TEST(a_fin_after_data_waits_for_ours)
+{
+	wire_start(w, .quickacks = true);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_in(w, "P. 1:1001(1000) ack 1");
+	wire_out(w, ". 1:1(0) ack 1001");
+	wire_recv(w, 1000, 1000);
+	wire_in(w, "F. 1001:1001(0) ack 1");
+	wire_idle(w);
+	wire_state(w, TCP_CLOSE_WAIT);
+	wire_out(w, "+40ms . 1:1(0) ack 1002");
+	wire_end(w);
+}
+
+WIRE_TEST(our_fin_acknowledges_the_peers)
+{
+	wire_start(w, .quickacks = true);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_in(w, "P. 1:1001(1000) ack 1");
+	wire_out(w, ". 1:1(0) ack 1001");
+	wire_recv(w, 1000, 1000);
+	wire_in(w, "F. 1001:1001(0) ack 1");
+	wire_close(w);
+	wire_out(w, "F. 1:1(0) ack 1002");
+	wire_in(w, ". 1002:1002(0) ack 2");
+	wire_gone(w);
+	wire_end(w);
+}
+
+/* What arrives a second time with the FIN is not told: the stream is over. */
+WIRE_TEST(a_fin_with_known_data)
+{
+	wire_start(w, .quickacks = true);
+	wire_accepted(w, "<mss 1460,sackOK>", 65535);
+	wire_in(w, "P. 1:1001(1000) ack 1");
+	wire_out(w, ". 1:1(0) ack 1001");
+	wire_recv(w, 1000, 1000);
+	wire_in(w, "F. 1:1001(1000) ack 1");
+	wire_out(w, "<=40ms . 1:1(0) ack 1002");
+	wire_state(w, TCP_CLOSE_WAIT);
+	wire_in(w, "F. 1:1001(1000) ack 1");
+	wire_out(w, ". 1:1(0) ack 1002 <nop,nop,sack 1:1001>");
+	wire_end(w);
+}
+
+/* Where nothing but a FIN ever came, nothing is gained by waiting. */
+WIRE_TEST(a_fin_alone_is_acknowledged_at_once)
+{
+	wire_start(w, .quickacks = true);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_in(w, "F. 1:1(0) ack 1");
+	wire_out(w, ". 1:1(0) ack 2");
+	wire_end(w);
+}

@@ -364,6 +364,11 @@ WIRE_TEST(syn_received_reset)
 	wire_in(w, "R -5:-5(0)");
 	wire_in(w, "R 1000000:1000000(0)");
 	wire_idle(w);
+	/* In the window, but not its first: RFC 5961 §3.2, seldom. */
+	wire_in(w, "R 2:2(0)");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_in(w, "R. 3:3(0) ack 77");
+	wire_idle(w);
 	wire_used(w, requests, 1);
 	wire_in(w, "R 1:1(0)");
 	wire_idle_for(w, SEC(10));

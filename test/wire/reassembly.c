@@ -212,8 +212,8 @@ WIRE_TEST(early_fins_take_no_memory)
 	wire_skip(w);
 	wire_state(w, TCP_ESTABLISHED);
 	wire_in(w, ". 5841:6001(160) ack 1");
-	wire_out(w, ". 1:1(0) ack 6002");
 	wire_state(w, TCP_CLOSE_WAIT);
+	wire_out(w, "<=40ms . 1:1(0) ack 6002");
 	wire_recv(w, 10000, 6000);
 	wire_recv(w, 10000, 0);
 	wire_end(w);
