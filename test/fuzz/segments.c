@@ -18,7 +18,8 @@
 enum {
 	MAX_STEPS = 400,
 	TRAIN_FIRST = 251, /* in place of others: the corpus keeps its meaning */
-	TRAIN_LAST = 254,
+	TRAIN_LAST = 253,
+	CALL = 254,
 };
 
 static struct world world;
@@ -109,13 +110,22 @@ fill(const struct seg_socket *s, uint8_t *to, size_t bytes)
 		to[i] = fuzz_byte(true, s->c->iss + 1 + s->queued + (uint32_t)i);
 }
 
+static void
+note_sent(struct world *w, struct seg_socket *s, ssize_t n, int flags)
+{
+	if (n <= 0)
+		return;
+	s->queued += (uint32_t)n;
+	if (flags & MSG_OOB)
+		seg_note_urgent(w, s->c, s->c->iss + 1 + s->queued);
+}
+
 void
 seg_send(struct world *w, struct seg_socket *s, size_t bytes, int flags)
 {
 	uint8_t *exact;
 	ssize_t n;
 
-	(void)w;
 	if (s->c == NULL)
 		return;
 	exact = malloc(bytes > 0 ? bytes : 1);
@@ -123,12 +133,11 @@ seg_send(struct world *w, struct seg_socket *s, size_t bytes, int flags)
 	n = tcp_send(s->c, exact, bytes, flags);
 	free(exact);
 	FUZZ_CHECK(n < 0 || (size_t)n <= bytes, "%zd of %zu bytes", n, bytes);
-	if (n > 0)
-		s->queued += (uint32_t)n;
+	note_sent(w, s, n, flags);
 }
 
 static void
-send_mbufs(struct seg_socket *s, size_t bytes, size_t step, int flags)
+send_mbufs(struct world *w, struct seg_socket *s, size_t bytes, size_t step, int flags)
 {
 	struct rte_mbuf *m;
 	ssize_t n;
@@ -142,8 +151,7 @@ send_mbufs(struct seg_socket *s, size_t bytes, size_t step, int flags)
 	FUZZ_CHECK(n < 0 || (size_t)n == bytes, "%zd of %zu bytes", n, bytes);
 	if (n < 0)
 		rte_pktmbuf_free(m);
-	else
-		s->queued += (uint32_t)n;
+	note_sent(w, s, n, flags);
 }
 
 void
@@ -226,7 +234,7 @@ do_send(struct world *w)
 	if (s->c == NULL)
 		return;
 	if (what & 0x80)
-		send_mbufs(s, amounts[what & 7], what & 0x40 ? 1 : 700, flags[what >> 4 & 3]);
+		send_mbufs(w, s, amounts[what & 7], what & 0x40 ? 1 : 700, flags[what >> 4 & 3]);
 	else
 		seg_send(w, s, amounts[what & 7], flags[what >> 4 & 3]);
 }
@@ -461,6 +469,8 @@ step(struct world *w)
 	FUZZ_SAY("-- step %u\n", which);
 	if (which >= TRAIN_FIRST && which <= TRAIN_LAST)
 		seg_train(w);
+	else if (which == CALL)
+		seg_call(w);
 	else
 		steps[which % RTE_DIM(steps)](w);
 	if (w->holding)

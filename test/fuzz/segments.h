@@ -15,6 +15,7 @@ enum {
 	SEG_LAG = 8,      /* packets that our network card has not freed yet */
 	SEG_HELD = 64,    /* packets of one burst */
 	SEG_STARVED = 64, /* mbufs that a hungry pool has left */
+	SEG_URGENT = 64,  /* urgent bytes that are remembered of a connection */
 	SEG_LOCAL_PORT = 80,
 	SEG_REMOTE_PORT = 40000,
 };
@@ -41,7 +42,9 @@ struct seg_shadow {
 	seq_t iss, irs;
 	seq_t window_edge; /* rightmost that we ever offered */
 	bool window_known;
-	seq_t peer_edge; /* rightmost that the peer ever offered */
+	seq_t peer_edge;          /* rightmost that the peer ever offered */
+	seq_t urgent[SEG_URGENT]; /* behind each urgent byte that its user sent; a ring */
+	unsigned int n_urgent;    /* how many there were */
 };
 
 struct seg_lag {
@@ -85,6 +88,8 @@ void seg_env(struct world *w, struct tcp_env *env);
 void seg_free_lag(struct world *w);
 /* The edges as the connections know them now; forgets what is over. */
 void seg_note_edges(struct world *w);
+/* The connection's user has sent an urgent byte that ends there. */
+void seg_note_urgent(struct world *w, const struct tcp_conn *c, seq_t end);
 struct ip_addr seg_local(bool is4);
 /* The socket's user does what he does when notified. */
 void seg_react(struct world *w, struct seg_socket *s);
@@ -94,11 +99,15 @@ void seg_recv(struct world *w, struct seg_socket *s, size_t bytes, int flags);
 void seg_send(struct world *w, struct seg_socket *s, size_t bytes, int flags);
 void seg_close(struct world *w, struct seg_socket *s, bool abort);
 
+/* segments_calls.c: one of a user's rarer calls, as the input says */
+void seg_call(struct world *w);
+
 /* segments_peer.c: each takes what it needs from the input */
 struct tcp_tuple seg_tuple(struct world *w, uint8_t which);
 void seg_segment(struct world *w);   /* one that fits a connection, more or less */
 void seg_plain(struct world *w);     /* one that fits: data, an ACK, both */
 void seg_train(struct world *w);     /* several of those in one burst */
+void seg_urgent(struct world *w);    /* data that fits, with an urgent pointer */
 void seg_garbage(struct world *w);   /* one that does not */
 void seg_handshake(struct world *w); /* whatever the handshake wants next */
 void seg_sack(struct world *w);      /* an ACK that reports what it likes of what is in flight */

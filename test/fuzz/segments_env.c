@@ -117,13 +117,15 @@ shadow_of(struct world *w, const struct tcp_conn *c)
 	struct seg_shadow *s =
 		&w->shadows[((const uint8_t *)c - w->e->conns.base) / w->e->conns.size];
 
-	if (!s->known || s->iss != c->iss || s->irs != c->irs)
-		*s = (struct seg_shadow){
-			.known = true,
-			.iss = c->iss,
-			.irs = c->irs,
-			.peer_edge = c->snd_una + c->snd_wnd,
-		};
+	if (s->iss != c->iss)
+		s->n_urgent = 0;
+	if (!s->known || s->iss != c->iss || s->irs != c->irs) {
+		s->known = true;
+		s->iss = c->iss;
+		s->irs = c->irs;
+		s->window_known = false;
+		s->peer_edge = c->snd_una + c->snd_wnd;
+	}
 	s->peer_edge = seq_max(s->peer_edge, c->snd_una + c->snd_wnd);
 	return s;
 }
@@ -139,6 +141,29 @@ seg_note_edges(struct world *w)
 		else
 			shadow_of(w, c);
 	}
+}
+
+void
+seg_note_urgent(struct world *w, const struct tcp_conn *c, seq_t end)
+{
+	struct seg_shadow *s = shadow_of(w, c);
+
+	s->urgent[s->n_urgent++ % SEG_URGENT] = end;
+}
+
+/* A pointer points behind a byte that the user sent as urgent, or as far as it can. */
+static void
+check_urgent(struct world *w, const struct packet *p, const struct tcp_conn *c)
+{
+	const struct seg_shadow *s = shadow_of(w, c);
+	bool known = s->n_urgent > SEG_URGENT || p->urg == UINT16_MAX;
+
+	FUZZ_CHECK(((p->flags & TCP_URG) != 0) == (p->urg != 0), "flags %02x, pointer %u", p->flags,
+		   p->urg);
+	for (unsigned int i = 0; i < s->n_urgent && !known; i++)
+		known = s->urgent[i] == p->seq + p->urg;
+	FUZZ_CHECK(known || p->urg == 0, "a pointer to %u, where nothing is urgent",
+		   p->seq + p->urg);
 }
 
 static void
@@ -204,8 +229,10 @@ transmit(struct world *w, struct rte_mbuf *m)
 	if (p.flags & TCP_SYN)
 		note_syn(w, &p, &tuple);
 	flow = flow_lookup(&w->e->flows, &tuple, flow_hash(&w->e->flows, &tuple));
-	if (flow_kind(flow) == FLOW_CONN && (p.flags & (TCP_SYN | TCP_RST)) == 0)
+	if (flow_kind(flow) == FLOW_CONN && (p.flags & (TCP_SYN | TCP_RST)) == 0) {
 		check_windows(w, &p, flow_object(flow));
+		check_urgent(w, &p, flow_object(flow));
+	}
 	keep(w, m);
 }
 

@@ -371,6 +371,29 @@ seg_plain(struct world *w)
 	send_packet(w, &v.tuple, &p, shape & 0x10 ? HOW_GOOD : HOW_PLAIN);
 }
 
+void
+seg_urgent(struct world *w)
+{
+	struct view v = view_of(w, fuzz_u8(&w->in));
+	uint8_t shape = fuzz_u8(&w->in), pointer = fuzz_u8(&w->in);
+	struct packet p = {
+		.flags = TCP_ACK | TCP_PSH | TCP_URG,
+		.seq = v.seq - (shape & 0x20 ? 1 : 0) + (shape & 0x40 ? 2 : 0),
+		.ack = v.nxt,
+		.win = 65535,
+	};
+
+	if (v.c == NULL && !v.synchronized)
+		return;
+	p.payload_bytes = RTE_MIN((uint32_t)sizes[shape & 7], v.edge - v.seq);
+	if (pointer & 0x80) /* near the end of it */
+		p.urg = (uint16_t)(p.payload_bytes + (pointer & 7) - 3);
+	else
+		p.urg = (uint16_t)(pointer & 0x40 ? pointer * 1000 : pointer & 0x0f);
+	put_good_timestamps(w, &p, &v);
+	send_packet(w, &v.tuple, &p, shape & 0x10 ? HOW_GOOD : HOW_PLAIN);
+}
+
 /* Several in a row in one burst, perhaps with one missing or twice: what a receiver may join. */
 void
 seg_train(struct world *w)
