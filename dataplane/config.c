@@ -288,7 +288,9 @@ static const struct key tcp_keys[] = {
 	{"wmem", parse_size, CONFIG(wmem_bytes), 4096, 1 << 30},
 	{"timewait", parse_number, CONFIG(timewait_s), 0, 3600},
 	{"user_timeout", parse_number, CONFIG(user_timeout_s), 0, 86400},
+	{"tw_reuse", parse_bool, CONFIG(tw_reuse), 0, 0},
 	{"syn_retries", parse_number, CONFIG(syn_retries), 1, 127},
+	{"syn_linear_timeouts", parse_number, CONFIG(syn_linear_timeouts), 0, 127},
 	{"synack_retries", parse_number, CONFIG(synack_retries), 1, 127},
 	{"retries", parse_number, CONFIG(retries), 1, 127},
 	{"orphan_retries", parse_number, CONFIG(orphan_retries), 1, 127},
@@ -343,6 +345,7 @@ set_defaults(struct config *config)
 		.timewait_s = 60,
 		.user_timeout_s = 0,
 		.syn_retries = 6,
+		.syn_linear_timeouts = 4,
 		.synack_retries = 5,
 		.retries = 15,
 		.orphan_retries = 8,
@@ -372,8 +375,8 @@ set_port_defaults(struct config_port *port)
 static void
 unknown_key(struct parser *p, const struct key *keys, size_t n_keys)
 {
-	const char *names[16], *nearest;
-	char all[CONFIG_VALUE_BYTES] = "";
+	const char *names[32], *nearest;
+	char all[sizeof(names) / sizeof(names[0]) * 24] = "";
 	size_t n = n_keys < COUNT(names) ? n_keys : COUNT(names), used = 0;
 
 	for (size_t i = 0; i < n; i++) {

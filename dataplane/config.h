@@ -93,12 +93,14 @@ struct config {
 	char congestion[16];
 	bool timestamps;
 	bool window_scaling;
+	bool tw_reuse;           /* own connections may take a TIME-WAIT's place */
 	uint32_t rmem_bytes;     /* default SO_RCVBUF */
 	uint32_t rmem_max_bytes; /* up to which it grows by itself */
 	uint32_t wmem_bytes;     /* default SO_SNDBUF */
 	uint32_t timewait_s;
 	uint32_t user_timeout_s;
 	uint8_t syn_retries;
+	uint8_t syn_linear_timeouts; /* SYNs sent again before their time-out doubles */
 	uint8_t synack_retries;
 	uint8_t retries;
 	uint8_t orphan_retries;

@@ -190,7 +190,8 @@ may_grow(const struct tcp_conn *c, const struct tcp_ack *ack)
 {
 	if (c->ca_state == CA_CWR || c->ca_state == CA_RECOVERY)
 		return false;
-	return c->reordering > TCP_REORDERING ? ack->delivered_segs > 0 : ack->una_advanced;
+	return c->reordering > c->engine->config.reordering ? ack->delivered_segs > 0
+							    : ack->una_advanced;
 }
 
 static void

@@ -339,7 +339,7 @@ struct tcp_conn {
 	uint32_t delivered_segs;    /* over the connection's life, SACKed ones and the SYN too */
 	uint32_t marked_lost_segs;  /* over the connection's life; of retransmissions, too */
 	uint32_t delivered_ce_segs; /* of those: by acknowledgments with ECE */
-	uint32_t reordering;        /* segments by which the path is known to reorder, at least 3 */
+	uint32_t reordering;        /* segments by which the path may reorder */
 	seq_t tlp_end_seq;          /* RFC 8985 §7.2; while tlp_sent */
 	bool tlp_sent;
 	bool tlp_is_retrans;

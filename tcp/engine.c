@@ -239,7 +239,7 @@ tcp_conn_new(struct tcp_engine *e)
 		.user_timeout_ms = e->config.user_timeout_ms,
 		.paths_generation = e->paths_generation,
 		.mtu_discover = IP_PMTUDISC_WANT,
-		.reordering = TCP_REORDERING,
+		.reordering = e->config.reordering,
 		.rack.reo_wnd_mult = 1,
 		.in_flight = {SENT_NONE, SENT_NONE},
 		.rate = {.app_limited = UINT32_MAX, .sample_app_limited = true},

@@ -28,8 +28,6 @@ enum {
 	TCP_RTO_MIN_US = 200 * 1000,       /* as Linux; RFC 6298 has 1 s */
 	TCP_RTO_MAX_US = 120 * 1000 * 1000,
 	TCP_SEGS_PER_PACKET = 7, /* mbufs behind the header of one packet: i40e takes no more */
-	TCP_REORDERING = 3,      /* as Linux's tcp_reordering */
-	TCP_MAX_REORDERING = 300,
 };
 
 struct tcp_engine {

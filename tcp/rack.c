@@ -134,8 +134,8 @@ tcp_tlp_schedule(struct tcp_conn *c)
 {
 	uint64_t at_us, rto_at_us;
 
-	if ((c->flags & CONN_SACK) == 0 || c->ca_state > CA_DISORDER || c->tlp_sent ||
-	    c->sacked_segs != 0 || c->state < TCP_ESTABLISHED || c->backoffs != 0 ||
+	if (!c->engine->config.tlp || (c->flags & CONN_SACK) == 0 || c->ca_state > CA_DISORDER ||
+	    c->tlp_sent || c->sacked_segs != 0 || c->state < TCP_ESTABLISHED || c->backoffs != 0 ||
 	    TAILQ_EMPTY(&c->sent))
 		return false;
 	rto_at_us = tcp_rto_at(c);

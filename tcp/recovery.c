@@ -368,11 +368,14 @@ tcp_recovery_timeout(struct tcp_conn *c)
 		c->rate.reneged = true;
 	}
 	mark_all_lost(c, reneged);
+	/* So many segments arrived and a time-out came all the same: it was not reordering. */
+	if (c->ca_state <= CA_DISORDER && c->sacked_segs >= c->engine->config.reordering)
+		c->reordering = RTE_MIN(c->reordering, (uint32_t)c->engine->config.reordering);
 	c->cwnd = tcp_flight_segs(c) + 1;
 	c->prr = (struct tcp_prr){0};
 	c->tlp_sent = false;
 	c->recover = c->snd_nxt;
-	c->frto = (fresh || again) && !reneged;
+	c->frto = c->engine->config.frto && (fresh || again) && !reneged;
 	c->frto_new_first = false;
 	c->ca_state = CA_LOSS;
 	tcp_ecn_reduced(c);

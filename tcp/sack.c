@@ -48,7 +48,7 @@ tcp_dsack_note(struct tcp_conn *c, seq_t start, seq_t end)
 {
 	struct tcp_sack_block *d = &c->dsack;
 
-	if ((c->flags & CONN_SACK) == 0 || start == end)
+	if ((c->flags & CONN_SACK) == 0 || !c->engine->config.dsack || start == end)
 		return;
 	if (c->flags & CONN_DSACK_DUE) {
 		/* One block is told, RFC 2883 §4: the first, and what touches it. */
@@ -172,7 +172,7 @@ tcp_note_reordering(struct tcp_conn *c, const struct tcp_ack *ack)
 	TCP_COUNT(c->engine, reorderings);
 	c->reord_seen++;
 	if (segs > c->reordering)
-		c->reordering = RTE_MIN(segs, (uint32_t)TCP_MAX_REORDERING);
+		c->reordering = RTE_MIN(segs, (uint32_t)c->engine->config.max_reordering);
 }
 
 void

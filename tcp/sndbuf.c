@@ -33,7 +33,8 @@ bufs_left(const struct tcp_engine *e)
 void
 tcp_sndbuf_expand(struct tcp_conn *c)
 {
-	uint32_t segs = RTE_MAX(RTE_MAX(c->cwnd, (uint32_t)TCP_INITIAL_CWND), c->reordering + 1);
+	uint32_t segs =
+		RTE_MAX(RTE_MAX(c->cwnd, c->engine->config.initial_cwnd), c->reordering + 1);
 	uint64_t bytes = (uint64_t)2 * segs * segment_cost(c);
 
 	if (c->sndbuf_locked || tcp_flight_segs(c) >= c->cwnd)

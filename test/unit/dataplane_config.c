@@ -84,7 +84,8 @@ UNIT_CASE(a_whole_file_is_read)
 		 "[port 0]\nipv4 = 198.18.0.2/24,10.0.0.1/31\nipv6 = 2001:db8:18::2/64\n"
 		 "gateway4 = 198.18.0.1\ngateway6 =   ; none\nrx_desc=64\nrx_checksum = no\n"
 		 "tso = no\n"
-		 "[tcp]\ntimestamps = no\nrmem = 64K\nrmem_max = 2M\nwmem = 1M\n"
+		 "[tcp]\ntimestamps = no\ntw_reuse = yes\nsyn_linear_timeouts = 0\nrmem = "
+		 "64K\nrmem_max = 2M\nwmem = 1M\n"
 		 "mtu_probing = 2\nbase_mss = 600\n"
 		 "[limits]\nconnections = 1000\nbuffers = 4096\n"
 		 "[service http]\nlisten = *:80, 198.18.0.2:8080\nroot = /\n"
@@ -105,6 +106,9 @@ UNIT_CASE(a_whole_file_is_read)
 	UNIT_EQ(config.ports[1].n_addresses, 2);
 	UNIT_EQ(config.ports[1].mtu, 1280);
 	CU_ASSERT(!config.timestamps && config.window_scaling);
+	CU_ASSERT(config.tw_reuse);
+	UNIT_EQ(config.syn_linear_timeouts, 0);
+	UNIT_EQ(config.syn_retries, 6);
 	UNIT_EQ(config.rmem_bytes, 65536);
 	UNIT_EQ(config.rmem_max_bytes, 2 << 20);
 	UNIT_EQ(config.wmem_bytes, 1 << 20);
@@ -176,6 +180,8 @@ UNIT_CASE(unknown_names_are_refused)
 	refused(PORT0 "ip4 = 1\n", ":3: [port 0] ip4: unknown key; did you mean ipv4?");
 	refused(PORT0 "zzzzzz = 1\n", "[port 0] zzzzzz: unknown key; there are ipv4, ipv6");
 	refused(PORT0 "[tpc]\n", ":3: [tpc]: unknown section; did you mean [tcp]?");
+	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "window_scaling, rmem, rmem_max, wmem");
+	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "base_mss, initial_cwnd\n");
 	refused(PORT0 "[whatever]\n", ":3: [whatever]: unknown section; there are [dataplane]");
 	refused(PORT0 "[service htpt]\n", "unknown service; did you mean [service http]?");
 	refused(PORT0 "[service gopher]\n", "unknown service; there are http");

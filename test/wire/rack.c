@@ -284,3 +284,25 @@ WIRE_TEST(no_probe_without_sack)
 	wire_count(w, tlp_probes, 0);
 	wire_end(w);
 }
+
+static void
+without_probes(struct tcp_config *config)
+{
+	config->tlp = false;
+}
+
+/* Nor where they are switched off: as Linux's tcp_early_retrans 0. The probe's figures are in
+ * probe(). */
+WIRE_TEST(probes_off)
+{
+	unsigned int rto;
+
+	wire_start(w, .configure = without_probes);
+	wire_accepted(w, sack_ok, 65535);
+	rto = wire_rto(w);
+	flight(w, 3);
+	wire_out(w, "+%uus . 1:1461(1460) ack 1", rto);
+	wire_count(w, tlp_probes, 0);
+	wire_count(w, rto, 1);
+	wire_end(w);
+}

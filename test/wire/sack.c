@@ -154,6 +154,34 @@ WIRE_TEST(dsack_inside_a_block)
 	wire_end(w);
 }
 
+static void
+without_dsack(struct tcp_config *config)
+{
+	config->dsack = false;
+}
+
+/* Switched off, what arrives twice is acknowledged and no more; blocks are told of as ever. */
+WIRE_TEST(dsack_off)
+{
+	wire_start(w, .configure = without_dsack);
+	wire_accepted(w, sack_ok, 65535);
+	wire_in(w, ". 1:1461(1460) ack 1");
+	wire_acked(w, 1461);
+	wire_in(w, ". 1:1461(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack 1461");
+	wire_in(w, ". 2921:4381(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack 1461 {sack 2921:4381}");
+	wire_in(w, ". 2921:4381(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack 1461 {sack 2921:4381}");
+	wire_count(w, dsacks_out, 0);
+	/* The peer's are heard all the same. */
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1461 {sack 2921:4381}");
+	wire_in(w, ". 4381:4381(0) ack 101 <nop,nop,sack 1:101>");
+	wire_count(w, dsacks_in, 1);
+	wire_end(w);
+}
+
 /* Blocks take their part of a data segment: what does not fit the MTU the harness refuses. */
 WIRE_TEST(payload_shrinks)
 {

@@ -217,3 +217,52 @@ WIRE_TEST(frto_with_sack)
 	WIRE_IN(w, wire_listing(w).cwnd_segs, 10, 20);
 	wire_end(w);
 }
+
+static void
+without_frto(struct tcp_config *config)
+{
+	config->frto = false;
+}
+
+/* Switched off, what frto_originals_arrive() takes for spurious is a loss like any other. */
+WIRE_TEST(frto_off)
+{
+	wire_start(w, .configure = without_frto);
+	timed_out(w);
+	wire_in(w, "+5ms . 1:1(0) ack 4381");
+	wire_out(w, ". 4381:5841(1460) ack 1");
+	wire_count(w, undos, 0);
+	WIRE_EQ(w, wire_listing(w).ssthresh_segs, 5);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* Nor is new data sent first. */
+WIRE_TEST(frto_off_sends_old_data)
+{
+	wire_start(w, .configure = without_frto);
+	timed_out(w);
+	wire_send(w, 3 * WIRE_MSS, 3 * WIRE_MSS);
+	wire_in(w, "+5ms . 1:1(0) ack 1461");
+	wire_out(w, ". 1461:2921(1460) ack 1");
+	wire_out(w, ". 2921:4381(1460) ack 1");
+	wire_idle(w);
+	wire_end(w);
+}
+
+WIRE_TEST(frto_off_with_sack)
+{
+	unsigned int rto;
+
+	wire_start(w, .configure = without_frto);
+	wire_accepted(w, "<mss 1460,nop,nop,sackOK>", 65535);
+	rto = wire_rto(w);
+	flight_of(w, 10, WIRE_MSS);
+	wire_out(w, "+22ms . 13141:14601(1460) ack 1");
+	wire_out(w, "+%uus . 1:1461(1460) ack 1", rto - 22000);
+	wire_in(w, "+5ms . 1:1(0) ack 1 <nop,nop,sack 2921:4381>");
+	wire_count(w, undos, 0);
+	WIRE_EQ(w, wire_listing(w).ssthresh_segs, 5);
+	wire_skip(w);
+	wire_end(w);
+}
