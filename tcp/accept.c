@@ -64,4 +64,5 @@ tcp_listener_close(struct tcp_conn *c)
 	l->listening = false;
 	c->state = TCP_CLOSED;
 	c->engine->listeners--;
+	tcp_port_ended(c);
 }

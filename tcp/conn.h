@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the engine keeps of a connection, in its four forms:
+ * What the engine keeps of a connection, in its forms:
  *
  *     struct tcp_conn      a socket: closed, listening, opening, open, closing
  *     struct tcp_request   a SYN that was answered, before it became a connection
  *     struct tcp_timewait  what is left of a connection in TIME-WAIT
  *     struct tcp_bound     a local port that a socket holds, with a listener's queue
+ *     struct tcp_hold      a local port that connections hold
  */
 #ifndef TERN_TCP_CONN_H
 #define TERN_TCP_CONN_H
@@ -359,8 +360,14 @@ struct tcp_conn {
 		void *user;                   /* what notify() passes along */
 		struct tcp_conn *accept_next; /* while CONN_ACCEPTING */
 	};
-	struct tcp_bound *bound;      /* the local port it holds, or of an accepted one NULL */
-	struct tcp_bound *parent;     /* the listener whose accept queue it is in */
+	struct tcp_bound *bound;   /* the local port that it was bound to, or listens at */
+	struct tcp_hold *hold;     /* without bound: its share in its port, while in flows */
+	struct ip_addr bind_ip;    /* what bind() said; any: nothing */
+	uint32_t port_range;       /* IP_LOCAL_PORT_RANGE: first, and last << 16; 0: all */
+	uint32_t uid;              /* of its user: only one's own sockets share by SO_REUSEPORT */
+	bool bind_address_no_port; /* IP_BIND_ADDRESS_NO_PORT */
+	bool freebind;             /* IP_FREEBIND */
+	struct tcp_bound *parent;  /* the listener whose accept queue it is in */
 	struct tcp_range_list ranges; /* out of order, by sequence */
 	uint32_t ranges_charge;
 	const struct tcp_cc_ops *cc;
@@ -486,6 +493,7 @@ struct tcp_timewait {
 	uint32_t oow_ack_ms;
 	uint32_t ts_recent;
 	uint32_t ts_offset;
+	struct tcp_hold *hold; /* its share in its port */
 	bool timestamps;
 };
 
@@ -498,12 +506,26 @@ struct tcp_pmtu {
 	uint16_t mtu;     /* bytes; 0: the entry is free, and until_s is 0 */
 };
 
-/* A local port that a socket holds by bind(), listen() or connect(). */
+/*
+ * A local address and port that connections have without a bound socket of their own, and those in
+ * TIME-WAIT: one for all that are alike.
+ */
+struct tcp_hold {
+	struct tcp_hold *next; /* of the same hash bucket */
+	struct ip_addr ip;
+	uint32_t uid;    /* 0 in TIME-WAIT */
+	uint32_t shares; /* how many have it, at least 1 */
+	uint16_t port;
+	uint8_t kind; /* HOLD_… of ports.c */
+};
+
+/* A local port that a socket holds by bind() or listen(). */
 struct tcp_bound {
 	struct tcp_bound *next; /* of the same hash bucket */
 	struct tcp_conn *c;
 	struct tcp_endpoint local;
 	bool listening;
+	bool chosen; /* by the engine: given back when the socket becomes CLOSED */
 	int backlog;
 	uint32_t requests;       /* half-open ones of this listener */
 	uint32_t waiting;        /* in the accept queue */

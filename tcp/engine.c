@@ -120,6 +120,7 @@ make_tables(struct tcp_engine *e)
 	       make_slab(e, &e->requests, sizeof(struct tcp_request), c->max_requests) &&
 	       make_slab(e, &e->timewaits, sizeof(struct tcp_timewait), c->max_timewait) &&
 	       make_slab(e, &e->bounds, sizeof(struct tcp_bound), c->max_conns) &&
+	       make_slab(e, &e->holds, sizeof(struct tcp_hold), c->max_conns + c->max_timewait) &&
 	       /* A record for each segment in flight: enough for all send buffers of a busy lane.
 		*/
 	       make_slab(e, &e->sents, sizeof(struct tcp_sent), c->max_conns * 2 + 65536) &&
@@ -208,6 +209,7 @@ tcp_engine_destroy(struct tcp_engine *e)
 	e->env.free(e->env.ctx, e->requests.base);
 	e->env.free(e->env.ctx, e->timewaits.base);
 	e->env.free(e->env.ctx, e->bounds.base);
+	e->env.free(e->env.ctx, e->holds.base);
 	e->env.free(e->env.ctx, e->sents.base);
 	e->env.free(e->env.ctx, e->ranges.base);
 	e->env.free(e->env.ctx, e->pmtus);
@@ -271,6 +273,7 @@ detach(struct tcp_conn *c)
 	if (c->flags & CONN_IN_FLOWS)
 		flow_remove(&c->engine->flows, &c->tuple);
 	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
+	tcp_port_ended(c);
 	wheel_remove(&c->timer);
 	c->rtx_at_us = c->ack_at_us = c->life_at_us = c->keep_at_us = UINT64_MAX;
 	release_queues(c);
@@ -559,6 +562,7 @@ tcp_usage(const struct tcp_engine *e, struct tcp_usage *usage)
 		.queued_bufs = e->queued_bufs,
 		.sent_records = e->sents.used,
 		.ranges = e->ranges.used,
+		.ports = e->bounds.used + e->holds.used,
 	};
 }
 

@@ -14,6 +14,7 @@
 enum {
 	TCP_TX_BURST = 64,
 	TCP_BOUND_BUCKETS = 256,
+	TCP_HOLD_BUCKETS = 4096,
 	TCP_PORT_FIRST = 32768, /* ephemeral ports, as Linux's ip_local_port_range */
 	TCP_PORT_LAST = 60999,
 	TCP_MSS_DEFAULT4 = 536, /* RFC 9293 §3.7.1, if the peer says nothing */
@@ -47,13 +48,14 @@ struct tcp_engine {
 
 	struct tcp_config config;
 	struct tcp_env env;
-	struct slab conns, requests, timewaits, bounds, sents, ranges;
+	struct slab conns, requests, timewaits, bounds, holds, sents, ranges;
 	struct tcp_timewait_list timewait_list;
 	uint64_t timewait_next_us; /* when the first of the list ends */
 	struct tcp_pmtu *pmtus;    /* learned path MTUs: pmtu.c */
 	uint32_t pmtus_used;
 	uint64_t pmtu_next_us; /* when one of them may end */
 	struct tcp_bound *bound_buckets[TCP_BOUND_BUCKETS];
+	struct tcp_hold *hold_buckets[TCP_HOLD_BUCKETS];
 	const struct tcp_cc_ops *cc;
 	uint32_t listeners;
 	uint32_t orphans;
@@ -501,13 +503,32 @@ void tcp_timewait_arrives(struct tcp_engine *e, struct tcp_timewait *tw, struct 
 void tcp_timewait_advance(struct tcp_engine *e);
 void tcp_timewait_free(struct tcp_engine *e, struct tcp_timewait *tw);
 
-/* ---- bind.c: ports */
+/* ---- ports.c */
 
+/* Where to look for the sockets that are bound to a port. */
+static inline struct tcp_bound **
+tcp_bounds_of(struct tcp_engine *e, uint16_t port)
+{
+	return &e->bound_buckets[port % TCP_BOUND_BUCKETS];
+}
+
+/* Binds a socket; port 0 chooses one. 0, -EADDRINUSE, -ENOBUFS. */
 int tcp_port_hold(struct tcp_conn *c, const struct tcp_endpoint *local);
 void tcp_port_release(struct tcp_conn *c);
+/* Whether others have an address and port who do not want to share it with c. */
+bool tcp_port_conflicts(struct tcp_conn *c, const struct tcp_endpoint *local);
 /* Completes c->tuple's local port for connecting. 0, -EADDRNOTAVAIL, or 1 with *iss_floor
  * set if it takes the place of a TIME-WAIT. */
 int tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor);
+/* c's tuple was entered into the flow table; SO_REUSEADDR or the like changed. */
+void tcp_hold_take(struct tcp_conn *c);
+void tcp_hold_release(struct tcp_conn *c);
+void tcp_hold_changed(struct tcp_conn *c);
+/* What c has is tw's from now on. */
+void tcp_hold_timewait(struct tcp_conn *c, struct tcp_timewait *tw);
+void tcp_hold_timewait_release(struct tcp_engine *e, struct tcp_timewait *tw);
+/* c became CLOSED: only a port that its user named stays his. */
+void tcp_port_ended(struct tcp_conn *c);
 
 /* ---- urgent.c: RFC 9293 §3.8.5, RFC 6093 */
 

@@ -307,8 +307,8 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 		return NULL;
 	}
 	c->flags = CONN_IN_FLOWS | CONN_CONNECT_DONE |
-		   (l->flags &
-		    (CONN_NODELAY | CONN_CORK | CONN_FAMILY6 | CONN_V6ONLY | CONN_LINGER_RESET)) |
+		   (l->flags & (CONN_NODELAY | CONN_CORK | CONN_FAMILY6 | CONN_V6ONLY |
+				CONN_LINGER_RESET | CONN_REUSEADDR)) |
 		   (r->sack ? CONN_SACK : 0) | (r->timestamps ? CONN_TIMESTAMPS : 0) |
 		   (r->wscale ? CONN_WSCALE : 0);
 	c->ecn = r->ecn ? ECN_ON : 0;
@@ -338,6 +338,11 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->linger_s = l->linger_s;
 	c->oob_inline = l->oob_inline;
 	c->reuseport = l->reuseport;
+	c->uid = l->uid;
+	c->freebind = l->freebind;
+	c->bind_address_no_port = l->bind_address_no_port;
+	c->port_range = l->port_range;
+	tcp_hold_take(c);
 	c->syn_retries = l->syn_retries;
 	c->hop = r->hop;
 	c->link_mtu = r->mtu;

@@ -43,6 +43,13 @@ tcp_user(const struct tcp_conn *c)
 	return c->user;
 }
 
+void
+tcp_set_uid(struct tcp_conn *c, uint32_t uid)
+{
+	c->uid = uid;
+	tcp_hold_changed(c);
+}
+
 struct tcp_engine *
 tcp_engine_of(const struct tcp_conn *c)
 {
@@ -97,6 +104,7 @@ start_connection(struct tcp_conn *c)
 		return -ENOBUFS;
 	}
 	c->flags |= CONN_IN_FLOWS | CONN_ACTIVE;
+	tcp_hold_take(c);
 	c->flags &= ~(CONN_CONNECT_DONE | CONN_PEER_FIN | CONN_RD_SHUT | CONN_FIN_DUE |
 		      CONN_FIN_SENT | CONN_URG_SEND | CONN_URG_MARK | CONN_TIMESTAMPS |
 		      CONN_WSCALE | CONN_SACK | CONN_FIN_KNOWN | CONN_MORE);
@@ -127,6 +135,7 @@ start_connection(struct tcp_conn *c)
 		flow_remove(&e->flows, &c->tuple);
 		c->flags &= ~CONN_IN_FLOWS;
 		c->state = TCP_CLOSED;
+		tcp_hold_release(c);
 		return -ENOBUFS;
 	}
 	TCP_COUNT(e, active_opens);
@@ -155,10 +164,10 @@ tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
 	c->tuple.remote = remote->ip;
 	c->tuple.rport = be16(remote->port);
 	c->tuple.local = (struct ip_addr){0};
-	if (c->bound != NULL && !ip_is_any(&c->bound->local.ip)) {
-		if (ip_is4(&c->bound->local.ip) != ip_is4(&remote->ip))
+	if (!ip_is_any(&c->bind_ip)) {
+		if (ip_is4(&c->bind_ip) != ip_is4(&remote->ip))
 			return -ENETUNREACH;
-		c->tuple.local = c->bound->local.ip;
+		c->tuple.local = c->bind_ip;
 	}
 	status = tcp_conn_find_path(c);
 	return status < 0 ? status : start_connection(c);
@@ -641,7 +650,7 @@ tcp_getsockname(const struct tcp_conn *c, struct tcp_endpoint *local)
 	else if (c->bound != NULL)
 		*local = c->bound->local;
 	else
-		*local = (struct tcp_endpoint){0};
+		*local = (struct tcp_endpoint){.ip = c->bind_ip};
 	return 0;
 }
 

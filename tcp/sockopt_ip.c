@@ -6,6 +6,8 @@
 
 #include "sockopt.h"
 
+enum { OPT_IP_LOCAL_PORT_RANGE = 51 };
+
 /* -1 is the default, as on Linux; the two lowest bits are ECN's. */
 static int
 set_tos(struct tcp_conn *c, int v)
@@ -58,7 +60,54 @@ get_v6only(struct tcp_conn *c)
 	return tcp_has_flag(c, CONN_V6ONLY);
 }
 
+static int
+set_freebind(struct tcp_conn *c, int v)
+{
+	c->freebind = v != 0;
+	return 0;
+}
+
+static int
+get_freebind(struct tcp_conn *c)
+{
+	return c->freebind;
+}
+
+static int
+set_bind_address_no_port(struct tcp_conn *c, int v)
+{
+	c->bind_address_no_port = v != 0;
+	return 0;
+}
+
+static int
+get_bind_address_no_port(struct tcp_conn *c)
+{
+	return c->bind_address_no_port;
+}
+
+/* The first port, and the last in the upper half; 0 leaves that end as it is. */
+static int
+set_local_port_range(struct tcp_conn *c, int v)
+{
+	uint32_t range = (uint32_t)v, low = range & 0xffff, high = range >> 16;
+
+	if (low != 0 && high != 0 && low > high)
+		return -EINVAL;
+	c->port_range = range;
+	return 0;
+}
+
+static int
+get_local_port_range(struct tcp_conn *c)
+{
+	return (int)c->port_range;
+}
+
 static const struct tcp_int_option ints[] = {
+	{IPPROTO_IP, IP_FREEBIND, set_freebind, get_freebind},
+	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, set_bind_address_no_port, get_bind_address_no_port},
+	{IPPROTO_IP, OPT_IP_LOCAL_PORT_RANGE, set_local_port_range, get_local_port_range},
 	{IPPROTO_IP, IP_TOS, set_tos, get_tos},
 	{IPPROTO_IPV6, IPV6_TCLASS, set_tos, get_tos},
 	{IPPROTO_IP, IP_TTL, set_ttl, get_ttl},

@@ -194,6 +194,7 @@ static int
 set_reuseport(struct tcp_conn *c, int v)
 {
 	c->reuseport = v != 0;
+	tcp_hold_changed(c);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ static int
 set_reuseaddr(struct tcp_conn *c, int v)
 {
 	tcp_set_flag(c, CONN_REUSEADDR, v != 0);
+	tcp_hold_changed(c);
 	return 0;
 }
 

@@ -286,6 +286,9 @@ void tcp_set_user(struct tcp_conn *c, void *user);
 void *tcp_user(const struct tcp_conn *c);
 struct tcp_engine *tcp_engine_of(const struct tcp_conn *c);
 
+/* Whose socket it is; 0 at first. Only sockets of one user share a port by SO_REUSEPORT. */
+void tcp_set_uid(struct tcp_conn *c, uint32_t uid);
+
 /*
  * Binds to a local address; port 0 chooses one. Returns 0; -EINVAL if bound already or not in
  * CLOSED; -EADDRNOTAVAIL if the address is not ours; -EADDRINUSE if another socket holds the port
@@ -424,6 +427,7 @@ struct tcp_usage {
 	uint32_t queued_bufs;  /* mbufs in send queues */
 	uint32_t sent_records; /* transmissions awaiting acknowledgment */
 	uint32_t ranges;       /* out-of-order ranges */
+	uint32_t ports;        /* held by sockets, or by connections that are alike */
 };
 
 void tcp_usage(const struct tcp_engine *engine, struct tcp_usage *usage);

@@ -17,6 +17,7 @@ void
 tcp_timewait_free(struct tcp_engine *e, struct tcp_timewait *tw)
 {
 	flow_remove(&e->flows, &tw->tuple);
+	tcp_hold_timewait_release(e, tw);
 	TAILQ_REMOVE(&e->timewait_list, tw, link);
 	tw->ends_us = 0; /* free, for tcp_list() */
 	slab_put(&e->timewaits, tw);
@@ -86,6 +87,7 @@ tcp_timewait_enter(struct tcp_conn *c)
 		.ts_offset = c->ts_offset,
 		.timestamps = (c->flags & CONN_TIMESTAMPS) != 0,
 	};
+	tcp_hold_timewait(c, tw);
 	TCP_COUNT(e, timewait_entered);
 	TAILQ_INSERT_TAIL(&e->timewait_list, tw, link);
 	schedule(e);

@@ -9,8 +9,8 @@
 
 /* What is counted over all connections. */
 struct totals {
-	uint32_t conns, listeners, orphans, in_flows, held, queued, sent, ranges, bounds, dirty,
-		events, accepting;
+	uint32_t conns, listeners, orphans, in_flows, held, queued, sent, ranges, bounds, shares,
+		dirty, events, accepting;
 };
 
 bool fuzz_payload_known;
@@ -235,6 +235,9 @@ check_conn(struct tcp_engine *e, const struct tcp_conn *c, struct totals *t)
 	t->orphans += (c->flags & CONN_ORPHAN) != 0;
 	t->in_flows += (c->flags & CONN_IN_FLOWS) != 0;
 	t->bounds += c->bound != NULL;
+	t->shares += c->hold != NULL;
+	FUZZ_CHECK((c->hold != NULL) == ((c->flags & CONN_IN_FLOWS) != 0 && c->bound == NULL),
+		   "a connection without a port, or a port without a connection");
 	t->accepting += (c->flags & CONN_ACCEPTING) != 0;
 	FUZZ_CHECK(c->bound == NULL || c->bound->c == c, "a port that another holds");
 }
@@ -293,6 +296,24 @@ check_bounds(const struct tcp_engine *e, struct totals *t)
 }
 
 static void
+check_holds(const struct tcp_engine *e, const struct totals *t)
+{
+	uint32_t n = 0, shares = 0;
+
+	for (unsigned int i = 0; i < TCP_HOLD_BUCKETS; i++) {
+		for (const struct tcp_hold *h = e->hold_buckets[i]; h != NULL; h = h->next) {
+			FUZZ_CHECK(h->port % TCP_HOLD_BUCKETS == i, "in another's bucket");
+			FUZZ_CHECK(h->shares > 0, "a port that nobody has");
+			shares += h->shares;
+			n++;
+		}
+	}
+	FUZZ_CHECK(n == e->holds.used && shares == t->shares + e->timewaits.used,
+		   "%u ports, %u used; %u shares, %u held", n, e->holds.used, shares,
+		   t->shares + e->timewaits.used);
+}
+
+static void
 check_requests(struct tcp_engine *e, uint32_t expected)
 {
 	uint32_t n = 0;
@@ -339,6 +360,7 @@ fuzz_check_engine(struct tcp_engine *e)
 	check_conns(e, &t);
 	check_requests(e, check_bounds(e, &t));
 	check_timewait(e);
+	check_holds(e, &t);
 	FUZZ_CHECK(t.conns == e->conns.used, "%u connections, not %u", t.conns, e->conns.used);
 	FUZZ_CHECK(t.listeners == e->listeners && t.orphans == e->orphans,
 		   "%u listeners, %u orphans; counted %u, %u", t.listeners, t.orphans, e->listeners,

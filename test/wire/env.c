@@ -326,7 +326,7 @@ env_is_local(void *ctx, const struct ip_addr *local)
 {
 	struct wire *w = ctx;
 
-	return ip_eq(local, &w->local);
+	return ip_eq(local, &w->local) || ip_eq(local, &w->also_local);
 }
 
 /* xorshift64: the same in every run. */

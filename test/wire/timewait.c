@@ -133,16 +133,27 @@ WIRE_TEST(syn_with_an_old_timestamp_does_not)
 	wire_end(w);
 }
 
-/* Nobody listens any more: a SYN does not bring it back. */
+/* Nobody listens any more: a SYN does not bring it back. With SO_REUSEADDR another one listens. */
 WIRE_TEST(syn_without_listener)
 {
+	struct tcp_endpoint local = {.port = WIRE_LOCAL_PORT};
+	int on = 1;
+
 	wire_start(w);
+	wire_listen(w, 16);
+	WIRE_EQ(w, tcp_setsockopt(w->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	to_time_wait(w, "<mss 1460>");
 	tcp_close(w->listener);
 	w->listener = NULL;
 	wire_again(w, 1000);
 	wire_in(w, "+1s S 0:0(0) win 65535 <mss 1460>");
 	wire_skip(w);
+	WIRE_EQ(w, tcp_open(w->engine, w->family, &w->listener), 0);
+	tcp_set_user(w->listener, w);
+	WIRE_EQ(w, tcp_bind(w->listener, &local), -EADDRINUSE);
+	WIRE_EQ(w, tcp_setsockopt(w->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	WIRE_EQ(w, tcp_bind(w->listener, &local), 0);
+	wire_listen(w, 16);
 	wire_accepted(w, "<mss 1460>", 65535);
 	wire_end(w);
 }

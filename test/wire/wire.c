@@ -267,6 +267,7 @@ wire_start_(struct wire *w, const struct wire_options *options)
 	}
 	w->flow = &w->flows[0];
 	w->local = w->flow->local.ip;
+	w->also_local = endpoint(w->family == AF_INET ? AF_INET6 : AF_INET, true, 0).ip;
 	configure(options, &config);
 	wire_env(w, &env);
 	answer = tcp_engine_create(&config, &env, &w->engine);
@@ -303,7 +304,7 @@ prove_unused(struct wire *w)
 {
 	static const char *const names[] = {"conns",        "listeners", "orphans",   "requests",
 					    "timewait",     "flows",     "held_bufs", "queued_bufs",
-					    "sent_records", "ranges"};
+					    "sent_records", "ranges",    "ports"};
 	union {
 		struct tcp_usage usage;
 		uint32_t numbers[sizeof(struct tcp_usage) / sizeof(uint32_t)];

@@ -125,7 +125,8 @@ struct wire {
 	uint64_t seed;
 	long allocations;
 
-	struct ip_addr local; /* the only address that is ours */
+	struct ip_addr local;      /* the only address of the test's family that is ours */
+	struct ip_addr also_local; /* of the other family, to bind to */
 	int path_error;
 	uint32_t hop;
 	void (*on_notify)(struct wire *w, struct wire_flow *f); /* what the user does then */
