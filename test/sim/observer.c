@@ -363,8 +363,8 @@ check_silence(struct observer *o, struct observer_conn *c, unsigned int side, ui
 	 * and so tends to twice SRTT.
 	 */
 	bound = RTE_MAX(RTE_MAX(o->rto_us, since - h->chain_us), 9 * h->sample_us);
-	/* RFC 6298 §5.7: 3 s after a handshake that was repeated and so gave no sample. */
-	if (h->acked <= 1)
+	/* RFC 6298 §5.7: 3 s after a handshake that gave no sample, until something else does. */
+	if (!h->sampled)
 		bound = RTE_MAX(bound, UINT64_C(3000000));
 	bound = RTE_MIN(2 * bound, (uint64_t)RTO_MAX_US + o->rto_us) + SLACK_US;
 	if (silent > bound)
@@ -570,6 +570,7 @@ observer_arrived(struct observer *o, uint64_t now_us, unsigned int side, const s
 	if (end > own->acked) {
 		if (end > own->resent_end)
 			own->chain_us = now_us;
+		own->sampled |= end > 1 && (own->acked >= own->resent_end || s.timestamps);
 		own->acked = end;
 		note_sample(own, end, now_us);
 		if (end == own->sent_end)

@@ -63,6 +63,7 @@ struct observer_half {
 	uint64_t busy_us; /* since when something is outstanding; UINT64_MAX: nothing is */
 	struct observer_first *firsts; /* of what is not acknowledged, a ring */
 	unsigned int firsts_head, n_firsts, firsts_room;
+	bool sampled; /* its sender has been acknowledged data in a way that gave it a round trip */
 	uint64_t sample_us; /* the longest round trip that its sender may have measured lately */
 	/*
 	 * Since when its timer may have been backing off: each time-out is as long as all before
