@@ -459,7 +459,10 @@ tcp_send_room(const struct tcp_conn *c)
 static int
 empty_status(struct tcp_conn *c)
 {
-	if (c->error != 0)
+	/* As Linux: a stream that ended by FIN stays so, whatever has become of the connection. */
+	bool ended = (c->flags & CONN_FIN_KNOWN) && c->rcv_nxt == c->fin_seq + 1;
+
+	if (c->error != 0 && !ended)
 		return take_error(c);
 	if (c->flags & (CONN_PEER_FIN | CONN_RD_SHUT))
 		return 0;

@@ -341,8 +341,9 @@ size_t tcp_send_room(const struct tcp_conn *c);
 /*
  * Reads received bytes, copying them. flags: MSG_PEEK leaves them in the queue,
  * MSG_OOB reads the urgent byte (-EINVAL: none; -EAGAIN: not here yet). Returns the number
- * of bytes; 0 at the end of the stream (FIN or shutdown(SHUT_RD)); -EAGAIN when there are none now;
- * -ENOTCONN in CLOSED before connecting and in LISTEN; the connection's error once, after the data.
+ * of bytes; 0 at the end of the stream (FIN, even if a reset followed; or shutdown(SHUT_RD));
+ * -EAGAIN when there are none now; -ENOTCONN in CLOSED before connecting and in LISTEN; the
+ * connection's error once, after the data.
  */
 ssize_t tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags);
 

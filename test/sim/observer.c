@@ -248,6 +248,8 @@ is_current(struct observer *o, struct observer_conn *c, unsigned int from, const
 {
 	bool syn = (s->flags & TCP_SYN) != 0;
 
+	if (c->reborn)
+		return false;
 	if ((s->flags & TCP_RST) != 0) {
 		c->reset = true;
 		return false;
@@ -467,6 +469,15 @@ check_ack(struct observer *o, struct observer_conn *c, unsigned int side, const 
 		return;
 	o->zero_windows += s->wnd == 0;
 	ack = offset_of(peer, s->ack, peer->arrived);
+	if (ack < peer->told && side != c->client && o->had_cookie(o->ctx, side)) {
+		c->reborn = true;
+		return;
+	}
+	if (ack < peer->told)
+		o->fail(o->ctx,
+			"side %u acknowledges %" PRIu64 " on port %u, and did %" PRIu64 " before",
+			side, ack, c->port, peer->told);
+	peer->told = ack;
 	if (ack > peer->arrived)
 		o->fail(o->ctx,
 			"side %u acknowledges %" PRIu64 " on port %u when %" PRIu64
@@ -508,10 +519,11 @@ observer_sent(struct observer *o, uint64_t now_us, unsigned int side, const stru
 	c = conn_of(o, side, &s);
 	if (c == NULL || !is_current(o, c, side, &s))
 		return;
-	if (m->nb_segs == 1)
-		check_sequence(o, now_us, c, side, &s);
-	check_size(o, c, side, &s, m);
 	check_ack(o, c, side, &s);
+	if (c->reborn)
+		return;
+	check_sequence(o, now_us, c, side, &s);
+	check_size(o, c, side, &s, m);
 	if (c->established && (s.flags & TCP_SYN) == 0 &&
 	    s.timestamps != (c->half[0].syn_timestamps && c->half[1].syn_timestamps))
 		o->fail(o->ctx, "side %u sends on port %u %s timestamps", side, c->port,
@@ -537,7 +549,7 @@ observer_arrived(struct observer *o, uint64_t now_us, unsigned int side, const s
 	if ((m->hash.usr & LINK_CORRUPTED) != 0 || parse(m, &s) != NULL)
 		return;
 	c = conn_of(o, !side, &s);
-	if (c == NULL || (s.flags & TCP_RST) != 0)
+	if (c == NULL || c->reborn || (s.flags & TCP_RST) != 0)
 		return;
 	h = &c->half[!side];
 	own = &c->half[side];

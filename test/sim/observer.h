@@ -9,12 +9,15 @@
  *   - nothing is sent beyond the right edge of the window that the sender has been told
  *     (RFC 9293 §3.8.6), and no more segments than the initial window and what has arrived allow;
  *   - nothing is acknowledged, by number or by SACK block, that has never arrived (RFC 2018 §3);
+ *   - no acknowledgment takes an earlier one back;
  *   - the right edge that a receiver offers does not move left (RFC 9293 §3.8.6, SHLD-14);
  *   - who has something outstanding does not fall silent for longer than its retransmission timer
  *     may back off to (RFC 6298 §5.5).
  *
  * Sequence numbers are held as 64-bit offsets from the ISS: SYN is 0, the first byte is 1.
- * Not looked at: resets, and SYN-ACKs that a late SYN called forth.
+ * Not looked at: resets, SYN-ACKs that a late SYN called forth, and a connection that its server
+ * has given up and then, as whatever looks like the third segment of the handshake arrives, makes
+ * again from a SYN cookie: it knows nothing of what went before.
  */
 #ifndef TERN_TEST_OBSERVER_H
 #define TERN_TEST_OBSERVER_H
@@ -48,6 +51,7 @@ struct observer_half {
 	uint64_t offered;              /* right edge that its receiver has offered */
 	uint64_t resent_end;           /* of what was sent more than once */
 	uint64_t arrived;              /* all before it has arrived */
+	uint64_t told;                 /* highest ACK that its receiver has sent */
 	struct observer_range *ranges; /* arrived beyond it, in order */
 	unsigned int n_ranges, ranges_room;
 	uint64_t first_segs, again_segs, arrived_segs;
@@ -74,6 +78,7 @@ struct observer_half {
 
 struct observer_conn {
 	bool used, established, reset;
+	bool reborn; /* the server has forgotten it, and made it again from its SYN cookie */
 	unsigned int client;                   /* side */
 	uint16_t port;                         /* the client's */
 	unsigned int start;                    /* of its payload in the pattern */
@@ -92,6 +97,8 @@ struct observer {
 	bool may_shrink[2]; /* a side that may run out of memory takes offers back */
 	uint64_t rto_us;    /* the longest first RTO that the link's round trip can cause */
 	uint64_t again_segs, first_segs, silences_checked, zero_windows;
+	/* Whether this side has made a connection from a SYN cookie. */
+	bool (*had_cookie)(void *ctx, unsigned int side);
 	void (*fail)(void *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 	void *ctx;
 };

@@ -150,7 +150,7 @@ check_silence(struct sim *s)
 			const struct sim_user *u = &s->conns[i].user[side];
 			struct observer_conn *c = s->conns[i].seen;
 
-			if (u->c == NULL || !u->connected || c->reset)
+			if (u->c == NULL || !u->connected || c->reset || c->reborn)
 				continue;
 			/* A partial segment with MSG_MORE may wait: for less than an RTO. */
 			observer_silence(&s->observer, sim_now(s), c, side, u->written + u->shut);

@@ -85,6 +85,26 @@ WIRE_TEST(reset_in_close_wait)
 	wire_end(w);
 }
 
+/* As Linux: who has read all up to the FIN hears of the end first, and of the reset apart. */
+WIRE_TEST(reset_behind_the_end)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_in(w, "FP. 1:11(10) ack 1");
+	wire_out(w, "<=40ms . 1:1(0) ack 12");
+	wire_shutdown(w, SHUT_WR, 0);
+	wire_out(w, "F. 1:1(0) ack 12");
+	wire_state(w, TCP_LAST_ACK);
+	wire_in(w, "R 12:12(0)");
+	wire_state(w, TCP_CLOSED);
+	wire_recv(w, 100, 10);
+	wire_recv(w, 100, 0);
+	wire_recv_peek(w, 100, 0);
+	wire_error(w, ECONNRESET);
+	wire_recv(w, 100, 0);
+	wire_end(w);
+}
+
 WIRE_TEST(reset_elsewhere_in_the_window)
 {
 	wire_start(w);
