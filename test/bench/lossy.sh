@@ -10,11 +10,17 @@
 # CUBIC; no interface has an offload, so that a loss is a loss of one segment. The receiver checks each
 # byte. What the table says is the ratio.
 #
-#     BENCH_ROUNDS=5 BENCH_MIB=16 BENCH_LOSS=0.01 BENCH_DELAY_MS=5 sudo -E ./test/run bench
+# Whether a frame is lost depends on its seed and number, not on time: both meet the same pattern. Many
+# short rounds, the two in turn, make a median that one bad moment of the machine does not move. What
+# takes part goes before the machine's other work; and a round in which some of it (ternd's polling lane,
+# the server, the forwarder, the kernel's own threads for packets) was kept from its CPU for more than 5 %
+# of the time says nothing of TCP and is made again with another seed.
+#
+#     BENCH_ROUNDS=15 BENCH_MIB=4 BENCH_LOSS=0.01 BENCH_DELAY_MS=5 sudo -E ./test/run bench
 . "$(dirname "$0")/../interop/lossy_link.sh"
 
-ROUNDS=${BENCH_ROUNDS:-5}
-MIB=${BENCH_MIB:-16}
+ROUNDS=${BENCH_ROUNDS:-15}
+MIB=${BENCH_MIB:-4}
 LOSS=${BENCH_LOSS:-0.01}
 DELAY_MS=${BENCH_DELAY_MS:-5}
 BYTES=$((MIB * 1024 * 1024))
@@ -58,10 +64,48 @@ END
 		skip "this kernel has no CUBIC"
 }
 
-# download WHO SEED: Mbit/s of one download.
+# go_first PID: before whatever else runs here, among processes and among sessions.
+go_first()
+{
+	local task
+	for task in "/proc/$1/task/"*; do
+		renice -n -20 -p "${task##*/}" >/dev/null
+	done
+	# Not every kernel has it.
+	[ ! -e "/proc/$1/autogroup" ] || echo -20 >"/proc/$1/autogroup"
+}
+
+# waited PID [NAME]: microseconds that its threads, those with that name, have waited for a CPU.
+waited()
+{
+	local task sum=0 wait
+	for task in "/proc/$1/task/"*; do
+		case $(cat "$task/comm") in ${2:-}*) ;; *) continue ;; esac
+		read -r _ wait _ <"$task/schedstat"
+		sum=$((sum + wait / 1000))
+	done
+	echo $sum
+}
+
+# What everything that takes part in WHO's download has waited so far.
+waited_all()
+{
+	local sum=0 pid
+	for pid in "$forwarder_pid" $(pgrep -x 'ksoftirqd/.*'); do
+		sum=$((sum + $(waited "$pid")))
+	done
+	if [ "$1" = tern ]; then
+		sum=$((sum + $(waited "$ternd_pid" rte-worker)))
+	else
+		sum=$((sum + $(waited "$server_pid")))
+	fi
+	echo $sum
+}
+
+# download WHO SEED: one download; adds a line to $tmp/round: who, seconds, seconds waited for a CPU.
 download()
 {
-	local host=$LINUX interface="vl$$"
+	local host=$LINUX interface="vl$$" before after
 	if [ "$1" = tern ]; then
 		host=$HOST4 interface=$TAP
 		kill -CONT "$ternd_pid"
@@ -69,25 +113,53 @@ download()
 		kill -STOP "$ternd_pid"
 	fi
 	forwarder_up "$interface" "vf$$" --loss "$LOSS" --delay "$DELAY_MS" --seed "$2"
+	before=$(waited_all "$1")
 	client download "$host" 80 "$BYTES" >"$tmp/transfer" || fail "a download from $1"
+	after=$(waited_all "$1")
+	# The end of the connection crosses the link, too.
+	[ "$1" = linux ] || wait_for 20 no_connections || fail "connections are left"
 	forwarder_down >"$tmp/forwarded"
-	echo "$1 $(sed -n 's/.* in \([0-9.]*\) s,.*/\1/p' "$tmp/transfer")" >>"$tmp/results"
+	echo "$1 $(sed -n 's/.* in \([0-9.]*\) s,.*/\1/p' "$tmp/transfer")" $((after - before)) >>"$tmp/round"
 }
 
+# Whether both could run when they wanted to.
+is_fair()
+{
+	awk '{ if ($3 * 1e-6 > 0.05 * $2) unfair = 1 } END { exit unfair }' "$tmp/round"
+}
+
+printf '#!/bin/sh\nexec chrt -f 10 %s "$@"\n' "$FORWARDER" >"$tmp/forwarder.sh"
+chmod +x "$tmp/forwarder.sh"
+FORWARDER=$tmp/forwarder.sh
 conf
 lossy_tern_up
 linux_up
-for round in $(seq "$ROUNDS"); do
+go_first $$
+go_first "$server_pid"
+go_first "$ternd_pid"
+seed=0
+round=0
+again=0
+while [ $round -lt "$ROUNDS" ]; do
+	seed=$((seed + 1))
 	order='tern linux'
 	[ $((round % 2)) -eq 1 ] || order='linux tern'
+	: >"$tmp/round"
 	for who in $order; do
-		download "$who" "$round"
+		download "$who" "$seed"
 	done
-	say "round $round of $ROUNDS done"
+	if is_fair; then
+		sort -r "$tmp/round" | awk '{ print $1, $2 }' >>"$tmp/results"
+		round=$((round + 1))
+	else
+		again=$((again + 1))
+		[ $again -lt $((4 * ROUNDS)) ] || fail "this machine is too busy to compare"
+	fi
 done
 kill -CONT "$ternd_pid"
 
 say "One download of $MIB MiB, loss $LOSS, $DELAY_MS ms each way, CUBIC; $ROUNDS rounds, Linux $(uname -r)"
+say "($again more were disturbed and made again)"
 /usr/bin/python3 - "$tmp/results" "$BYTES" <<'END'
 import statistics, sys
 
@@ -95,6 +167,7 @@ rates = {}
 for line in open(sys.argv[1]):
     who, seconds = line.split()
     rates.setdefault(who, []).append(int(sys.argv[2]) * 8e-6 / float(seconds))
+print("Mbit/s, Tern / Linux:", ", ".join("%.1f / %.1f" % p for p in zip(rates["tern"], rates["linux"])))
 print()
 print("| sender | Mbit/s: median (range) |")
 print("|---|---|")

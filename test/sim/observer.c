@@ -345,6 +345,24 @@ note_sample(struct observer_half *h, uint64_t acked, uint64_t now_us)
 	h->sample_us = RTE_MAX(sample_us, h->sample_us - h->sample_us / 8);
 }
 
+/* A SACK block gives a sample too: of the oldest that it reports. */
+static void
+note_sack_sample(struct observer_half *h, const struct seen *s, uint64_t now_us)
+{
+	for (unsigned int i = 0; i < s->n_sack; i++) {
+		uint64_t start = offset_of(h, s->sack[i].start, h->acked);
+		unsigned int k = 0;
+
+		while (k < h->n_firsts &&
+		       h->firsts[(h->firsts_head + k) % h->firsts_room].end <= start)
+			k++;
+		if (k == h->n_firsts || start < h->acked)
+			continue;
+		k = (h->firsts_head + k) % h->firsts_room;
+		h->sample_us = RTE_MAX(h->sample_us, now_us - h->firsts[k].at_us);
+	}
+}
+
 /* ---- What is sent */
 
 static void
@@ -579,6 +597,7 @@ observer_arrived(struct observer *o, uint64_t now_us, unsigned int side, const s
 		own->edge = end + window_of(c, !side, &s);
 		own->last_news_us = now_us;
 	}
+	note_sack_sample(own, &s, now_us);
 	if (end > own->acked) {
 		if (end > own->resent_end)
 			own->chain_us = now_us;
