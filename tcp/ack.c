@@ -115,7 +115,7 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 	/* Before the bytes go: the record may point into the first mbuf that stays. */
 	if (s != NULL && seq_lt(s->seq, seg->ack)) {
 		bytes -= (s->flags & SENT_SYN) != 0;
-		tcp_sent_trim(s, seg->ack);
+		tcp_sent_trim(c, s, seg->ack);
 	}
 	if (ambiguous)
 		ack->rtt_us = -1; /* Karn: RFC 6298 §3 */

@@ -119,7 +119,8 @@ struct tcp_sent {
 	TAILQ_ENTRY(tcp_sent) link; /* by sequence */
 	uint64_t sent_us;           /* last time it was sent */
 	struct rte_mbuf *m;      /* where its bytes start in the send queue; NULL without bytes */
-	uint32_t earlier, later; /* by time, while SENT_IN_FLIGHT: their numbers, or SENT_NONE */
+	uint32_t earlier, later; /* by time, while SENT_IN_FLIGHT: their numbers, or SENT_NONE;
+				    later, while SENT_SACKED: sent_find.c's */
 	seq_t seq, end;
 	uint32_t delivered_segs;   /* the connection's when it was sent last: rate.c */
 	uint32_t delivered_ago_us; /* how long ago that had last grown then */
@@ -151,6 +152,23 @@ struct tcp_rate {
 	uint32_t sample_us;   /* 0: none yet */
 	bool sample_app_limited;
 	bool reneged; /* until the loss is recovered from: some may be counted twice */
+};
+
+/* To find records by sequence number: sent_find.c. */
+enum { SENT_BUCKETS = 64, SENT_SHIFT_MAX = 26, SENT_HINTS = 4 };
+
+struct tcp_sent_hint {
+	seq_t seq;       /* looked for */
+	uint32_t number; /* of the record that holds it, or SENT_NONE */
+};
+
+struct tcp_sent_index {
+	uint32_t first[SENT_BUCKETS]; /* numbers of the first that begin in each, or SENT_NONE */
+	struct tcp_sent_hint hints[SENT_HINTS];
+	seq_t until; /* kept until this is acknowledged */
+	uint8_t next_hint;
+	uint8_t shift; /* a bucket is 2^shift bytes of sequence space, at most SENT_SHIFT_MAX */
+	bool on;
 };
 
 /* RFC 8985 §5.3, in its names. */
@@ -329,7 +347,8 @@ struct tcp_conn {
 	uint32_t unrepaired_segs; /* lost, and not yet sent again */
 	uint32_t sacked_segs;     /* of the sent ones: known to have arrived, or, without SACK, as
 				     many as duplicate acknowledgments tell of */
-	struct tcp_flight in_flight;  /* by time */
+	struct tcp_flight in_flight; /* by time */
+	struct tcp_sent_index sent_index;
 	struct tcp_sent *repair_from; /* nothing before it is unrepaired */
 	struct tcp_rack rack;
 	struct tcp_prr prr;

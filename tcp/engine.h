@@ -223,7 +223,7 @@ uint32_t tcp_sent_bytes(const struct tcp_sent *s);
 /* Cuts a record behind its first bytes (more than none, not all). false without memory. */
 bool tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes);
 /* Takes what is acknowledged off the front of a record. */
-void tcp_sent_trim(struct tcp_sent *s, seq_t ack);
+void tcp_sent_trim(struct tcp_conn *c, struct tcp_sent *s, seq_t ack);
 void tcp_sent_mark_lost(struct tcp_conn *c, struct tcp_sent *s);
 void tcp_sent_unmark_lost(struct tcp_conn *c, struct tcp_sent *s);
 void tcp_sent_mark_sacked(struct tcp_conn *c, struct tcp_sent *s);
@@ -232,6 +232,17 @@ void tcp_sent_forget_sack(struct tcp_conn *c, struct tcp_sent *s);
 void tcp_sent_again(struct tcp_conn *c, struct tcp_sent *s);
 /* Moves a position in a chain n bytes on; to the next mbuf only if there are more bytes behind. */
 void tcp_position_advance(struct rte_mbuf **m, uint32_t *off, uint32_t n);
+
+/* ---- sent_find.c: records by sequence number */
+
+/* The one that holds `seq`, which is outstanding. */
+struct tcp_sent *tcp_sent_find(struct tcp_conn *c, seq_t seq);
+/* This one, or the first behind it that is not SACKED; NULL: there is none. s may be NULL. */
+struct tcp_sent *tcp_sent_not_sacked(struct tcp_conn *c, struct tcp_sent *s);
+/* For sent.c: it was appended, or put between others; it is about to go; it became SACKED. */
+void tcp_sent_index_add(struct tcp_conn *c, const struct tcp_sent *s);
+void tcp_sent_index_remove(struct tcp_conn *c, const struct tcp_sent *s);
+void tcp_sent_run_begin(struct tcp_conn *c, struct tcp_sent *s);
 
 /* RFC 6675's pipe, in segments. */
 static inline uint32_t

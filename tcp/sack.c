@@ -146,12 +146,10 @@ tag_overlap(struct tcp_conn *c, struct tcp_sent *s, const struct tcp_sack_block 
 static void
 block_arrives(struct tcp_conn *c, const struct tcp_sack_block *b, struct tcp_ack *ack)
 {
-	struct tcp_sent *s, *next;
+	struct tcp_sent *s = tcp_sent_not_sacked(c, tcp_sent_find(c, b->start)), *next;
 
-	for (s = TAILQ_FIRST(&c->sent); s != NULL && seq_lt(s->seq, b->end); s = next) {
+	for (; s != NULL && seq_lt(s->seq, b->end); s = tcp_sent_not_sacked(c, next)) {
 		next = TAILQ_NEXT(s, link);
-		if (seq_leq(s->end, b->start))
-			continue;
 		if (seq_geq(s->seq, b->start) && seq_leq(s->end, b->end))
 			tag(c, s, ack);
 		else

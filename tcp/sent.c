@@ -91,6 +91,7 @@ tcp_sent_append(struct tcp_conn *c, uint32_t seqlen, unsigned int flags)
 	};
 	tcp_rate_sent(c, s);
 	TAILQ_INSERT_TAIL(&c->sent, s, link);
+	tcp_sent_index_add(c, s);
 	c->sent_segs++;
 	flight_enter(c, s);
 	return s;
@@ -103,6 +104,7 @@ tcp_sent_remove(struct tcp_conn *c, struct tcp_sent *s)
 	count_by_flags(c, s, -1);
 	if (c->repair_from == s)
 		c->repair_from = TAILQ_NEXT(s, link);
+	tcp_sent_index_remove(c, s);
 	TAILQ_REMOVE(&c->sent, s, link);
 	c->sent_segs--;
 	slab_put(&c->engine->sents, s);
@@ -155,7 +157,8 @@ tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
 {
 	struct tcp_sent *rest = slab_get(&c->engine->sents);
 
-	assert(bytes > 0 && bytes < tcp_sent_bytes(s) && (s->flags & SENT_SYN) == 0);
+	assert(bytes > 0 && bytes < tcp_sent_bytes(s));
+	assert((s->flags & (SENT_SYN | SENT_SACKED)) == 0);
 	if (rest == NULL)
 		return false;
 	*rest = *s;
@@ -164,6 +167,7 @@ tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
 	s->end = rest->seq;
 	s->flags &= (uint8_t) ~(SENT_FIN | SENT_PSH);
 	TAILQ_INSERT_AFTER(&c->sent, s, rest, link);
+	tcp_sent_index_add(c, rest);
 	if (s->flags & SENT_IN_FLIGHT)
 		flight_insert(c, tcp_sent_number(c, s), rest);
 	c->sent_segs++;
@@ -172,10 +176,11 @@ tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
 }
 
 void
-tcp_sent_trim(struct tcp_sent *s, seq_t ack)
+tcp_sent_trim(struct tcp_conn *c, struct tcp_sent *s, seq_t ack)
 {
 	uint32_t n = ack - s->seq;
 
+	tcp_sent_index_remove(c, s);
 	if (s->flags & SENT_SYN) {
 		s->flags &= (uint8_t)~SENT_SYN;
 		n--;
@@ -183,6 +188,7 @@ tcp_sent_trim(struct tcp_sent *s, seq_t ack)
 	s->seq = ack;
 	if (s->m != NULL)
 		record_advance(s, n);
+	tcp_sent_index_add(c, s);
 }
 
 void
@@ -202,6 +208,7 @@ tcp_sent_mark_sacked(struct tcp_conn *c, struct tcp_sent *s)
 {
 	flight_leave(c, s);
 	set_flags(c, s, SENT_LOST | SENT_RETRANS, SENT_SACKED);
+	tcp_sent_run_begin(c, s);
 }
 
 void

@@ -301,3 +301,30 @@ WIRE_TEST(reneging)
 	wire_used(w, sent_records, 0);
 	wire_end(w);
 }
+
+/* Blocks that jump about, overlap and come again: each segment counts once, and nothing is lost but
+ * what is missing. */
+WIRE_TEST(hostile_blocks)
+{
+	struct tcp_info info;
+	size_t len = sizeof(info);
+
+	wire_start(w);
+	wire_accepted(w, sack_ok, 65535);
+	flight(w, 10);
+	for (unsigned int i = 0; i < 200; i++) {
+		unsigned int a = 1 + i * 7 % 9, b = 1 + i * 5 % 9, until = a > b ? a : b;
+
+		wire_in(w, ". 1:1(0) ack 1 <nop,nop,sack %u:%u %u:%u %u:14601>", 1 + a * WIRE_MSS,
+			1 + (a + 1) * WIRE_MSS, 1 + b * WIRE_MSS, 1 + (b + 1) * WIRE_MSS,
+			1 + until * WIRE_MSS);
+	}
+	wire_skip(w);
+	WIRE_EQ(w, tcp_getsockopt(w->flow->c, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	WIRE_EQ(w, info.tcpi_sacked, 9);
+	WIRE_EQ(w, info.tcpi_unacked, 10);
+	wire_in(w, "+10ms . 1:1(0) ack 14601");
+	wire_used(w, sent_records, 0);
+	wire_idle_for(w, SEC(5));
+	wire_end(w);
+}
