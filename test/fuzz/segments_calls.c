@@ -199,12 +199,76 @@ do_int_option(struct world *w)
 		   "option %d of level %d was set to %d and is %d", o->name, o->level, value, got);
 }
 
+/* ---- settings */
+
+static uint32_t *
+setting32(struct tcp_config *c, uint8_t which)
+{
+	uint32_t *const all[] = {
+		&c->rcvbuf_max_bytes, &c->sndbuf_max_bytes,  &c->timewait_ms,
+		&c->keepalive_time_s, &c->keepalive_intvl_s, &c->probe_interval_s,
+		&c->initial_cwnd,     &c->user_timeout_ms,   &c->notsent_lowat_bytes,
+	};
+
+	return all[which % RTE_DIM(all)];
+}
+
+static uint16_t *
+setting16(struct tcp_config *c, uint8_t which)
+{
+	uint16_t *const all[] = {&c->base_mss, &c->probe_threshold, &c->min_tso_segs,
+				 &c->reordering, &c->max_reordering};
+
+	return all[which % RTE_DIM(all)];
+}
+
+static uint8_t *
+setting8(struct tcp_config *c, uint8_t which)
+{
+	uint8_t *const all[] = {&c->keepalive_probes,
+				&c->syn_retries,
+				&c->syn_linear_timeouts,
+				&c->synack_retries,
+				&c->retries,
+				&c->orphan_retries,
+				&c->ttl};
+
+	return all[which % RTE_DIM(all)];
+}
+
+/* Any value for any setting: refused, or lived with. */
+static void
+do_setting(struct world *w)
+{
+	uint8_t which = fuzz_u8(&w->in), value = fuzz_u8(&w->in);
+	struct tcp_config c = w->e->config;
+	uint32_t edge = (1u << (value & 31)) - (value >> 5 & 1);
+	int status;
+
+	switch (which & 3) {
+	case 0:
+		*setting32(&c, which >> 2) = edge;
+		break;
+	case 1:
+		*setting16(&c, which >> 2) = (uint16_t)edge;
+		break;
+	case 2:
+		*setting8(&c, which >> 2) = value;
+		break;
+	default:
+		c.tw_reuse = value & 1;
+		break;
+	}
+	status = tcp_reconfigure(w->e, &c);
+	FUZZ_CHECK(status == 0 || status == -EINVAL, "tcp_reconfigure gives %d", status);
+}
+
 void
 seg_call(struct world *w)
 {
 	static void (*const calls[])(struct world *) = {
-		do_ioctl,      do_poll,       do_recv_urgent, do_send_urgent,
-		do_int_option, do_int_option, seg_urgent,     seg_urgent,
+		do_ioctl,      do_poll,    do_recv_urgent, do_send_urgent,
+		do_int_option, do_setting, seg_urgent,     seg_urgent,
 	};
 
 	calls[fuzz_u8(&w->in) % RTE_DIM(calls)](w);

@@ -315,6 +315,14 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 		seg_react(w, s);
 }
 
+static void
+env_confirm(void *ctx, uint32_t hop)
+{
+	const struct world *w = ctx;
+
+	FUZZ_CHECK(hop <= w->hop, "hop %u is confirmed, the last is %u", hop, w->hop);
+}
+
 void
 seg_env(struct world *w, struct tcp_env *env)
 {
@@ -325,6 +333,7 @@ seg_env(struct world *w, struct tcp_env *env)
 		.is_local = env_is_local,
 		.random = env_random,
 		.notify = env_notify,
+		.confirm = env_confirm,
 		.alloc = fuzz_alloc,
 		.free = fuzz_free,
 	};
