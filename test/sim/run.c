@@ -152,6 +152,9 @@ check_silence(struct sim *s)
 
 			if (u->c == NULL || !u->connected || c->reset || c->reborn)
 				continue;
+			/* Given up, which its user has not asked yet. */
+			if (tcp_state(u->c) == TCP_CLOSED)
+				continue;
 			/* A partial segment with MSG_MORE may wait: for less than an RTO. */
 			observer_silence(&s->observer, sim_now(s), c, side, u->written + u->shut);
 		}
