@@ -67,6 +67,8 @@ take_window(struct tcp_conn *c, const struct tcp_segment *seg)
 	    (seg->seq != c->snd_wl1 || (wnd <= c->snd_wnd && wnd != 0)))
 		return false;
 	tcp_update_snd_wnd(c, seg, wnd);
+	if (wnd != before && c->unsent_bytes > 0)
+		tcp_cwnd_restart(c);
 	if (wnd > before && (c->unsent_bytes > 0 || (c->flags & CONN_FIN_DUE)))
 		tcp_mark_dirty(c);
 	return wnd != before;
@@ -77,10 +79,11 @@ static void
 acknowledge_record(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 {
 	if ((s->flags & SENT_EVER_RETRANS) == 0) {
-		/* The oldest: the peer may have waited for a second segment to acknowledge. */
-		if (ack->rtt_us < 0 && (s->flags & SENT_SACKED) == 0)
-			ack->rtt_us = (int64_t)(ack->now_us - s->sent_us);
 		if ((s->flags & SENT_SACKED) == 0) {
+			ack->last_rtt_us = (int64_t)(ack->now_us - s->sent_us);
+			/* The oldest: the peer may have waited for a second to acknowledge. */
+			if (ack->rtt_us < 0)
+				ack->rtt_us = ack->last_rtt_us;
 			if (seq_leq(s->end, c->recover))
 				ack->original_arrived = true;
 			if (seq_lt(s->seq, ack->fack_before) && seq_lt(s->seq, ack->reordered_from))
@@ -118,7 +121,7 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 		tcp_sent_trim(c, s, seg->ack);
 	}
 	if (ambiguous)
-		ack->rtt_us = -1; /* Karn: RFC 6298 §3 */
+		ack->rtt_us = ack->last_rtt_us = -1; /* Karn: RFC 6298 §3 */
 	if (bytes > 0) {
 		uint32_t bufs = c->sendq.bufs;
 
@@ -169,19 +172,21 @@ is_duplicate(const struct tcp_conn *c, const struct tcp_segment *seg, bool windo
 }
 
 static void
-take_rtt(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack)
+take_rtt(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 {
 	int64_t rtt_us = ack->rtt_us;
 
 	if (rtt_us < 0 && ack->sack_rtt_us >= 0)
 		rtt_us = ack->sack_rtt_us;
 	if (rtt_us < 0 && ack->una_advanced)
-		rtt_us = timestamp_rtt(c, seg);
+		rtt_us = ack->last_rtt_us = timestamp_rtt(c, seg);
 	tcp_rack_min_rtt(c, rtt_us);
 	tcp_rtt_sample(c, rtt_us);
 	/* Karn: a backed-off RTO stands until a sample says otherwise, RFC 6298 §3. */
 	if (rtt_us >= 0)
 		c->backoffs = 0;
+	if (c->cc->rtt != NULL)
+		c->cc->rtt(c, ack);
 }
 
 /* Whether the window may grow: not while it is being reduced, not for what recovery repairs. */
@@ -211,8 +216,11 @@ ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack 
 	tcp_rate_sample(c, ack);
 	if (ack->una_advanced)
 		c->retries = 0;
-	if (may_grow(c, ack))
+	if (may_grow(c, ack)) {
+		ack->cwnd_limited = tcp_cwnd_is_limited(c);
 		c->cc->acked(c, ack);
+		tcp_cwnd_touched(c);
+	}
 	/* RACK may have set its own time. */
 	if (ack->una_advanced && (c->rtx_kind != RTX_REORDER || c->rtx_at_us <= ack->now_us))
 		tcp_rtx_restart(c);
@@ -225,11 +233,11 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 	struct tcp_ack ack = {
 		.rtt_us = -1,
 		.sack_rtt_us = -1,
+		.last_rtt_us = -1,
 		.now_us = e->now_us,
 		.flight_before = tcp_flight_segs(c),
 		.fack_before = c->rack.fack,
 		.reordered_from = c->snd_nxt,
-		.cwnd_limited = tcp_cwnd_is_limited(c),
 		.ece = (c->ecn & ECN_ON) != 0 && (seg->flags & TCP_ECE) != 0 && !seg->was_syn,
 	};
 	bool window_changed;

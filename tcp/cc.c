@@ -40,3 +40,18 @@ tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_segs)
 	c->cwnd += grow;
 	return acked_segs - grow;
 }
+
+void
+tcp_cc_avoid(struct tcp_conn *c, uint32_t per, uint32_t acked_segs)
+{
+	if (c->cwnd_count >= per) {
+		/* Collected while more were asked for: worth one segment, not as many as now. */
+		c->cwnd_count = 0;
+		c->cwnd++;
+	}
+	c->cwnd_count += acked_segs;
+	if (c->cwnd_count >= per) {
+		c->cwnd += c->cwnd_count / per;
+		c->cwnd_count %= per;
+	}
+}

@@ -38,7 +38,9 @@ struct tcp_ack {
 	uint32_t flight_before;  /* segments in flight before it */
 	int64_t rtt_us;          /* sample from what was acknowledged in sequence; < 0: none */
 	int64_t sack_rtt_us;     /* sample from what was SACKed; < 0: none */
-	uint32_t fack_before;    /* highest sequence number known to have arrived before it */
+	int64_t last_rtt_us;  /* of the last acknowledged, or if any was the last SACKed; < 0: none
+			       */
+	uint32_t fack_before; /* highest sequence number known to have arrived before it */
 	uint32_t reordered_from; /* lowest that was overtaken; fack_before or above: none */
 	bool una_advanced;
 	bool is_dup;           /* a duplicate acknowledgment, RFC 5681 §2 */
@@ -53,8 +55,13 @@ struct tcp_ack {
 struct tcp_cc_ops {
 	const char *name;
 	void (*start)(struct tcp_conn *c);
+	/* A sample of the round trip may have come: before anything else is made of the
+	 * acknowledgment, in each state; may be NULL. */
+	void (*rtt)(struct tcp_conn *c, const struct tcp_ack *ack);
 	/* Grows cwnd; not called while the window is being reduced. */
 	void (*acked)(struct tcp_conn *c, const struct tcp_ack *ack);
+	/* Data leaves with nothing in flight, idle_ms after the last; may be NULL. */
+	void (*resumes)(struct tcp_conn *c, uint32_t idle_ms);
 	/* The slow start threshold after a loss; at least 2. */
 	uint32_t (*ssthresh)(struct tcp_conn *c);
 	/* A retransmission time-out has happened; may be NULL. */
@@ -72,6 +79,9 @@ const struct tcp_cc_ops *tcp_cc_find(const char *name);
  * what was acknowledged. Returns the segments left over when ssthresh was reached.
  */
 uint32_t tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_segs);
+
+/* Congestion avoidance: one segment more for `per` of those acknowledged. */
+void tcp_cc_avoid(struct tcp_conn *c, uint32_t per, uint32_t acked_segs);
 
 extern const struct tcp_cc_ops tcp_cc_cubic;
 extern const struct tcp_cc_ops tcp_cc_newreno;

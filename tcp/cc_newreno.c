@@ -19,19 +19,17 @@ newreno_acked(struct tcp_conn *c, const struct tcp_ack *ack)
 	/* RFC 5681 §3.1, RFC 7661: a window that is not used does not grow. */
 	if (!ack->cwnd_limited)
 		return;
-	if (c->cwnd < c->ssthresh)
+	if (c->cwnd < c->ssthresh) {
 		left = tcp_cc_slow_start(c, left);
-	c->cwnd_count += left;
-	while (c->cwnd_count >= c->cwnd) {
-		c->cwnd_count -= c->cwnd;
-		c->cwnd++;
+		if (left == 0)
+			return;
 	}
+	tcp_cc_avoid(c, c->cwnd, left);
 }
 
 static uint32_t
 newreno_ssthresh(struct tcp_conn *c)
 {
-	c->cwnd_count = 0;
 	return c->cwnd / 2 > 2 ? c->cwnd / 2 : 2;
 }
 

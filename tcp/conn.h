@@ -211,17 +211,25 @@ struct tcp_range {
 	struct mbufq q;
 };
 
-/* CUBIC's state: RFC 9438 §4.1 in its names, and HyStart's. */
+/* CUBIC's state: RFC 9438 §4.1 in its names, and HyStart's; windows in segments. */
 struct tcp_cubic {
-	uint64_t epoch_us; /* when congestion avoidance began; 0: has not since the last loss */
-	uint64_t w_est;    /* segments << 16 */
-	uint32_t w_max;    /* segments */
-	uint32_t origin;   /* segments: where the curve is flat */
-	uint32_t k_ms;
-	seq_t round_end; /* HyStart's round ends when this is acknowledged */
-	uint64_t round_us, train_us;
+	uint32_t per;          /* segments to be acknowledged for one more in cwnd */
+	uint32_t w_max;        /* 0: no loss yet, or a time-out since */
+	uint32_t looked_cwnd;  /* cwnd when the curve was last looked at */
+	uint32_t looked_ms;    /* when that was, of the engine's clock */
+	uint32_t origin;       /* where the curve is flat */
+	uint32_t k;            /* when that is, 1024ths of a second from epoch_ms */
+	uint32_t epoch_ms;     /* when congestion avoidance began, while in_epoch */
+	uint32_t w_est;        /* what Reno's cwnd would be */
+	uint32_t reno_acked;   /* segments acknowledged towards its next increase */
+	uint32_t delay_min_us; /* smallest RTT; 0: none yet */
+	uint64_t round_us;     /* when HyStart's round began */
+	uint64_t train_us;     /* when the last of its unbroken row of acknowledgments came */
+	seq_t round_end;       /* the round ends when this is acknowledged */
 	uint32_t round_rtt_us; /* smallest in this round */
-	uint32_t round_samples;
+	uint8_t round_samples; /* at most 8 */
+	bool in_epoch;
+	bool found; /* HyStart has ended slow start: once is enough */
 };
 
 /* The search for a path's MTU, RFC 4821; MTUs in bytes. */
@@ -447,6 +455,7 @@ struct tcp_conn {
 	bool sndbuf_locked;    /* SO_SNDBUF was set: no autotuning */
 	bool eor_used;         /* MSG_EOR was: the queue may hold MBUF_EOR marks */
 	bool wants_inq;        /* TCP_INQ */
+	seq_t pushed_seq;      /* what is queued has PSH up to here */
 	uint32_t piece_filled; /* bytes in the last piece of what is unsent, at most that much */
 	uint16_t snd_ratio;    /* of send queue memory in SO_SNDBUF terms, of 65536: a 16th over the
 				  payload */

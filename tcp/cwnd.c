@@ -29,11 +29,17 @@ keep_ssthresh(struct tcp_conn *c)
 		c->ssthresh = RTE_MAX(c->ssthresh, (c->cwnd >> 1) + (c->cwnd >> 2));
 }
 
+void
+tcp_cwnd_touched(struct tcp_conn *c)
+{
+	c->cwnd_use.since_us = c->engine->now_us;
+}
+
 static void
 use_anew(struct tcp_conn *c)
 {
 	c->cwnd_use.used_segs = 0;
-	c->cwnd_use.since_us = c->engine->now_us;
+	tcp_cwnd_touched(c);
 }
 
 /* An RTO with less in flight than the window allows: halfway to what was in flight. */
@@ -42,11 +48,14 @@ application_limited(struct tcp_conn *c)
 {
 	uint32_t used = RTE_MAX(c->cwnd_use.used_segs, (uint32_t)c->engine->config.initial_cwnd);
 
-	if (c->ca_state == CA_OPEN && (c->flags & CONN_WANT_ROOM) == 0 && used < c->cwnd) {
-		keep_ssthresh(c);
-		c->cwnd = (c->cwnd + used) / 2;
+	if (c->ca_state == CA_OPEN && (c->flags & (CONN_WANT_ROOM | CONN_ORPHAN)) == 0) {
+		if (used < c->cwnd) {
+			keep_ssthresh(c);
+			c->cwnd = (c->cwnd + used) / 2;
+		}
+		c->cwnd_use.used_segs = 0;
 	}
-	use_anew(c);
+	tcp_cwnd_touched(c);
 }
 
 void

@@ -539,6 +539,7 @@ tcp_conn_start(struct tcp_conn *c)
 	tcp_rcv_start(c);
 	c->cwnd = c->engine->config.initial_cwnd;
 	c->snd_sml = c->snd_una;
+	c->pushed_seq = c->snd_nxt;
 	c->recover = c->snd_una;
 	c->rack.fack = c->snd_una;
 	c->progress_us = c->engine->now_us;

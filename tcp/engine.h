@@ -420,6 +420,8 @@ int tcp_delack_get_quickack(const struct tcp_conn *c);
 /* ---- output.c: what to send */
 
 void tcp_output(struct tcp_conn *c);
+/* The same, of new data no more than leaves at once: while the user still writes. */
+void tcp_output_once(struct tcp_conn *c);
 /* Sends one segment of new data, whatever cwnd says. Returns false if there was none to send. */
 bool tcp_send_one(struct tcp_conn *c);
 /* Sends `len` bytes of new data as one segment, whatever the MSS. Returns false if it could not. */
@@ -467,6 +469,12 @@ bool tcp_transmit_syn(struct tcp_conn *c, uint8_t flags);
 void tcp_transmit_flush(struct tcp_engine *e);
 
 /* ---- tso.c: what one packet takes that the device cuts into segments */
+
+/* Payload of the largest packet: as Linux, which leaves room for the largest headers. */
+enum { TCP_TSO_MAX_BYTES = 65536 - 321 };
+
+/* Bytes a second: somewhat more than cwnd a round trip. 0: no round trip was seen yet. */
+uint64_t tcp_pacing_rate(const struct tcp_conn *c);
 
 /* How many segments leave at once, whoever cuts them; computed once for all that leaves now. */
 unsigned int tcp_tso_goal(const struct tcp_conn *c);
@@ -609,7 +617,9 @@ void tcp_user_closed(struct tcp_conn *c); /* orphans end in time */
 bool tcp_cwnd_is_limited(const struct tcp_conn *c);
 /* After sending: `limited` says that the congestion window ended it. */
 void tcp_cwnd_validate(struct tcp_conn *c, bool limited);
-/* Before new data after an idle time. */
+/* When the window was set anew, for whatever reason: its use is looked at from now on. */
+void tcp_cwnd_touched(struct tcp_conn *c);
+/* Before the user's bytes, or room for them, wake a connection that may have been idle. */
 void tcp_cwnd_restart(struct tcp_conn *c);
 
 #endif

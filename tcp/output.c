@@ -44,8 +44,8 @@ bool
 tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 {
 	struct tcp_engine *e = c->engine;
-	uint32_t bytes, room;
-	bool sent;
+	bool sent, resumes = tcp_flight_segs(c) == 0;
+	uint32_t bytes, room, idle_ms = e->now_ms - c->last_data_sent_ms;
 
 	/* Another path may take less. */
 	if (!tcp_conn_has_path(c))
@@ -71,6 +71,8 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 	}
 	if (!sent)
 		return false;
+	if (resumes && bytes > 0 && c->cc->resumes != NULL)
+		c->cc->resumes(c, idle_ms);
 	TCP_COUNT(e, retransmits);
 	c->retransmits++;
 	c->mtu_search.size = 0;
@@ -284,7 +286,8 @@ static bool
 depart(struct tcp_conn *c, struct departure *d, bool in_one)
 {
 	struct tcp_sent *last = TAILQ_LAST(&c->sent, tcp_sent_list);
-	bool was_idle = c->sent_segs == d->segs;
+	bool was_idle = c->sent_segs == d->segs, resumes = tcp_flight_segs(c) <= d->segs;
+	uint32_t idle_ms = c->engine->now_ms - c->last_data_sent_ms;
 	unsigned int sent;
 
 	sent = in_one ? depart_in_one(c, d, last) : depart_singly(c, d);
@@ -299,6 +302,8 @@ depart(struct tcp_conn *c, struct departure *d, bool in_one)
 	TCP_ADD(c->engine, bytes_out, last->end - d->first->seq - ((last->flags & SENT_FIN) != 0));
 	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
 		c->prr.out += sent;
+	if (resumes && d->bytes > 0 && c->cc->resumes != NULL)
+		c->cc->resumes(c, idle_ms);
 	if (was_idle) {
 		/* RFC 6298 §5.1, whatever the timer was set for before. */
 		c->progress_us = c->engine->now_us;
@@ -389,8 +394,9 @@ note_limit(struct tcp_conn *c, bool cwnd_limited)
 	}
 }
 
+/* `once`: at most what may leave at once. */
 static void
-send_window(struct tcp_conn *c)
+send_window(struct tcp_conn *c, bool once)
 {
 	seq_t before = c->snd_nxt;
 	bool cwnd_limited = false;
@@ -399,8 +405,6 @@ send_window(struct tcp_conn *c)
 
 	if (tcp_mtu_probe(c) == TCP_MTU_PROBE_WAIT)
 		return;
-	if (c->unsent_bytes > 0)
-		tcp_cwnd_restart(c);
 	goal = tcp_tso_goal(c);
 	do {
 		flight = tcp_flight_segs(c);
@@ -410,7 +414,7 @@ send_window(struct tcp_conn *c)
 			cwnd_limited = true;
 			break;
 		}
-	} while (send_some(c, RTE_MIN(goal, c->cwnd - flight)));
+	} while (send_some(c, RTE_MIN(goal, c->cwnd - flight)) && !once);
 	if (c->snd_nxt != before || cwnd_limited)
 		tcp_cwnd_validate(c, cwnd_limited || tcp_flight_segs(c) >= c->cwnd);
 	note_limit(c, cwnd_limited);
@@ -450,12 +454,12 @@ is_stalled(const struct tcp_conn *c)
 }
 
 static void
-send_lost_and_new(struct tcp_conn *c)
+send_lost_and_new(struct tcp_conn *c, bool once)
 {
 	if (c->frto_new_first) {
 		/* RFC 5682 §3.1 step 2b: only if there is nothing new, the old again. */
 		c->frto_new_first = false;
-		send_window(c);
+		send_window(c, once);
 		if (seq_gt(c->snd_nxt, c->recover))
 			return;
 		c->frto = false;
@@ -463,7 +467,7 @@ send_lost_and_new(struct tcp_conn *c)
 	if (c->unrepaired_segs > 0)
 		send_lost(c);
 	if (c->unrepaired_segs == 0 && something_new(c))
-		send_window(c);
+		send_window(c, once);
 }
 
 /* A peer without SACK hears of each segment that arrived out of order: RFC 5681 §4.2. */
@@ -478,8 +482,8 @@ send_duplicate_acks(struct tcp_conn *c)
 	}
 }
 
-void
-tcp_output(struct tcp_conn *c)
+static void
+output(struct tcp_conn *c, bool once)
 {
 	if (c->state < TCP_SYN_SENT)
 		return;
@@ -496,7 +500,7 @@ tcp_output(struct tcp_conn *c)
 		return;
 	}
 	if (may_send_data(c)) {
-		send_lost_and_new(c);
+		send_lost_and_new(c, once);
 		if ((c->flags & CONN_SEND_PROBE) && TAILQ_EMPTY(&c->sent))
 			send_probe(c);
 		c->flags &= ~CONN_SEND_PROBE;
@@ -520,6 +524,18 @@ tcp_output(struct tcp_conn *c)
 		c->rtx_at_us = RTE_MIN(c->rtx_at_us, at_us);
 	}
 	tcp_timers_arm(c);
+}
+
+void
+tcp_output(struct tcp_conn *c)
+{
+	output(c, false);
+}
+
+void
+tcp_output_once(struct tcp_conn *c)
+{
+	output(c, true);
 }
 
 bool

@@ -30,6 +30,7 @@ reduction_begin(struct tcp_conn *c)
 	c->recover = c->snd_nxt;
 	c->tlp_sent = false;
 	c->prr = (struct tcp_prr){.prior_cwnd = c->cwnd};
+	c->cwnd_count = 0;
 	c->ssthresh = c->cc->ssthresh(c);
 	tcp_ecn_reduced(c);
 }
@@ -67,6 +68,7 @@ reduction_end(struct tcp_conn *c)
 	if (c->ca_state == CA_CWR || c->undo.possible)
 		c->cwnd = c->ssthresh;
 	c->prr = (struct tcp_prr){0};
+	tcp_cwnd_touched(c);
 }
 
 /* ---- states */
@@ -372,6 +374,8 @@ tcp_recovery_timeout(struct tcp_conn *c)
 	if (c->ca_state <= CA_DISORDER && c->sacked_segs >= c->engine->config.reordering)
 		c->reordering = RTE_MIN(c->reordering, (uint32_t)c->engine->config.reordering);
 	c->cwnd = tcp_flight_segs(c) + 1;
+	c->cwnd_count = 0;
+	tcp_cwnd_touched(c);
 	c->prr = (struct tcp_prr){0};
 	c->tlp_sent = false;
 	c->recover = c->snd_nxt;

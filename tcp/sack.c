@@ -111,8 +111,9 @@ tag(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 			ack->reordered_from = s->seq;
 		if (seq_leq(s->end, c->recover))
 			ack->original_arrived = true;
+		ack->last_rtt_us = (int64_t)(ack->now_us - s->sent_us);
 		if (ack->sack_rtt_us < 0)
-			ack->sack_rtt_us = (int64_t)(ack->now_us - s->sent_us);
+			ack->sack_rtt_us = ack->last_rtt_us;
 	}
 	tcp_rack_delivered(c, s, ack);
 	tcp_rate_delivered(c, s, ack);

@@ -307,33 +307,69 @@ queue_some(struct tcp_conn *c, const uint8_t *from, uint32_t most, int flags)
 	return n;
 }
 
+/* The last mbuf of a piece that takes more: takes its mark away. Returns whether there was one. */
+static bool
+unmark_tail(struct tcp_conn *c)
+{
+	struct rte_mbuf *tail = c->sendq.tail;
+	bool marked = (tail->packet_type & MBUF_PUSH) != 0;
+
+	if (tail->packet_type & MBUF_EOR)
+		return false;
+	tail->packet_type &= ~(uint32_t)MBUF_PUSH;
+	return marked;
+}
+
 /*
- * Copies into the send queue as much as fits; stops short when mbufs run out. What fills a piece is
- * sent at once, as far as it may be: that makes room under TCP_NOTSENT_LOWAT.
+ * A piece is full. As on Linux PSH is due once in half of the largest window, and then all leaves
+ * that may; the first of what is unsent begins to, and what is left of it takes more.
  */
+static void
+piece_full(struct tcp_conn *c)
+{
+	seq_t end = c->snd_nxt + c->unsent_bytes;
+	bool due = seq_gt(end, c->pushed_seq + c->max_wnd / 2);
+
+	if (due) {
+		c->sendq.tail->packet_type |= MBUF_PUSH;
+		c->pushed_seq = end;
+	}
+	if (piece_bytes(c) < PUSH_MIN_SEGS * c->mss)
+		return;
+	if (due)
+		tcp_output(c);
+	else if (c->piece_filled == c->unsent_bytes)
+		tcp_output_once(c);
+}
+
+/* Copies into the send queue as much as fits; stops short when mbufs run out. */
 static uint32_t
 queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags)
 {
 	uint32_t done = 0, left, n;
+	bool marked;
 
 	while (done < bytes) {
 		left = piece_left(c);
+		/* What a piece ends with stays at its end; but the write before is forgotten. */
+		marked = left != 0 && unmark_tail(c) && done > 0;
 		if (left == 0) {
 			if (room_bytes(c) == 0)
 				break;
 			left = piece_bytes(c);
 			c->piece_filled = 0;
+			tcp_cwnd_restart(c);
 		}
 		n = queue_some(c, from + done, (uint32_t)RTE_MIN((size_t)left, bytes - done),
 			       flags);
+		if (marked)
+			c->sendq.tail->packet_type |= MBUF_PUSH;
 		if (n == 0)
 			break;
 		done += n;
 		c->piece_filled = RTE_MIN(c->piece_filled, c->unsent_bytes - n) + n;
-		if (piece_left(c) == 0 && piece_bytes(c) >= PUSH_MIN_SEGS * c->mss) {
-			c->sendq.tail->packet_type |= MBUF_PUSH;
-			tcp_output(c);
-		}
+		if (piece_left(c) == 0)
+			piece_full(c);
 	}
 	return done;
 }
@@ -344,8 +380,10 @@ mark_end(struct tcp_conn *c, int flags)
 {
 	struct rte_mbuf *tail = c->sendq.tail;
 
-	if ((flags & MSG_MORE) == 0)
+	if ((flags & MSG_MORE) == 0) {
 		tail->packet_type |= MBUF_PUSH;
+		c->pushed_seq = c->snd_nxt + c->unsent_bytes;
+	}
 	if (flags & MSG_EOR) {
 		tail->packet_type |= MBUF_EOR;
 		c->eor_used = true;
@@ -415,6 +453,7 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 	if (room_bytes(c) == 0)
 		return no_room(c);
 	tcp_rate_check_app_limited(c);
+	tcp_cwnd_restart(c);
 	tail = c->sendq.tail;
 	before = c->sendq.bytes;
 	bufs = c->sendq.bufs;

@@ -30,26 +30,34 @@
 
 enum {
 	IP_MAX_BYTES = 65535,
-	PIECE_MAX_BYTES = 65536 - 321, /* as Linux, which leaves room for the largest headers */
 	HEADERS_BYTES = (int)sizeof(struct ip6_header) + TCP_MAX_HDR_BYTES,
 };
+
+uint64_t
+tcp_pacing_rate(const struct tcp_conn *c)
+{
+	unsigned int percent = c->cwnd < c->ssthresh / 2 ? 200 : 120;
+
+	if (c->srtt_us == 0)
+		return 0;
+	/* srtt_us is eight times the round trip. */
+	return (uint64_t)c->mss * RTE_MAX(c->cwnd, c->sent_segs) * percent * (8 * 10000) /
+	       c->srtt_us;
+}
 
 /* Bytes that leave in 1024 us at the pacing rate, and what Linux grants to short paths on top. */
 static uint64_t
 bytes_at_once(const struct tcp_conn *c)
 {
-	unsigned int percent = c->cwnd < c->ssthresh / 2 ? 200 : 120;
 	uint32_t shift = c->rack.min_rtt_us >> 9;
 	uint64_t bytes;
 
 	if (c->srtt_us == 0 || (c->rack.min_rtt_us != 0 && shift == 0))
-		return PIECE_MAX_BYTES;
-	/* srtt_us is eight times the round trip. */
-	bytes = (uint64_t)c->mss * RTE_MAX(c->cwnd, c->sent_segs) * percent * (8 * 10000);
-	bytes = bytes / c->srtt_us >> 10;
+		return TCP_TSO_MAX_BYTES;
+	bytes = tcp_pacing_rate(c) >> 10;
 	if (c->rack.min_rtt_us != 0 && shift < 32)
-		bytes += (uint64_t)PIECE_MAX_BYTES >> shift;
-	return RTE_MIN(bytes, (uint64_t)PIECE_MAX_BYTES);
+		bytes += (uint64_t)TCP_TSO_MAX_BYTES >> shift;
+	return RTE_MIN(bytes, (uint64_t)TCP_TSO_MAX_BYTES);
 }
 
 unsigned int

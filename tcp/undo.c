@@ -78,6 +78,7 @@ tcp_undo(struct tcp_conn *c, bool unmark_lost)
 	if (c->undo.forbidden)
 		return;
 	c->cwnd = RTE_MAX(c->cwnd, c->undo.prior_cwnd);
+	tcp_cwnd_touched(c);
 	if (c->undo.prior_ssthresh > c->ssthresh) {
 		c->ssthresh = c->undo.prior_ssthresh;
 		tcp_ecn_unreduced(c);

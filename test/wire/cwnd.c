@@ -69,3 +69,39 @@ WIRE_TEST(stays_after_idle_if_not_asked)
 	WIRE_EQ(w, wire_listing(w).cwnd_segs, 20);
 	wire_end(w);
 }
+
+/* A shut window that opens counts as new data does; what lies queued meanwhile does not. */
+WIRE_TEST(falls_when_a_window_opens)
+{
+	unsigned int next;
+
+	wire_start(w, .configure = after_idle);
+	wire_accepted(w, "<mss 1460>", 65535);
+	next = exchange(w, 1, 10);
+	WIRE_EQ(w, wire_listing(w).cwnd_segs, 20);
+	wire_in(w, ". 1:1(0) ack %u win 0", next);
+	wire_send(w, 20 * WIRE_MSS, 20 * WIRE_MSS);
+	for (unsigned int i = 0; i < 3; i++)
+		wire_out(w, "<=2s . %u:%u(0) ack 1", next - 1, next - 1);
+	WIRE_EQ(w, wire_listing(w).cwnd_segs, 20);
+	wire_in(w, "+100ms . 1:1(0) ack %u win 65535", next);
+	WIRE_EQ(w, wire_listing(w).cwnd_segs, 10);
+	WIRE_EQ(w, wire_skip(w), 10);
+	wire_end(w);
+}
+
+/* It does not fall because the data was written before the time was up. */
+WIRE_TEST(a_window_that_opens_soon_keeps_cwnd)
+{
+	unsigned int next;
+
+	wire_start(w, .configure = after_idle);
+	wire_accepted(w, "<mss 1460>", 65535);
+	next = exchange(w, 1, 10);
+	wire_in(w, ". 1:1(0) ack %u win 0", next);
+	wire_send(w, 20 * WIRE_MSS, 20 * WIRE_MSS);
+	wire_in(w, "+100ms . 1:1(0) ack %u win 65535", next);
+	WIRE_EQ(w, wire_listing(w).cwnd_segs, 20);
+	WIRE_EQ(w, wire_skip(w), 20);
+	wire_end(w);
+}

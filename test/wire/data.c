@@ -523,3 +523,35 @@ WIRE_TEST(starved_user_hears)
 	wire_in(w, ". 1:1(0) ack 101");
 	wire_end(w);
 }
+
+/*
+ * One long write has PSH as Linux's would: where a piece of half of the largest window is full, 11
+ * segments here, if that is more than that much behind the last. What leaves meanwhile makes room
+ * in the piece, which keeps its mark at its end: so comes the first one to its place.
+ */
+WIRE_TEST(a_long_write_pushes_now_and_then)
+{
+	static const unsigned int pushed[] = {21, 32, 54, 76, 80};
+	unsigned int sent = 0, n = 0;
+	struct note note;
+
+	wire_start(w);
+	wire_listen(w, 1);
+	wire_in(w, "S 0:0(0) win 32120 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 32120");
+	wire_accept(w);
+	wire_send(w, 80 * WIRE_MSS, 80 * WIRE_MSS);
+	sent = wire_skip(w);
+	WIRE_EQ(w, sent, 10);
+	while (sent < 80) {
+		/* One at a time, so that no PSH is for the sake of a piece that leaves at once. */
+		wire_in(w, "+10ms . 1:1(0) ack %u win 1460", 1 + sent * WIRE_MSS);
+		WIRE_EQ(w, wire_next(w, &note), true);
+		sent++;
+		if (note.flags & TCP_PSH)
+			WIRE_EQ(w, sent, pushed[n++]);
+	}
+	WIRE_EQ(w, n, 5);
+	wire_end(w);
+}
