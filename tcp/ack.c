@@ -35,6 +35,13 @@ tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us)
 }
 
 void
+tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us)
+{
+	tcp_rack_min_rtt(c, rtt_us);
+	tcp_rtt_sample(c, rtt_us);
+}
+
+void
 tcp_rtt_handshake_over(struct tcp_conn *c)
 {
 	if (c->srtt_us == 0)
@@ -93,11 +100,15 @@ acknowledge_record(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 	if ((s->flags & SENT_SACKED) == 0) {
 		tcp_rack_delivered(c, s, ack);
 		tcp_rate_delivered(c, s, ack);
-		c->delivered_segs++;
-		/* A SYN filled no window. */
-		ack->delivered_segs += (s->flags & SENT_SYN) == 0;
+		/* Without SACK reno.c counts. */
+		if (c->flags & CONN_SACK) {
+			c->delivered_segs++;
+			/* A SYN filled no window. */
+			ack->delivered_segs += (s->flags & SENT_SYN) == 0;
+		}
 	}
 	ack->acked_segs++;
+	ack->acked_syn |= (s->flags & SENT_SYN) != 0;
 	tcp_sent_remove(c, s);
 }
 
@@ -122,6 +133,11 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 	}
 	if (ambiguous)
 		ack->rtt_us = ack->last_rtt_us = -1; /* Karn: RFC 6298 §3 */
+	if ((c->flags & CONN_SACK) == 0) {
+		/* What duplicates told of has no mark: it cannot be told from retransmissions. */
+		ack->original_arrived &= !ambiguous;
+		tcp_reno_acked(c, ack);
+	}
 	if (bytes > 0) {
 		uint32_t bufs = c->sendq.bufs;
 

@@ -42,6 +42,7 @@ struct tcp_ack {
 			       */
 	uint32_t fack_before; /* highest sequence number known to have arrived before it */
 	uint32_t reordered_from; /* lowest that was overtaken; fack_before or above: none */
+	bool acked_syn;          /* one of acked_segs is a SYN */
 	bool una_advanced;
 	bool is_dup;           /* a duplicate acknowledgment, RFC 5681 §2 */
 	bool dsack;            /* something arrived twice */

@@ -183,6 +183,8 @@ bool tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_tell_room(struct tcp_conn *c);
 void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
 /* The handshake is over: without a sample from it the time-out is careful, RFC 6298 §5.7. */
+/* Our SYN-ACK was answered after that long. */
+void tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us);
 void tcp_rtt_handshake_over(struct tcp_conn *c);
 /* The window in a segment, scaled: SYNs' are not. */
 void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd);
@@ -280,9 +282,10 @@ void tcp_rack_dsack(struct tcp_conn *c);
 void tcp_rack_recovery_ended(struct tcp_conn *c);
 /* Marks what is lost; sets the reordering timer for what may be. */
 void tcp_rack_detect_loss(struct tcp_conn *c);
-/* Sets the timer for a tail loss probe, if one is due to be thought of. */
-bool tcp_tlp_schedule(struct tcp_conn *c);
-void tcp_tlp_send(struct tcp_conn *c);
+/* Sets the timer for a tail loss probe, if one is due to be thought of; not beyond the time-out. */
+bool tcp_tlp_schedule(struct tcp_conn *c, uint64_t rto_at_us);
+/* Returns whether a probe left. */
+bool tcp_tlp_send(struct tcp_conn *c);
 void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack);
 
 /* ---- rate.c: the delivery rate */
@@ -313,6 +316,16 @@ void tcp_ecn_cwr_arrives(struct tcp_conn *c);
 /* The window has been reduced; that was taken back. */
 void tcp_ecn_reduced(struct tcp_conn *c);
 void tcp_ecn_unreduced(struct tcp_conn *c);
+
+/* ---- reno.c: what stands in for SACK without it */
+
+/* Transmissions were acknowledged in sequence: how much of it is news. */
+void tcp_reno_acked(struct tcp_conn *c, struct tcp_ack *ack);
+void tcp_reno_duplicate(struct tcp_conn *c, struct tcp_ack *ack);
+/* Duplicates tell nothing any more. */
+void tcp_reno_forget(struct tcp_conn *c);
+/* The third duplicate, or a partial acknowledgment in recovery: the first segment is lost. */
+void tcp_reno_detect_loss(struct tcp_conn *c, const struct tcp_ack *ack);
 
 /* ---- recovery.c, undo.c */
 

@@ -420,7 +420,7 @@ send_window(struct tcp_conn *c, bool once)
 	note_limit(c, cwnd_limited);
 	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
 	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
-		tcp_tlp_schedule(c);
+		tcp_tlp_schedule(c, tcp_rto_at(c));
 }
 
 /* RFC 9293 §3.8.6.1: what fits, or, as Linux, an old acknowledged sequence number without data. */

@@ -16,7 +16,7 @@
 enum {
 	DUPACK_THRESHOLD = 3,
 	REO_WND_PERSIST = 16, /* recoveries, RFC 8985 §6.2 step 4 */
-	TLP_MIN_US = 2000,    /* as Linux: two ticks of its clock at 1 kHz */
+	TIMER_MIN_US = 2000,  /* what Linux adds to both timers: two ticks of its clock at 1 kHz */
 };
 
 /* Whether (t1, end1) was sent after (t2, end2). */
@@ -110,7 +110,7 @@ tcp_rack_detect_loss(struct tcp_conn *c)
 	}
 	if (wait_us > 0) {
 		c->rtx_kind = RTX_REORDER;
-		c->rtx_at_us = now_us + wait_us;
+		c->rtx_at_us = now_us + wait_us + TIMER_MIN_US;
 		tcp_timers_arm(c);
 	}
 }
@@ -125,49 +125,50 @@ probe_timeout_us(const struct tcp_conn *c)
 	uint64_t pto = c->srtt_us != 0 ? (uint64_t)c->srtt_us >> 2 : TCP_RTO_INITIAL_US;
 
 	if (c->srtt_us != 0)
-		pto += c->sent_segs == 1 ? TCP_RTO_MIN_US : TLP_MIN_US;
+		pto += c->sent_segs == 1 ? TCP_RTO_MIN_US : TIMER_MIN_US;
 	return pto;
 }
 
 bool
-tcp_tlp_schedule(struct tcp_conn *c)
+tcp_tlp_schedule(struct tcp_conn *c, uint64_t rto_at_us)
 {
-	uint64_t at_us, rto_at_us;
+	uint64_t at_us;
 
-	if (!c->engine->config.tlp || (c->flags & CONN_SACK) == 0 || c->ca_state > CA_DISORDER ||
-	    c->tlp_sent || c->sacked_segs != 0 || c->state < TCP_ESTABLISHED || c->backoffs != 0 ||
+	if (!c->engine->config.tlp || (c->flags & CONN_SACK) == 0 ||
+	    (c->ca_state != CA_OPEN && c->ca_state != CA_CWR) || c->tlp_sent ||
+	    c->sacked_segs != 0 || c->state < TCP_ESTABLISHED || c->backoffs != 0 ||
 	    TAILQ_EMPTY(&c->sent))
 		return false;
-	rto_at_us = tcp_rto_at(c);
 	at_us = c->engine->now_us + probe_timeout_us(c);
 	c->rtx_kind = RTX_TLP;
-	c->rtx_at_us = RTE_MIN(at_us, rto_at_us);
+	c->rtx_at_us = rto_at_us > c->engine->now_us ? RTE_MIN(at_us, rto_at_us) : at_us;
 	return true;
 }
 
 /* RFC 8985 §7.3: new data if there is some and the peer takes it, else the last segment again. */
-void
+bool
 tcp_tlp_send(struct tcp_conn *c)
 {
 	struct tcp_sent *last = TAILQ_LAST(&c->sent, tcp_sent_list);
 
 	if (!tcp_conn_has_path(c))
-		return;
+		return false;
 	c->tlp_is_retrans = !tcp_send_one(c);
 	if (c->tlp_is_retrans) {
 		/* The peer has it: there is nothing to learn from it, and it flies no more. */
 		if (last->flags & SENT_SACKED)
-			return;
+			return false;
 		/* Only a segment's worth, should the MSS have shrunk. */
 		if (tcp_sent_bytes(last) > c->mss &&
 		    tcp_sent_split(c, last, tcp_sent_bytes(last) - c->mss))
 			last = TAILQ_NEXT(last, link);
 		if (!tcp_retransmit(c, last))
-			return;
+			return false;
 	}
 	TCP_COUNT(c->engine, tlp_probes);
 	c->tlp_end_seq = c->snd_nxt;
 	c->tlp_sent = true;
+	return true;
 }
 
 /* RFC 8985 §7.4.2: whether the probe repaired a loss that nothing else showed. */

@@ -7,7 +7,7 @@
  *       \________________ ECN, TLP ___> CWR  ______________________________/
  *
  * Which segments are lost RACK finds (rack.c) or, without SACK, duplicate and partial
- * acknowledgments (RFC 5681 §3.2, RFC 6582). How many may be in flight in RECOVERY and CWR follows
+ * acknowledgments (reno.c). How many may be in flight in RECOVERY and CWR follows
  * from what was delivered: proportional rate reduction, RFC 6937. After a time-out F-RTO (RFC 5682)
  * sends new data first, to see whether the old is lost at all. A reduction that turns out to be
  * unfounded is taken back (undo.c).
@@ -35,13 +35,14 @@ reduction_begin(struct tcp_conn *c)
 	tcp_ecn_reduced(c);
 }
 
-/* RFC 6937 §3.1 with its slow start reduction bound; `lost`: this acknowledgment showed new losses.
+/*
+ * RFC 6937 §3.1 with its slow start reduction bound; `speedup`: SND.UNA moved, and nothing more is
+ * lost. `repair`: what was found lost leaves whatever the window says.
  */
 static void
-reduction_step(struct tcp_conn *c, const struct tcp_ack *ack, bool lost)
+reduction_step(struct tcp_conn *c, uint32_t delivered, bool speedup, bool repair)
 {
-	uint32_t flight = tcp_flight_segs(c), delivered = ack->delivered_segs;
-	bool at_least;
+	uint32_t flight = tcp_flight_segs(c);
 	int64_t send;
 
 	if (delivered == 0 || c->prr.prior_cwnd == 0)
@@ -54,12 +55,10 @@ reduction_step(struct tcp_conn *c, const struct tcp_ack *ack, bool lost)
 		       (int64_t)c->prr.out;
 	} else {
 		send = RTE_MAX((int64_t)c->prr.delivered - (int64_t)c->prr.out, (int64_t)delivered);
-		send += ack->una_advanced && !lost;
+		send += speedup;
 		send = RTE_MIN(send, (int64_t)c->ssthresh - (int64_t)flight);
 	}
-	/* The first retransmission always goes out; without SACK also that of each partial ACK. */
-	at_least = c->prr.out == 0 || (lost && !has_sack(c));
-	c->cwnd = flight + (uint32_t)RTE_MAX(send, (int64_t)at_least);
+	c->cwnd = flight + (uint32_t)RTE_MAX(send, (int64_t)(c->prr.out == 0 || repair));
 }
 
 static void
@@ -115,62 +114,17 @@ enter_recovery(struct tcp_conn *c, bool ece)
 	c->ca_state = CA_RECOVERY;
 }
 
-/* ---- without SACK: duplicate acknowledgments stand for segments that have left */
+/* ---- losses */
 
 static void
-reno_ack(struct tcp_conn *c, struct tcp_ack *ack)
-{
-	if (has_sack(c))
-		return;
-	if (ack->is_dup) {
-		if (c->sacked_segs + c->lost_segs + 1 > c->sent_segs)
-			return;
-		c->sacked_segs++;
-		c->delivered_segs++;
-		ack->delivered_segs++;
-	} else if (ack->una_advanced) {
-		/* One hole was filled; the others had been told of by duplicates. */
-		uint32_t told = ack->acked_segs > 0 ? ack->acked_segs - 1 : 0;
-
-		told = RTE_MIN(c->sacked_segs, told);
-		c->sacked_segs -= told;
-		/* Those were counted when they were told of. */
-		c->delivered_segs -= told;
-		ack->delivered_segs -= told;
-		if (c->sacked_segs + c->lost_segs > c->sent_segs)
-			c->sacked_segs = c->sent_segs - RTE_MIN(c->lost_segs, c->sent_segs);
-	}
-}
-
-/* RFC 5681 §3.2 step 2, RFC 6582 §3.2 steps 1 and 3. */
-static void
-reno_detect_loss(struct tcp_conn *c, const struct tcp_ack *ack)
-{
-	struct tcp_sent *head = TAILQ_FIRST(&c->sent);
-	bool begins = c->ca_state < CA_RECOVERY && c->sacked_segs >= c->reordering;
-	bool partial = c->ca_state == CA_RECOVERY && ack->una_advanced;
-
-	if ((!begins && !partial) || (head->flags & SENT_LOST))
-		return;
-	/* An MTU probe is lost whole: tcp_mtu_probe_lost() judges it. */
-	if (tcp_sent_bytes(head) > c->mss && c->mtu_search.size == 0)
-		tcp_sent_split(c, head, c->mss);
-	tcp_sent_mark_lost(c, head);
-}
-
-/* Finds what is lost; returns whether there is news. */
-static bool
 detect_loss(struct tcp_conn *c, const struct tcp_ack *ack)
 {
-	uint32_t before = c->unrepaired_segs;
-
 	if (TAILQ_EMPTY(&c->sent))
-		return false;
+		return;
 	if (has_sack(c))
 		tcp_rack_detect_loss(c);
 	else
-		reno_detect_loss(c, ack);
-	return c->unrepaired_segs > before;
+		tcp_reno_detect_loss(c, ack);
 }
 
 /* RFC 6582 §3.2: without SACK duplicates of the last retransmission must not begin a new recovery.
@@ -183,52 +137,64 @@ must_stay(const struct tcp_conn *c)
 
 /* ---- what an acknowledgment does in each state */
 
-/* Returns whether the state was left: everything outstanding when it began is acknowledged. */
+/*
+ * Everything outstanding when RECOVERY or CWR began is acknowledged: that state ends. Returns false
+ * where RECOVERY must last, and nothing else is to be done.
+ */
 static bool
 recover_reached(struct tcp_conn *c, const struct tcp_segment *seg)
 {
-	if (!seq_geq(c->snd_una, c->recover))
-		return false;
-	if (c->ca_state == CA_CWR) {
-		if (c->snd_una == c->recover)
-			return false; /* only what was sent since shows the new rate */
+	if (c->ca_state == CA_CWR && c->snd_una != c->recover) {
+		/* Only what was sent since shows the new rate. */
 		reduction_end(c);
 		leave(c);
-		return true;
+	} else if (c->ca_state == CA_RECOVERY) {
+		if (!has_sack(c))
+			tcp_reno_forget(c);
+		if (tcp_undo_is_due(c, seg))
+			tcp_undo(c, false);
+		if (must_stay(c))
+			return false;
+		reduction_end(c);
+		leave(c);
 	}
-	if (c->ca_state != CA_RECOVERY)
-		return false;
-	if (tcp_undo_is_due(c, seg))
-		tcp_undo(c, false);
-	if (must_stay(c))
-		return false;
-	reduction_end(c);
-	leave(c);
 	return true;
 }
 
+/* Without loss: OPEN, DISORDER, or CWR if the network says that it is congested. */
 static void
-ack_in_recovery(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+try_to_open(struct tcp_conn *c, bool ece)
 {
-	bool lost;
+	if (ece && c->ca_state < CA_CWR) {
+		TCP_COUNT(c->engine, ecn_reductions);
+		tcp_enter_cwr(c);
+	}
+	open_or_disorder(c);
+}
 
-	if (ack->una_advanced && tcp_undo_is_due_in_part(c, seg)) {
+static void
+ack_in_recovery(struct tcp_conn *c, struct tcp_ack *ack, const struct tcp_segment *seg)
+{
+	if (!ack->una_advanced) {
+		if (!has_sack(c) && ack->is_dup)
+			tcp_reno_duplicate(c, ack);
+	} else if (tcp_undo_is_due_in_part(c, seg)) {
 		/* The original arrived: nothing is lost, but what was sent again is still out. */
-		if (c->retrans_segs == 0) {
-			tcp_undo(c, true);
-			leave(c);
-			open_or_disorder(c);
-		}
-		return;
+		if (c->retrans_segs > 0)
+			return;
+		tcp_undo(c, true);
+		leave(c);
+		open_or_disorder(c);
 	}
 	if (ack->dsack && tcp_undo_is_due_by_dsack(c)) {
 		tcp_undo(c, false);
 		leave(c);
-		open_or_disorder(c);
-		return;
+		try_to_open(c, ack->ece);
 	}
-	lost = detect_loss(c, ack);
-	reduction_step(c, ack, lost);
+	detect_loss(c, ack);
+	/* Some may be lost all the same. */
+	if (c->ca_state != CA_RECOVERY && c->unrepaired_segs > 0)
+		enter_recovery(c, ack->ece);
 }
 
 /* RFC 5682 §3.2 steps 2 and 3. Returns whether the time-out was spurious. */
@@ -249,8 +215,9 @@ frto_step(struct tcp_conn *c, const struct tcp_ack *ack)
 	return false;
 }
 
-static void
-ack_in_loss(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+/* Returns whether LOSS goes on. */
+static bool
+process_loss(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 {
 	bool spurious = ack->una_advanced && tcp_undo_is_due(c, seg);
 
@@ -259,37 +226,65 @@ ack_in_loss(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 	if (spurious) {
 		tcp_undo(c, true);
 		c->backoffs = c->retries = 0;
-		if (!must_stay(c))
-			leave(c);
-	} else if (seq_geq(c->snd_una, c->recover)) {
-		if (!must_stay(c))
-			leave(c);
-	} else {
-		detect_loss(c, ack);
-		return;
+	} else if (seq_lt(c->snd_una, c->recover)) {
+		if (has_sack(c) || c->frto_new_first)
+			return true;
+		/* What the new data behind the losses brings back tells how much has left. */
+		if (ack->is_dup && seq_gt(c->snd_nxt, c->recover))
+			tcp_reno_duplicate(c, ack);
+		else if (ack->una_advanced)
+			tcp_reno_forget(c);
+		return true;
 	}
+	if (must_stay(c))
+		return true;
+	leave(c);
 	open_or_disorder(c);
+	return false;
 }
 
 static void
 ack_in_open(struct tcp_conn *c, struct tcp_ack *ack)
 {
-	bool lost;
-
+	if (!has_sack(c)) {
+		if (ack->una_advanced)
+			tcp_reno_forget(c);
+		if (ack->is_dup)
+			tcp_reno_duplicate(c, ack);
+	}
 	if (ack->dsack && c->ca_state <= CA_DISORDER && tcp_undo_is_due_by_dsack(c))
 		tcp_undo(c, false);
-	lost = detect_loss(c, ack);
-	if (c->unrepaired_segs == 0) {
-		if (ack->ece && c->ca_state < CA_CWR) {
-			TCP_COUNT(c->engine, ecn_reductions);
-			tcp_enter_cwr(c);
-		}
-		open_or_disorder(c);
-	} else if (!tcp_mtu_probe_lost(c)) {
+	detect_loss(c, ack);
+	if (c->unrepaired_segs == 0)
+		try_to_open(c, ack->ece);
+	else if (!tcp_mtu_probe_lost(c))
 		enter_recovery(c, ack->ece);
-	}
-	if (c->ca_state >= CA_CWR)
-		reduction_step(c, ack, lost);
+}
+
+/* Losses after LOSS was left; and in it those of retransmissions: the network is still congested.
+ */
+static void
+ack_in_loss(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+{
+	bool goes_on = process_loss(c, seg, ack);
+	uint32_t again = c->retrans_segs;
+
+	detect_loss(c, ack);
+	if (!goes_on || (has_sack(c) && c->retrans_segs < again))
+		ack_in_open(c, ack);
+}
+
+static void
+process(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
+{
+	if (c->ca_state != CA_OPEN && seq_geq(c->snd_una, c->recover) && !recover_reached(c, seg))
+		return;
+	if (c->ca_state < CA_RECOVERY)
+		ack_in_open(c, ack);
+	else if (c->ca_state == CA_RECOVERY)
+		ack_in_recovery(c, ack, seg);
+	else
+		ack_in_loss(c, seg, ack);
 }
 
 void
@@ -297,6 +292,8 @@ tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_a
 {
 	bool quiet = c->ca_state == CA_OPEN && !ack->is_dup && !ack->ece && ack->sacked_segs == 0 &&
 		     !ack->dsack && c->sacked_segs == 0 && c->lost_segs == 0;
+	uint32_t before = c->unrepaired_segs;
+	bool lost;
 
 	if (quiet) {
 		if (ack->una_advanced)
@@ -305,14 +302,17 @@ tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_a
 	}
 	if (ack->ece)
 		c->undo.forbidden = true;
-	reno_ack(c, ack);
 	tcp_mark_dirty(c);
-	if (recover_reached(c, seg) || c->ca_state < CA_RECOVERY)
-		ack_in_open(c, ack);
-	else if (c->ca_state == CA_RECOVERY)
-		ack_in_recovery(c, seg, ack);
-	else
-		ack_in_loss(c, seg, ack);
+	process(c, seg, ack);
+	lost = c->unrepaired_segs > before;
+	/*
+	 * DEVIATION: RFC 6582 §3.2 step 3 repairs at each partial acknowledgment; Linux only as far
+	 * as PRR lets it, and so needs a time-out where more than half was lost
+	 * (fast_retransmit_of_a_lost_half).
+	 */
+	if (c->ca_state == CA_CWR || c->ca_state == CA_RECOVERY)
+		reduction_step(c, ack->delivered_segs, ack->una_advanced && !lost,
+			       lost && !has_sack(c));
 }
 
 /* ---- timers */
@@ -325,11 +325,11 @@ tcp_recovery_reorder_timeout(struct tcp_conn *c)
 	tcp_rack_detect_loss(c);
 	if (c->unrepaired_segs == before)
 		return;
-	if (c->ca_state < CA_RECOVERY)
+	if (c->ca_state != CA_RECOVERY) {
 		enter_recovery(c, false);
-	/* No acknowledgment came, so PRR has nothing to give; but a first repair always leaves. */
-	if (c->ca_state == CA_RECOVERY)
-		c->cwnd = RTE_MAX(c->cwnd, tcp_flight_segs(c) + (c->prr.out == 0));
+		/* As if one had been delivered, as Linux: it lets the first repair out. */
+		reduction_step(c, 1, false, false);
+	}
 	tcp_mark_dirty(c);
 }
 
@@ -364,7 +364,7 @@ tcp_recovery_timeout(struct tcp_conn *c)
 		c->ssthresh = c->cc->ssthresh(c);
 	}
 	if (!has_sack(c))
-		c->sacked_segs = 0;
+		tcp_reno_forget(c);
 	if (reneged) {
 		TCP_COUNT(c->engine, sack_reneged);
 		c->rate.reneged = true;

@@ -367,7 +367,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->flags |= CONN_WAS_CONNECTED;
 	c->delivered_segs = 1; /* our SYN-ACK, of which there is no record */
 	if (r->retries == 0 && r->sent_us != 0)
-		tcp_rtt_sample(c, (int64_t)(e->now_us - r->sent_us));
+		tcp_rtt_handshake(c, (int64_t)(e->now_us - r->sent_us));
 	else if (r->retries > 1)
 		c->cwnd = 1; /* as Linux: RFC 5681 §3.1 */
 	tcp_rtt_handshake_over(c);

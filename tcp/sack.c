@@ -125,36 +125,17 @@ tag(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 		c->rack.fack = s->end;
 }
 
-/* Cuts a record at a block's edge, if that can be. Whole segments as they are now, as Linux. */
-static void
-tag_overlap(struct tcp_conn *c, struct tcp_sent *s, const struct tcp_sack_block *b,
-	    struct tcp_ack *ack)
-{
-	if (s->flags & (SENT_SACKED | SENT_SYN))
-		return;
-	if (seq_lt(s->seq, b->start)) {
-		if (!tcp_sent_split(c, s, b->start - s->seq))
-			return;
-		s = TAILQ_NEXT(s, link);
-	}
-	if (seq_gt(s->end, b->end) && b->end - s->seq < tcp_sent_bytes(s) &&
-	    !tcp_sent_split(c, s, b->end - s->seq))
-		return;
-	if (seq_leq(s->end, b->end))
-		tag(c, s, ack);
-}
-
+/* Only segments that the block holds whole: one that is there in part is sent again whole, as by
+ * Linux. */
 static void
 block_arrives(struct tcp_conn *c, const struct tcp_sack_block *b, struct tcp_ack *ack)
 {
 	struct tcp_sent *s = tcp_sent_not_sacked(c, tcp_sent_find(c, b->start)), *next;
 
-	for (; s != NULL && seq_lt(s->seq, b->end); s = tcp_sent_not_sacked(c, next)) {
+	for (; s != NULL && seq_leq(s->end, b->end); s = tcp_sent_not_sacked(c, next)) {
 		next = TAILQ_NEXT(s, link);
-		if (seq_geq(s->seq, b->start) && seq_leq(s->end, b->end))
+		if (seq_geq(s->seq, b->start))
 			tag(c, s, ack);
-		else
-			tag_overlap(c, s, b, ack);
 	}
 }
 

@@ -64,7 +64,7 @@ tcp_rtx_restart(struct tcp_conn *c)
 	/* Its user found no mbuf to put a first byte into: no acknowledgment will tell him. */
 	bool starves = (c->flags & CONN_WANT_ROOM) && c->sendq.bytes == 0;
 
-	if (!tcp_tlp_schedule(c)) {
+	if (!tcp_tlp_schedule(c, c->engine->now_us + backed_off(c))) {
 		c->rtx_kind = RTX_TIMEOUT;
 		c->rtx_at_us = waits     ? c->engine->now_us + backed_off(c)
 			       : starves ? c->engine->now_us + TCP_STARVED_USER_US
@@ -145,7 +145,7 @@ nothing_in_flight(struct tcp_conn *c)
 	}
 }
 
-/* After RACK's or TLP's turn the time-out is next. */
+/* After RACK's turn, or TLP's without a probe, the time-out is next. */
 static void
 then_timeout(struct tcp_conn *c)
 {
@@ -166,8 +166,13 @@ rtx_timer_fired(struct tcp_conn *c)
 		tcp_recovery_reorder_timeout(c);
 		break;
 	case RTX_TLP:
-		tcp_tlp_send(c);
-		then_timeout(c);
+		if (tcp_tlp_send(c)) {
+			/* RFC 8985 §7.3: the time-out runs anew. */
+			c->rtx_kind = RTX_TIMEOUT;
+			c->rtx_at_us = c->engine->now_us + backed_off(c);
+		} else {
+			then_timeout(c);
+		}
 		break;
 	default:
 		retransmission_timeout(c);

@@ -54,7 +54,7 @@ WIRE_TEST(one_later_and_time)
 	wire_accepted(w, sack_ok, 65535);
 	flight(w, 2);
 	wire_in(w, "+10ms . 1:1(0) ack 1 <nop,nop,sack 1461:2921>");
-	wire_out(w, "+2500us . 1:1461(1460) ack 1");
+	wire_out(w, "+4500us . 1:1461(1460) ack 1");
 	wire_count(w, rto, 0);
 	wire_count(w, recoveries, 1);
 	wire_in(w, "+10ms . 1:1(0) ack 2921");
@@ -92,7 +92,7 @@ WIRE_TEST(loss_behind_reordering)
 {
 	wire_start(w);
 	reordered(w);
-	wire_out(w, "+2500us . 2921:4381(1460) ack 1");
+	wire_out(w, "+4500us . 2921:4381(1460) ack 1");
 	wire_count(w, recoveries, 1);
 	wire_in(w, "+10ms . 1:1(0) ack 14601");
 	wire_idle_for(w, SEC(5));
@@ -121,7 +121,7 @@ WIRE_TEST(lost_retransmission)
 /* ---- Tail loss probes -------------------------------------------------------------------------
  */
 
-/* §7.3: the last segment again; then the time-out runs from the first. */
+/* §7.3: the last segment again; then the time-out runs anew. */
 WIRE_TEST(probe)
 {
 	unsigned int rto;
@@ -134,7 +134,7 @@ WIRE_TEST(probe)
 	wire_count(w, tlp_probes, 1);
 	wire_count(w, rto, 0);
 	WIRE_EQ(w, wire_listing(w).cwnd_segs, 10);
-	wire_out(w, "+%uus . 1:1461(1460) ack 1", rto - 22000);
+	wire_out(w, "+%uus . 1:1461(1460) ack 1", rto);
 	wire_count(w, rto, 1);
 	wire_count(w, tlp_probes, 1);
 	wire_end(w);

@@ -241,7 +241,7 @@ WIRE_TEST(holes_are_repaired)
 	wire_end(w);
 }
 
-/* A block's edge inside a segment: only the bytes that are missing. */
+/* A block's edge inside a segment: it is there in part only, and sent again whole. */
 WIRE_TEST(edge_within_a_segment)
 {
 	wire_start(w);
@@ -249,7 +249,7 @@ WIRE_TEST(edge_within_a_segment)
 	flight(w, 5);
 	wire_in(w, "+10ms . 1:1(0) ack 1 <nop,nop,sack 2000:7301>");
 	wire_out(w, ". 1:1461(1460) ack 1");
-	wire_out(w, ". 1461:2000(539) ack 1");
+	wire_out(w, ". 1461:2921(1460) ack 1");
 	wire_idle(w);
 	wire_in(w, "+10ms . 1:1(0) ack 7301");
 	wire_idle_for(w, SEC(5));
