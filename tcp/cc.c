@@ -26,9 +26,13 @@ tcp_cc_find(const char *name)
 void
 tcp_cc_switch(struct tcp_conn *c, const struct tcp_cc_ops *cc)
 {
+	if (cc == c->cc)
+		return;
 	c->cc = cc;
-	if (c->state >= TCP_SYN_RECEIVED)
-		cc->start(c);
+	if (c->state < TCP_SYN_RECEIVED)
+		return;
+	c->undo.forbidden = true; /* what the control before gave up it cannot have back */
+	cc->start(c);
 }
 
 uint32_t

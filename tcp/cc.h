@@ -69,7 +69,7 @@ struct tcp_cc_ops {
 	void (*timeout)(struct tcp_conn *c);
 };
 
-/* Puts a connection under another control; cwnd and ssthresh stay. */
+/* Puts a connection under another control, which starts anew; cwnd and ssthresh stay. */
 void tcp_cc_switch(struct tcp_conn *c, const struct tcp_cc_ops *cc);
 
 /* By name, or NULL; NewReno also as "reno". */

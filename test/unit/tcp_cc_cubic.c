@@ -291,6 +291,28 @@ UNIT_CASE(delays_after_a_loss_do_not_count)
 	UNIT_EQ(c.cubic.delay_min_us, RTT_US / 2);
 }
 
+/* As Linux: asking for the control that is there changes nothing, another one starts anew. */
+UNIT_CASE(only_another_control_starts_anew)
+{
+	struct tcp_engine e;
+	struct tcp_conn c;
+
+	start(&e, &c, 100);
+	c.state = TCP_ESTABLISHED;
+	lose(&c);
+	tcp_cc_switch(&c, &tcp_cc_cubic);
+	UNIT_EQ(c.cubic.w_max, 100);
+	UNIT_EQ(c.undo.forbidden, false);
+	tcp_cc_switch(&c, &tcp_cc_newreno);
+	UNIT_EQ(c.undo.forbidden, true);
+	UNIT_EQ(c.cwnd, 70);
+	UNIT_EQ(c.ssthresh, 70);
+	tcp_cc_switch(&c, &tcp_cc_cubic);
+	UNIT_EQ(c.cubic.w_max, 0);
+	UNIT_EQ(c.cwnd, 70);
+	UNIT_EQ(c.ssthresh, 70);
+}
+
 /* ---- HyStart */
 
 /* n acknowledgments of a segment each in a round of its own, step_us apart. */
@@ -436,7 +458,8 @@ UNIT_MAIN(UNIT_RUN(the_curve_is_the_rfcs), UNIT_RUN(a_small_window_grows_as_reno
 	  UNIT_RUN(without_a_loss_grows_by_a_twentieth), UNIT_RUN(a_timeout_forgets),
 	  UNIT_RUN(the_curve_is_not_looked_at_each_time), UNIT_RUN(growth_is_bounded),
 	  UNIT_RUN(an_idle_time_does_not_count), UNIT_RUN(delayed_acknowledgments_count_whole),
-	  UNIT_RUN(delays_after_a_loss_do_not_count), UNIT_RUN(a_queue_ends_slow_start),
-	  UNIT_RUN(one_short_round_trip_denies_the_queue), UNIT_RUN(the_margin_is_bounded),
-	  UNIT_RUN(small_windows_are_left_alone), UNIT_RUN(a_train_ends_slow_start),
-	  UNIT_RUN(a_gap_breaks_the_train), UNIT_RUN(an_unused_window_does_not_grow))
+	  UNIT_RUN(delays_after_a_loss_do_not_count), UNIT_RUN(only_another_control_starts_anew),
+	  UNIT_RUN(a_queue_ends_slow_start), UNIT_RUN(one_short_round_trip_denies_the_queue),
+	  UNIT_RUN(the_margin_is_bounded), UNIT_RUN(small_windows_are_left_alone),
+	  UNIT_RUN(a_train_ends_slow_start), UNIT_RUN(a_gap_breaks_the_train),
+	  UNIT_RUN(an_unused_window_does_not_grow))
