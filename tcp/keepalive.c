@@ -75,7 +75,7 @@ is_hopeless(const struct tcp_conn *c)
 void
 tcp_keepalive_fired(struct tcp_conn *c)
 {
-	uint32_t idle = idle_ms(c), silent = silent_ms(c);
+	uint32_t idle = idle_ms(c), silent = silent_ms(c), due;
 
 	if (!TAILQ_EMPTY(&c->sent) || c->unsent_bytes > 0) {
 		look_again_in(c, (uint64_t)idle * 1000);
@@ -90,10 +90,13 @@ tcp_keepalive_fired(struct tcp_conn *c)
 		tcp_conn_reset(c, c->soft_error != 0 ? c->soft_error : ETIMEDOUT);
 		return;
 	}
+	/* A peer who awaits the handshake's last ACK takes none at this number: it is still due. */
+	due = c->flags & CONN_ACK_NOW;
 	if (!tcp_transmit_segment(c, c->snd_una - 1, TCP_ACK, NULL, 0, 0)) {
 		look_again_in(c, STARVED_RETRY_US);
 		return;
 	}
+	c->flags |= due;
 	TCP_COUNT(c->engine, keepalive_probes);
 	c->probes = (uint8_t)(c->probes < UINT8_MAX ? c->probes + 1 : UINT8_MAX);
 	look_again_in(c, (uint64_t)interval_ms(c) * 1000);
