@@ -24,6 +24,24 @@ take_path(const struct tcp_engine *e, struct tcp_request *r, const struct tcp_pa
 	r->paths_generation = e->paths_generation;
 }
 
+/* By the path of now. */
+static bool
+transmit(struct tcp_engine *e, struct tcp_request *r, struct tcp_reply *reply)
+{
+	struct tcp_path path;
+
+	if (r->paths_generation != e->paths_generation) {
+		if (e->env.path(e->env.ctx, &r->tuple.remote, &r->tuple.local, &path) < 0) {
+			TCP_COUNT(e, tx_no_path);
+			return false;
+		}
+		take_path(e, r, &path);
+	}
+	reply->hop = r->hop;
+	reply->path_flags = r->path_flags;
+	return tcp_transmit_reply(e, reply);
+}
+
 /* Sends a SYN-ACK with this timestamp. */
 static bool
 send_synack_at(struct tcp_engine *e, struct tcp_request *r, uint32_t ts_val)
@@ -40,29 +58,17 @@ send_synack_at(struct tcp_engine *e, struct tcp_request *r, uint32_t ts_val)
 		.wscale_shift = r->rcv_wscale_shift,
 	};
 	uint8_t bytes[TCP_MAX_OPTION_BYTES];
-	struct tcp_path path;
 	struct tcp_reply reply = {
 		.tuple = &r->tuple,
 		.seq = r->iss,
 		.ack = r->irs + 1,
 		.wnd = (uint16_t)RTE_MIN(r->rcv_wnd, 0xffffu),
 		.flags = (uint8_t)(TCP_SYN | TCP_ACK | (r->ecn ? TCP_ECE : 0)),
-		.hop = r->hop,
-		.path_flags = r->path_flags,
 		.options = bytes,
 		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
 
-	if (r->paths_generation != e->paths_generation) {
-		if (e->env.path(e->env.ctx, &r->tuple.remote, &r->tuple.local, &path) < 0) {
-			TCP_COUNT(e, tx_no_path);
-			return false;
-		}
-		take_path(e, r, &path);
-		reply.hop = path.hop;
-		reply.path_flags = path.flags;
-	}
-	return tcp_transmit_reply(e, &reply);
+	return transmit(e, r, &reply);
 }
 
 static bool
@@ -73,7 +79,7 @@ send_synack(struct tcp_engine *e, struct tcp_request *r)
 
 /* RFC 9293 §3.10.7.4, RFC 5961 §3.2: where we are, for a segment that does not fit. */
 static void
-send_ack(struct tcp_engine *e, const struct tcp_request *r)
+send_ack(struct tcp_engine *e, struct tcp_request *r)
 {
 	struct tcp_reply reply = {
 		.tuple = &r->tuple,
@@ -81,8 +87,6 @@ send_ack(struct tcp_engine *e, const struct tcp_request *r)
 		.ack = r->irs + 1,
 		.wnd = (uint16_t)(RTE_MIN(r->rcv_wnd, 0xffffu) >> r->rcv_wscale_shift),
 		.flags = TCP_ACK,
-		.hop = r->hop,
-		.path_flags = r->path_flags,
 	};
 	uint8_t bytes[TCP_TIMESTAMPS_ALIGNED_BYTES];
 
@@ -92,7 +96,7 @@ send_ack(struct tcp_engine *e, const struct tcp_request *r)
 		reply.options_len = sizeof(bytes);
 	}
 	TCP_COUNT(e, acks_out);
-	tcp_transmit_reply(e, &reply);
+	transmit(e, r, &reply);
 }
 
 /* The window that we offer, and its scale. */

@@ -106,6 +106,19 @@ WIRE_TEST(syn_ack)
 	wire_end(w);
 }
 
+/* An ACK that tells a SYN out of place where the half-open connection is. */
+WIRE_TEST(ack_of_a_half_open_connection)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_hop(w, 9);
+	wire_in(w, "S 100000:100000(0) win 65535 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_end(w);
+}
+
 /* The change falls between SYN-ACK and final ACK: the connection must not believe its path fresh.
  */
 WIRE_TEST(during_the_handshake)
