@@ -34,7 +34,8 @@ tcp_bind(struct tcp_conn *c, const struct tcp_endpoint *local)
 	status = check_family(c, &want);
 	if (status < 0)
 		return status;
-	if (!ip_is_any(&want.ip) && !c->freebind && !e->env.is_local(e->env.ctx, &want.ip))
+	if (!ip_is_any(&want.ip) && !c->freebind && !c->transparent &&
+	    !e->env.is_local(e->env.ctx, &want.ip))
 		return -EADDRNOTAVAIL;
 	if (active)
 		return -EINVAL;
@@ -57,7 +58,8 @@ tcp_listen(struct tcp_conn *c, int backlog)
 		c->bound->backlog = backlog;
 		return 0;
 	}
-	if (c->state != TCP_CLOSED || c->error != 0 || (c->flags & CONN_WAS_CONNECTED))
+	/* One that connects, or did, until connect() has told how it ended. */
+	if (c->state != TCP_CLOSED || (c->flags & (CONN_ACTIVE | CONN_WAS_CONNECTED)))
 		return -EINVAL;
 	if (c->bound == NULL) {
 		struct tcp_endpoint local = {.ip = c->bind_ip};

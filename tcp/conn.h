@@ -394,6 +394,18 @@ struct tcp_conn {
 	uint32_t uid;              /* of its user: only one's own sockets share by SO_REUSEPORT */
 	bool bind_address_no_port; /* IP_BIND_ADDRESS_NO_PORT */
 	bool freebind;             /* IP_FREEBIND */
+	bool transparent;          /* IP_TRANSPARENT */
+	bool recverr;              /* IP_RECVERR */
+	bool no_txrehash;          /* SO_TXREHASH 0 */
+	uint8_t rx_timestamp;      /* SO_TIMESTAMP and its kin: which; 0: none */
+	uint32_t kept;             /* switches that sockopt_kept.c keeps, a bit each */
+	uint32_t rcvlowat_bytes;   /* SO_RCVLOWAT, at least 1 */
+	uint32_t busy_poll_us;     /* SO_BUSY_POLL */
+	int incoming_cpu;          /* SO_INCOMING_CPU */
+	int peek_off;              /* SO_PEEK_OFF: where MSG_PEEK looks next; negative: the front */
+	int64_t rcvtimeo_ms;       /* SO_RCVTIMEO; INT64_MAX: for ever */
+	int64_t sndtimeo_ms;       /* SO_SNDTIMEO, likewise */
+	uint64_t cookie;           /* SO_COOKIE; 0: nobody has asked yet */
 	struct tcp_bound *parent;  /* the listener whose accept queue it is in */
 	struct tcp_range_list ranges; /* out of order, by sequence */
 	uint32_t ranges_charge;

@@ -246,6 +246,11 @@ tcp_conn_new(struct tcp_engine *e)
 		.in_flight = {SENT_NONE, SENT_NONE},
 		.rate = {.app_limited = UINT32_MAX, .sample_app_limited = true},
 		.rcv_ratio = 128,
+		.rcvlowat_bytes = 1,
+		.rcvtimeo_ms = INT64_MAX,
+		.sndtimeo_ms = INT64_MAX,
+		.incoming_cpu = -1,
+		.peek_off = -1,
 	};
 	TAILQ_INIT(&c->sent);
 	TAILQ_INIT(&c->news);

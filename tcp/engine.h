@@ -57,6 +57,7 @@ struct tcp_engine {
 	struct tcp_bound *bound_buckets[TCP_BOUND_BUCKETS];
 	struct tcp_hold *hold_buckets[TCP_HOLD_BUCKETS];
 	const struct tcp_cc_ops *cc;
+	uint64_t cookies; /* SO_COOKIEs given out */
 	uint32_t listeners;
 	uint32_t orphans;
 	uint8_t iss_secret[16], ts_secret[16], port_secret[16], pmtu_secret[16];
@@ -79,6 +80,13 @@ void tcp_request_free(struct tcp_engine *e, struct tcp_request *r);
 void tcp_mark_dirty(struct tcp_conn *c); /* flush it */
 void tcp_mark_event(struct tcp_conn *c); /* tell its user */
 void tcp_deliver_events(struct tcp_engine *e);
+
+/* Whether the peer's FIN came, in order, while there was a connection. */
+static inline bool
+tcp_peer_finished(const struct tcp_conn *c)
+{
+	return (c->flags & CONN_FIN_KNOWN) && seq_gt(c->rcv_nxt, c->fin_seq);
+}
 
 /* The connection is over: CLOSED, with the error for its user, or freed if it has none. */
 void tcp_conn_end(struct tcp_conn *c, int error);
@@ -394,6 +402,12 @@ uint32_t tcp_window_to_offer(struct tcp_conn *c);
 void tcp_window_opened(struct tcp_conn *c);
 /* Looks again soon whether the lane has buffers, and tells the peer. */
 void tcp_window_wait(struct tcp_conn *c);
+
+/* ---- rcvlowat.c: SO_RCVLOWAT */
+
+/* Whether enough has arrived to be told of it. */
+bool tcp_rcv_is_ready(const struct tcp_conn *c);
+int tcp_rcvlowat_set(struct tcp_conn *c, int v);
 
 /* ---- rcv_autotune.c: the receive buffer's growth */
 

@@ -13,10 +13,15 @@ conn_error(struct tcp_conn *c, const struct tcp_icmp *icmp)
 		tcp_packet_too_big(c, icmp->mtu);
 		return;
 	}
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED) {
 		tcp_conn_end(c, icmp->error);
-	else
+	} else if (c->recverr) {
+		/* As Linux: told at once, and the connection goes on. */
+		c->error = (uint8_t)icmp->error;
+		tcp_mark_event(c);
+	} else {
 		c->soft_error = (uint8_t)icmp->error;
+	}
 }
 
 void

@@ -421,7 +421,8 @@ in_order(struct tcp_conn *c, const struct tcp_segment *seg, struct mbufq *in)
 	}
 	take_fin(c);
 	tcp_delack_check(c);
-	tcp_mark_event(c);
+	if (tcp_rcv_is_ready(c))
+		tcp_mark_event(c);
 }
 
 void

@@ -346,6 +346,16 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->freebind = l->freebind;
 	c->bind_address_no_port = l->bind_address_no_port;
 	c->port_range = l->port_range;
+	c->transparent = l->transparent;
+	c->recverr = l->recverr;
+	c->no_txrehash = l->no_txrehash;
+	c->rx_timestamp = l->rx_timestamp;
+	c->kept = l->kept;
+	c->rcvlowat_bytes = l->rcvlowat_bytes;
+	c->busy_poll_us = l->busy_poll_us;
+	c->incoming_cpu = l->incoming_cpu;
+	c->rcvtimeo_ms = l->rcvtimeo_ms;
+	c->sndtimeo_ms = l->sndtimeo_ms;
 	tcp_hold_take(c);
 	c->syn_retries = l->syn_retries;
 	c->hop = r->hop;

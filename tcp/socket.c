@@ -74,18 +74,36 @@ take_error(struct tcp_conn *c)
 
 /* ---- connecting */
 
-/* How the last connect() went, if there was one. */
+/* The socket is as new, but for its options and its address. */
+static void
+forget_connection(struct tcp_conn *c)
+{
+	c->flags &= ~(CONN_ACTIVE | CONN_CONNECT_DONE | CONN_WAS_CONNECTED | CONN_PEER_FIN |
+		      CONN_FIN_KNOWN | CONN_RD_SHUT | CONN_FIN_DUE | CONN_FIN_SENT | CONN_URG_MARK);
+}
+
+/*
+ * How the last connect() went: 1 if there was none. As Linux: as long as nobody has asked, an end
+ * is this connect()'s failure, even of a connection that was open for long.
+ */
 static int
 connect_again(struct tcp_conn *c)
 {
-	if (c->state == TCP_LISTEN)
-		return -EINVAL;
+	int error;
+
+	if (c->state == TCP_LISTEN || (c->flags & CONN_CONNECT_DONE))
+		return -EISCONN;
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		return -EALREADY;
-	if (c->flags & CONN_CONNECT_DONE)
-		return -EISCONN;
-	c->flags |= CONN_CONNECT_DONE;
-	return 0;
+	if (c->state != TCP_CLOSED) {
+		c->flags |= CONN_CONNECT_DONE;
+		return 0;
+	}
+	if ((c->flags & CONN_ACTIVE) == 0)
+		return 1;
+	error = take_error(c);
+	forget_connection(c);
+	return error != 0 ? error : -ECONNABORTED;
 }
 
 static int
@@ -111,7 +129,7 @@ start_connection(struct tcp_conn *c)
 	c->state = TCP_SYN_SENT;
 	c->ca_state = CA_OPEN;
 	c->backoffs = c->dupacks = c->probes = c->retries = 0;
-	c->soft_error = 0;
+	c->soft_error = c->error = 0;
 	c->srtt_us = c->rttvar_us = 0;
 	c->rto_us = TCP_RTO_INITIAL_US;
 	c->ssthresh = UINT32_MAX;
@@ -145,14 +163,10 @@ start_connection(struct tcp_conn *c)
 int
 tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
 {
-	int status;
+	int status = connect_again(c);
 
-	if (c->error != 0)
-		return take_error(c);
-	if (c->state != TCP_CLOSED)
-		return connect_again(c);
-	if (c->flags & CONN_WAS_CONNECTED)
-		return -EISCONN;
+	if (status <= 0)
+		return status;
 	if ((c->flags & CONN_FAMILY6) == 0 && !ip_is4(&remote->ip))
 		return -EAFNOSUPPORT;
 	if (ip_is4(&remote->ip) && (c->flags & CONN_V6ONLY))
@@ -494,18 +508,33 @@ tcp_send_room(const struct tcp_conn *c)
 
 /* ---- receiving */
 
-/* What recv() answers when the queue is empty. */
+/* What recv() answers when the queue is empty: a FIN that came before the error counts first. */
 static int
 empty_status(struct tcp_conn *c)
 {
-	/* As Linux: a stream that ended by FIN stays so, whatever has become of the connection. */
-	bool ended = (c->flags & CONN_FIN_KNOWN) && c->rcv_nxt == c->fin_seq + 1;
-
-	if (c->error != 0 && !ended)
+	if (tcp_peer_finished(c))
+		return 0;
+	if (c->error != 0)
 		return take_error(c);
 	if (c->flags & (CONN_PEER_FIN | CONN_RD_SHUT))
 		return 0;
 	return c->state == TCP_CLOSED || c->state == TCP_LISTEN ? -ENOTCONN : -EAGAIN;
+}
+
+/* MSG_PEEK, from where SO_PEEK_OFF has got to. */
+static ssize_t
+peek(struct tcp_conn *c, void *buf, size_t bytes, int flags)
+{
+	uint32_t from = c->peek_off > 0 ? (uint32_t)c->peek_off : 0, n;
+
+	if (from >= c->recvq.bytes)
+		return empty_status(c);
+	n = (uint32_t)RTE_MIN(bytes, (size_t)(c->recvq.bytes - from));
+	if ((flags & MSG_TRUNC) == 0)
+		mbufq_copy_out(&c->recvq, from, buf, n);
+	if (c->peek_off >= 0)
+		c->peek_off += (int)n;
+	return (ssize_t)n;
 }
 
 ssize_t
@@ -513,18 +542,22 @@ tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 {
 	uint32_t n = (uint32_t)RTE_MIN(bytes, (size_t)c->recvq.bytes);
 
+	if (flags & MSG_ERRQUEUE)
+		return -EAGAIN;
 	if (flags & MSG_OOB)
 		return tcp_urgent_recv_oob(c, buf, bytes, flags);
 	if (c->recvq.bytes == 0)
-		return bytes == 0 && c->error == 0 ? 0 : empty_status(c);
+		return empty_status(c);
 	if ((c->flags & CONN_URG_MARK) && bytes > 0) {
 		ssize_t got = tcp_urgent_recv(c, buf, bytes, flags);
 
 		return got > 0 ? got : empty_status(c);
 	}
-	mbufq_copy_out(&c->recvq, 0, buf, n);
-	if ((flags & MSG_PEEK) == 0)
-		tcp_consume(c, n);
+	if (flags & MSG_PEEK)
+		return peek(c, buf, bytes, flags);
+	if ((flags & MSG_TRUNC) == 0)
+		mbufq_copy_out(&c->recvq, 0, buf, n);
+	tcp_consume(c, n);
 	return (ssize_t)n;
 }
 
@@ -546,6 +579,8 @@ tcp_consume(struct tcp_conn *c, size_t bytes)
 	tcp_rcv_adjust_held(c->engine, bufs, c->recvq.bufs);
 	if (n == 0)
 		return 0;
+	if (c->peek_off > 0)
+		c->peek_off -= (int)RTE_MIN(n, (uint32_t)c->peek_off);
 	if (c->flags & CONN_URG_MARK)
 		tcp_urgent_consumed(c);
 	tcp_autotune_read(c);
@@ -595,10 +630,13 @@ tcp_shutdown(struct tcp_conn *c, int how)
 		return 0;
 	case TCP_SYN_SENT:
 		tcp_conn_end(c, ECONNRESET);
+		forget_connection(c);
 		return 0;
 	default:
 		break;
 	}
+	if (c->state != TCP_SYN_RECEIVED)
+		c->flags |= CONN_CONNECT_DONE; /* as Linux: nobody asks any more */
 	before = c->flags;
 	if (how != SHUT_WR)
 		c->flags |= CONN_RD_SHUT;
@@ -675,7 +713,7 @@ tcp_poll(const struct tcp_conn *c)
 		events |= POLLERR;
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		return events;
-	if (c->recvq.bytes > 0 && ((c->flags & CONN_URG_MARK) == 0 || !tcp_urgent_hides_all(c)))
+	if (tcp_rcv_is_ready(c))
 		events |= POLLIN | POLLRDNORM;
 	if (c->flags & CONN_URG_MARK)
 		events |= tcp_urgent_poll(c);

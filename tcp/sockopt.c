@@ -10,7 +10,8 @@
 #include "sockopt.h"
 
 static const struct tcp_option_list *const lists[] = {&tcp_socket_options, &tcp_tcp_options,
-						      &tcp_ip_options, &tcp_life_options};
+						      &tcp_ip_options, &tcp_life_options,
+						      &tcp_kept_options};
 
 enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
 
@@ -34,24 +35,60 @@ find_block(int level, int name)
 	return NULL;
 }
 
+/*
+ * The number that a caller means: of IP's options by a byte, too, or by nothing; of IPv6's by no
+ * pointer, which is 0. 0 or a negative errno.
+ */
+static int
+int_of(int level, int lens, const void *value, size_t len, int *v)
+{
+	*v = 0;
+	if (level == IPPROTO_IP) {
+		if ((lens == OPTION_NOT_EMPTY && len == 0) ||
+		    (lens == OPTION_EXACT && len != sizeof(*v)))
+			return -EINVAL;
+		if (len == 0)
+			return 0;
+	} else if (lens == OPTION_EXACT ? len != sizeof(*v)
+					: len < sizeof(*v) && lens != OPTION_ANY) {
+		return -EINVAL;
+	}
+	if (value == NULL)
+		return level == IPPROTO_IPV6 ? 0 : -EFAULT;
+	if (len >= sizeof(*v))
+		memcpy(v, value, sizeof(*v));
+	else if (level == IPPROTO_IP)
+		*v = *(const uint8_t *)value;
+	return 0;
+}
+
 int
 tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_t len)
 {
 	const struct tcp_block_option *block = find_block(level, name);
 	const struct tcp_int_option *o = find_int(level, name);
-	int v;
+	int v, status, lens = o != NULL ? o->lens : 0;
+	bool kept = tcp_kept_switch(level, name, &lens);
+	bool known = kept || (o != NULL && o->set != NULL);
 
-	if (block != NULL && block->set != NULL)
-		return block->set(c, value, len);
-	if (o == NULL || o->set == NULL)
-		return -ENOPROTOOPT;
-	/* As Linux: IP's options may be bytes. */
-	if (level == IPPROTO_IP && len >= 1 && len < sizeof(v))
-		return o->set(c, *(const uint8_t *)value);
-	if (len < sizeof(v))
+	if (len > INT_MAX)
 		return -EINVAL;
-	memcpy(&v, value, sizeof(v));
-	return o->set(c, v);
+	if (level == IPPROTO_IPV6 && !tcp_has_flag(c, CONN_FAMILY6))
+		return -ENOPROTOOPT;
+	if (block != NULL && block->set != NULL)
+		return value == NULL && len > 0 ? -EFAULT : block->set(c, value, len);
+	/* As Linux: these levels look at the length before the name. */
+	if (known || level == SOL_SOCKET || level == IPPROTO_TCP) {
+		status = int_of(level, lens, value, len, &v);
+		if (status < 0)
+			return status;
+	}
+	if (!known)
+		return -ENOPROTOOPT;
+	if (!kept)
+		return o->set(c, v);
+	tcp_kept_set(c, level, name, v);
+	return 0;
 }
 
 int
@@ -59,14 +96,26 @@ tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t *len
 {
 	const struct tcp_block_option *block = find_block(level, name);
 	const struct tcp_int_option *o = find_int(level, name);
-	int v;
+	int v, lens;
+	uint8_t byte;
 
+	if (len == NULL)
+		return -EFAULT;
+	if (level == IPPROTO_IPV6 && !tcp_has_flag(c, CONN_FAMILY6))
+		return -EOPNOTSUPP;
 	if (*len > INT_MAX)
 		return -EINVAL;
 	if (block != NULL && block->get != NULL)
 		return block->get(c, value, len);
-	if (o == NULL || o->get == NULL)
+	if (tcp_kept_switch(level, name, &lens))
+		v = tcp_kept_get(c, level, name);
+	else if (o != NULL && o->get != NULL)
+		v = o->get(c);
+	else
 		return -ENOPROTOOPT;
-	v = o->get(c);
+	/* As Linux: one byte of IP's options, if that is enough. */
+	byte = (uint8_t)v;
+	if (level == IPPROTO_IP && *len > 0 && *len < sizeof(v) && v == byte)
+		return tcp_put_value(&byte, sizeof(byte), value, len);
 	return tcp_put_value(&v, sizeof(v), value, len);
 }

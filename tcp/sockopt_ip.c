@@ -6,16 +6,26 @@
 
 #include "sockopt.h"
 
-enum { OPT_IP_LOCAL_PORT_RANGE = 51 };
+enum {
+	OPT_IP_LOCAL_PORT_RANGE = 51,
+	OPT_IPV6_FREEBIND = 78,
+	IPV6_MIN_MTU = 1280,
+};
 
-/* -1 is the default, as on Linux; the two lowest bits are ECN's. */
+/* The two lowest bits are ECN's. -1 is the default only for IPv6. */
 static int
 set_tos(struct tcp_conn *c, int v)
 {
+	c->tos = (uint8_t)(v & ~IP_ECN_MASK);
+	return 0;
+}
+
+static int
+set_tclass(struct tcp_conn *c, int v)
+{
 	if (v < -1 || v > 255)
 		return -EINVAL;
-	c->tos = v == -1 ? 0 : (uint8_t)(v & ~IP_ECN_MASK);
-	return 0;
+	return set_tos(c, v == -1 ? 0 : v);
 }
 
 static int
@@ -34,6 +44,15 @@ set_ttl(struct tcp_conn *c, int v)
 }
 
 static int
+set_hops(struct tcp_conn *c, int v)
+{
+	if (v != 0)
+		return set_ttl(c, v);
+	c->ttl = 0;
+	return 0;
+}
+
+static int
 get_ttl(struct tcp_conn *c)
 {
 	return c->ttl;
@@ -48,7 +67,7 @@ get_mtu_discover(struct tcp_conn *c)
 static int
 set_v6only(struct tcp_conn *c, int v)
 {
-	if (c->bound != NULL || !tcp_has_flag(c, CONN_FAMILY6))
+	if (c->bound != NULL || c->state != TCP_CLOSED)
 		return -EINVAL;
 	tcp_set_flag(c, CONN_V6ONLY, v != 0);
 	return 0;
@@ -86,6 +105,42 @@ get_bind_address_no_port(struct tcp_conn *c)
 	return c->bind_address_no_port;
 }
 
+/* As Linux: like IP_FREEBIND, where routes are not ours. */
+static int
+set_transparent(struct tcp_conn *c, int v)
+{
+	c->transparent = v != 0;
+	return 0;
+}
+
+static int
+get_transparent(struct tcp_conn *c)
+{
+	return c->transparent;
+}
+
+/* Whether ICMP errors end a connection at once: RFC 5461's soft ones, too. */
+static int
+set_recverr(struct tcp_conn *c, int v)
+{
+	c->recverr = v != 0;
+	return 0;
+}
+
+static int
+get_recverr(struct tcp_conn *c)
+{
+	return c->recverr;
+}
+
+/* As Linux: fragments would be of this size, and TCP makes none. */
+static int
+set_mtu6(struct tcp_conn *c, int v)
+{
+	(void)c;
+	return v != 0 && v < IPV6_MIN_MTU ? -EINVAL : 0;
+}
+
 /* The first port, and the last in the upper half; 0 leaves that end as it is. */
 static int
 set_local_port_range(struct tcp_conn *c, int v)
@@ -105,16 +160,24 @@ get_local_port_range(struct tcp_conn *c)
 }
 
 static const struct tcp_int_option ints[] = {
-	{IPPROTO_IP, IP_FREEBIND, set_freebind, get_freebind},
-	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, set_bind_address_no_port, get_bind_address_no_port},
-	{IPPROTO_IP, OPT_IP_LOCAL_PORT_RANGE, set_local_port_range, get_local_port_range},
-	{IPPROTO_IP, IP_TOS, set_tos, get_tos},
-	{IPPROTO_IPV6, IPV6_TCLASS, set_tos, get_tos},
-	{IPPROTO_IP, IP_TTL, set_ttl, get_ttl},
-	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, set_ttl, get_ttl},
-	{IPPROTO_IP, IP_MTU_DISCOVER, tcp_pmtu_set_discover, get_mtu_discover},
-	{IPPROTO_IPV6, IPV6_MTU_DISCOVER, tcp_pmtu_set_discover, get_mtu_discover},
-	{IPPROTO_IPV6, IPV6_V6ONLY, set_v6only, get_v6only},
+	{IPPROTO_IP, IP_FREEBIND, set_freebind, get_freebind, OPTION_NOT_EMPTY},
+	{IPPROTO_IPV6, OPT_IPV6_FREEBIND, set_freebind, get_freebind, 0},
+	{IPPROTO_IP, IP_TRANSPARENT, set_transparent, get_transparent, OPTION_NOT_EMPTY},
+	{IPPROTO_IPV6, IPV6_TRANSPARENT, set_transparent, get_transparent, 0},
+	{IPPROTO_IP, IP_RECVERR, set_recverr, get_recverr, 0},
+	{IPPROTO_IPV6, IPV6_RECVERR, set_recverr, get_recverr, 0},
+	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, set_bind_address_no_port, get_bind_address_no_port,
+	 0},
+	{IPPROTO_IP, OPT_IP_LOCAL_PORT_RANGE, set_local_port_range, get_local_port_range,
+	 OPTION_EXACT},
+	{IPPROTO_IP, IP_TOS, set_tos, get_tos, 0},
+	{IPPROTO_IPV6, IPV6_TCLASS, set_tclass, get_tos, 0},
+	{IPPROTO_IP, IP_TTL, set_ttl, get_ttl, OPTION_NOT_EMPTY},
+	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, set_hops, get_ttl, 0},
+	{IPPROTO_IP, IP_MTU_DISCOVER, tcp_pmtu_set_discover, get_mtu_discover, 0},
+	{IPPROTO_IPV6, IPV6_MTU_DISCOVER, tcp_pmtu_set_discover, get_mtu_discover, 0},
+	{IPPROTO_IPV6, IPV6_MTU, set_mtu6, NULL, 0},
+	{IPPROTO_IPV6, IPV6_V6ONLY, set_v6only, get_v6only, 0},
 };
 
 /* ENOTCONN while there is no path. */

@@ -205,17 +205,17 @@ get_reuseport(struct tcp_conn *c)
 }
 
 static const struct tcp_int_option ints[] = {
-	{SOL_SOCKET, SO_KEEPALIVE, set_keepalive, get_keepalive},
-	{SOL_SOCKET, SO_OOBINLINE, set_oobinline, get_oobinline},
-	{SOL_SOCKET, SO_REUSEPORT, set_reuseport, get_reuseport},
-	{IPPROTO_TCP, OPT_TCP_KEEPIDLE, set_keepidle, get_keepidle},
-	{IPPROTO_TCP, OPT_TCP_KEEPINTVL, set_keepintvl, get_keepintvl},
-	{IPPROTO_TCP, OPT_TCP_KEEPCNT, set_keepcnt, get_keepcnt},
-	{IPPROTO_TCP, OPT_TCP_SYNCNT, set_syncnt, get_syncnt},
-	{IPPROTO_TCP, OPT_TCP_LINGER2, set_linger2, get_linger2},
-	{IPPROTO_TCP, OPT_TCP_DEFER_ACCEPT, set_defer_accept, get_defer_accept},
-	{IPPROTO_TCP, OPT_TCP_RTO_MAX_MS, set_rto_max, get_rto_max},
-	{IPPROTO_TCP, OPT_TCP_RTO_MIN_US, set_rto_min, get_rto_min},
+	{SOL_SOCKET, SO_KEEPALIVE, set_keepalive, get_keepalive, 0},
+	{SOL_SOCKET, SO_OOBINLINE, set_oobinline, get_oobinline, 0},
+	{SOL_SOCKET, SO_REUSEPORT, set_reuseport, get_reuseport, 0},
+	{IPPROTO_TCP, OPT_TCP_KEEPIDLE, set_keepidle, get_keepidle, 0},
+	{IPPROTO_TCP, OPT_TCP_KEEPINTVL, set_keepintvl, get_keepintvl, 0},
+	{IPPROTO_TCP, OPT_TCP_KEEPCNT, set_keepcnt, get_keepcnt, 0},
+	{IPPROTO_TCP, OPT_TCP_SYNCNT, set_syncnt, get_syncnt, 0},
+	{IPPROTO_TCP, OPT_TCP_LINGER2, set_linger2, get_linger2, 0},
+	{IPPROTO_TCP, OPT_TCP_DEFER_ACCEPT, set_defer_accept, get_defer_accept, 0},
+	{IPPROTO_TCP, OPT_TCP_RTO_MAX_MS, set_rto_max, get_rto_max, 0},
+	{IPPROTO_TCP, OPT_TCP_RTO_MIN_US, set_rto_min, get_rto_min, 0},
 };
 
 static int

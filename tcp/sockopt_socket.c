@@ -11,11 +11,11 @@ enum {
 	BUF_MAX = 64 * 1024 * 1024,
 };
 
-/* As Linux: the value is doubled, for the buffers' own memory. */
+/* As Linux: the value is doubled, for the buffers' own memory; below zero it is the largest. */
 static uint32_t
 buffer_size(int v, uint32_t min)
 {
-	uint32_t bytes = v < 0 ? 0 : (uint32_t)RTE_MIN(v, (int)BUF_MAX);
+	uint32_t bytes = RTE_MIN((uint32_t)v, (uint32_t)BUF_MAX);
 
 	return RTE_MAX(bytes * 2, min);
 }
@@ -61,6 +61,12 @@ static int
 get_rcvbuf(struct tcp_conn *c)
 {
 	return (int)c->rcvbuf_bytes;
+}
+
+static int
+get_rcvlowat(struct tcp_conn *c)
+{
+	return (int)c->rcvlowat_bytes;
 }
 
 static int
@@ -127,18 +133,19 @@ get_priority(struct tcp_conn *c)
 }
 
 static const struct tcp_int_option ints[] = {
-	{SOL_SOCKET, SO_REUSEADDR, set_reuseaddr, get_reuseaddr},
-	{SOL_SOCKET, SO_SNDBUF, set_sndbuf, get_sndbuf},
-	{SOL_SOCKET, SO_SNDBUFFORCE, set_sndbuf, NULL},
-	{SOL_SOCKET, SO_RCVBUF, set_rcvbuf, get_rcvbuf},
-	{SOL_SOCKET, SO_RCVBUFFORCE, set_rcvbuf, NULL},
-	{SOL_SOCKET, SO_MARK, set_mark, get_mark},
-	{SOL_SOCKET, SO_PRIORITY, set_priority, get_priority},
-	{SOL_SOCKET, SO_ERROR, NULL, get_error},
-	{SOL_SOCKET, SO_TYPE, NULL, get_type},
-	{SOL_SOCKET, SO_PROTOCOL, NULL, get_protocol},
-	{SOL_SOCKET, SO_DOMAIN, NULL, get_domain},
-	{SOL_SOCKET, SO_ACCEPTCONN, NULL, get_acceptconn},
+	{SOL_SOCKET, SO_REUSEADDR, set_reuseaddr, get_reuseaddr, 0},
+	{SOL_SOCKET, SO_SNDBUF, set_sndbuf, get_sndbuf, 0},
+	{SOL_SOCKET, SO_SNDBUFFORCE, set_sndbuf, NULL, 0},
+	{SOL_SOCKET, SO_RCVBUF, set_rcvbuf, get_rcvbuf, 0},
+	{SOL_SOCKET, SO_RCVBUFFORCE, set_rcvbuf, NULL, 0},
+	{SOL_SOCKET, SO_RCVLOWAT, tcp_rcvlowat_set, get_rcvlowat, 0},
+	{SOL_SOCKET, SO_MARK, set_mark, get_mark, 0},
+	{SOL_SOCKET, SO_PRIORITY, set_priority, get_priority, 0},
+	{SOL_SOCKET, SO_ERROR, NULL, get_error, 0},
+	{SOL_SOCKET, SO_TYPE, NULL, get_type, 0},
+	{SOL_SOCKET, SO_PROTOCOL, NULL, get_protocol, 0},
+	{SOL_SOCKET, SO_DOMAIN, NULL, get_domain, 0},
+	{SOL_SOCKET, SO_ACCEPTCONN, NULL, get_acceptconn, 0},
 };
 
 /* The memory of a socket, in the order of Linux's SK_MEMINFO_… */

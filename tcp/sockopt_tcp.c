@@ -86,7 +86,7 @@ get_maxseg(struct tcp_conn *c)
 static int
 set_window_clamp(struct tcp_conn *c, int v)
 {
-	return tcp_rcv_set_clamp(c, (uint32_t)v);
+	return tcp_rcv_set_clamp(c, v < 0 ? 1 : (uint32_t)v);
 }
 
 static int
@@ -153,14 +153,14 @@ get_inq(struct tcp_conn *c)
 }
 
 static const struct tcp_int_option ints[] = {
-	{IPPROTO_TCP, OPT_TCP_NODELAY, set_nodelay, get_nodelay},
-	{IPPROTO_TCP, OPT_TCP_CORK, set_cork, get_cork},
-	{IPPROTO_TCP, OPT_TCP_MAXSEG, set_maxseg, get_maxseg},
-	{IPPROTO_TCP, OPT_TCP_WINDOW_CLAMP, set_window_clamp, get_window_clamp},
-	{IPPROTO_TCP, OPT_TCP_QUICKACK, set_quickack, get_quickack},
-	{IPPROTO_TCP, OPT_TCP_USER_TIMEOUT, set_user_timeout, get_user_timeout},
-	{IPPROTO_TCP, OPT_TCP_NOTSENT_LOWAT, set_notsent_lowat, get_notsent_lowat},
-	{IPPROTO_TCP, OPT_TCP_INQ, set_inq, get_inq},
+	{IPPROTO_TCP, OPT_TCP_NODELAY, set_nodelay, get_nodelay, 0},
+	{IPPROTO_TCP, OPT_TCP_CORK, set_cork, get_cork, 0},
+	{IPPROTO_TCP, OPT_TCP_MAXSEG, set_maxseg, get_maxseg, 0},
+	{IPPROTO_TCP, OPT_TCP_WINDOW_CLAMP, set_window_clamp, get_window_clamp, 0},
+	{IPPROTO_TCP, OPT_TCP_QUICKACK, set_quickack, get_quickack, 0},
+	{IPPROTO_TCP, OPT_TCP_USER_TIMEOUT, set_user_timeout, get_user_timeout, 0},
+	{IPPROTO_TCP, OPT_TCP_NOTSENT_LOWAT, set_notsent_lowat, get_notsent_lowat, 0},
+	{IPPROTO_TCP, OPT_TCP_INQ, set_inq, get_inq, 0},
 };
 
 /* A name, with or without a terminating zero. */

@@ -313,8 +313,9 @@ int tcp_accept(struct tcp_conn *c, struct tcp_conn **child);
 
 /*
  * Starts the handshake. Returns -EINPROGRESS when it started; then -EALREADY until it ended, 0
- * once, and -EISCONN; or what ended it (-ECONNREFUSED, -ETIMEDOUT, ...). -EINVAL on a listener; the
- * errors of env.path; -EADDRNOTAVAIL when no port is free or the 4-tuple is in use; -EAFNOSUPPORT.
+ * once, and -EISCONN; or, once, what ended it (-ECONNREFUSED, -ETIMEDOUT, ..., -ECONNABORTED if
+ * that was told already), and the socket may connect anew. -EISCONN on a listener; the errors of
+ * env.path; -EADDRNOTAVAIL when no port is free or the 4-tuple is in use; -EAFNOSUPPORT.
  */
 int tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
 
@@ -339,11 +340,12 @@ ssize_t tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags);
 size_t tcp_send_room(const struct tcp_conn *c);
 
 /*
- * Reads received bytes, copying them. flags: MSG_PEEK leaves them in the queue,
- * MSG_OOB reads the urgent byte (-EINVAL: none; -EAGAIN: not here yet). Returns the number
- * of bytes; 0 at the end of the stream (FIN, even if a reset followed; or shutdown(SHUT_RD));
- * -EAGAIN when there are none now; -ENOTCONN in CLOSED before connecting and in LISTEN; the
- * connection's error once, after the data.
+ * Reads received bytes, copying them. flags: MSG_PEEK leaves them in the queue, MSG_TRUNC copies
+ * nothing, MSG_OOB reads the urgent byte (-EINVAL: none; -EAGAIN: not here yet); MSG_WAITALL and
+ * MSG_DONTWAIT are for callers who wait, MSG_ERRQUEUE is -EAGAIN. Returns the number of bytes; 0 at
+ * the end of the stream (FIN or shutdown(SHUT_RD)); -EAGAIN when there are none now; -ENOTCONN in
+ * CLOSED before connecting and in LISTEN; the connection's error once, after the data, but not
+ * after a FIN: then tcp_send() and SO_ERROR tell it.
  */
 ssize_t tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags);
 

@@ -117,6 +117,8 @@ tcp_urgent_recv_oob(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 		return -ENOTCONN;
 	if (c->oob_inline || (c->flags & CONN_URG_MARK) == 0 || c->urg_state == URG_READ)
 		return -EINVAL;
+	if (c->state == TCP_CLOSED && !tcp_peer_finished(c))
+		return -ENOTCONN;
 	if (c->urg_state == URG_AWAITED) {
 		bool ended =
 			c->state == TCP_CLOSED || (c->flags & (CONN_PEER_FIN | CONN_RD_SHUT)) != 0;
@@ -127,7 +129,8 @@ tcp_urgent_recv_oob(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 		c->urg_state = URG_READ;
 	if (bytes == 0)
 		return 0;
-	memcpy(buf, &c->urg_byte, 1);
+	if ((flags & MSG_TRUNC) == 0)
+		memcpy(buf, &c->urg_byte, 1);
 	return 1;
 }
 
@@ -142,7 +145,7 @@ tcp_urgent_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 	n = (uint32_t)RTE_MIN(bytes, (size_t)(c->recvq.bytes - offset));
 	if (ahead > 0 && ahead < n)
 		n = ahead;
-	if (n > 0)
+	if (n > 0 && (flags & MSG_TRUNC) == 0)
 		mbufq_copy_out(&c->recvq, offset, buf, n);
 	if ((flags & MSG_PEEK) == 0)
 		tcp_consume(c, offset + n);

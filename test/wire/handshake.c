@@ -456,7 +456,7 @@ WIRE_TEST(receive_buffer_changes_while_connecting)
 	wire_end(w);
 }
 
-/* Linux: a socket that was connected once does not connect again. */
+/* Linux: a socket that was connected once, and was told so, does not connect again. */
 WIRE_TEST(connected_once)
 {
 	wire_start(w);
@@ -464,12 +464,13 @@ WIRE_TEST(connected_once)
 	wire_in(w, "P. 1:4(3) ack 1");
 	wire_in(w, "R 4:4(0)");
 	wire_skip(w);
-	wire_connect(w, -ECONNRESET);
 	wire_connect(w, -EISCONN);
 	wire_connect(w, -EISCONN);
 	wire_idle_for(w, SEC(1));
 	wire_state(w, TCP_CLOSED);
 	wire_recv(w, 100, 3);
+	wire_recv(w, 100, -ECONNRESET);
+	wire_connect(w, -EISCONN);
 	wire_end(w);
 }
 

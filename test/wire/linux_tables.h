@@ -4,5 +4,7 @@
 #define TERN_TEST_WIRE_LINUX_TABLES_H
 
 unsigned int linux_ports(void);
+unsigned int linux_calls(void);
+unsigned int linux_sockopt(void);
 
 #endif

@@ -92,7 +92,7 @@ WIRE_TEST(buffers_are_doubled)
 	wire_open(w);
 	round_trip(w, SOL_SOCKET, SO_SNDBUF, 10000, 20000);
 	round_trip(w, SOL_SOCKET, SO_SNDBUF, 0, 4608);
-	round_trip(w, SOL_SOCKET, SO_SNDBUF, -1, 4608);
+	round_trip(w, SOL_SOCKET, SO_SNDBUF, -1, 128 << 20);
 	round_trip(w, SOL_SOCKET, SO_SNDBUF, 0x7fffffff, 128 << 20);
 	round_trip(w, SOL_SOCKET, SO_RCVBUF, 10000, 20000);
 	round_trip(w, SOL_SOCKET, SO_RCVBUF, 0, 2304);
