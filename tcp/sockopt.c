@@ -67,7 +67,7 @@ tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_
 {
 	const struct tcp_block_option *block = find_block(level, name);
 	const struct tcp_int_option *o = find_int(level, name);
-	int v, status, lens = o != NULL ? o->lens : 0;
+	int v = 0, status, lens = o != NULL ? o->lens : 0;
 	bool kept = tcp_kept_switch(level, name, &lens);
 	bool known = kept || (o != NULL && o->set != NULL);
 
@@ -96,7 +96,7 @@ tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t *len
 {
 	const struct tcp_block_option *block = find_block(level, name);
 	const struct tcp_int_option *o = find_int(level, name);
-	int v, lens;
+	int v, lens = 0;
 	uint8_t byte;
 
 	if (len == NULL)
