@@ -98,6 +98,19 @@ answer_lanes(const struct daemon *daemon, const json_t *request, struct control_
 	return json_pack("{s:o}", "lanes", lanes);
 }
 
+/* A program's; see programs.h. The answer carries its channel. */
+static json_t *
+answer_attach(const struct daemon *daemon, const json_t *request, struct control_cursor *cursor,
+	      const char **error)
+{
+	if (json_integer_value(json_object_get(request, "layout")) != SHM_VERSION) {
+		*error = "libtern is of another version than ternd; install the same of both";
+		return NULL;
+	}
+	cursor->pass_fd = programs_attach(daemon->programs, cursor->client_pid, error);
+	return cursor->pass_fd < 0 ? NULL : json_object();
+}
+
 static const struct {
 	const char *name;
 	command_fn answer;
@@ -111,13 +124,15 @@ json_t *
 commands_answer(void *ctx, const char *command, const json_t *request,
 		struct control_cursor *cursor, const char **error)
 {
+	if (strcmp(command, "attach") == 0)
+		return answer_attach(ctx, request, cursor, error);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, command) != 0)
 			continue;
 		*error = "a lane does not answer";
 		return commands[i].answer(ctx, request, cursor);
 	}
-	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses and "
-		 "lanes";
+	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses, lanes "
+		 "and attach";
 	return NULL;
 }

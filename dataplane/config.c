@@ -305,6 +305,9 @@ static const struct key limits_keys[] = {
 	{"timewait", parse_number, CONFIG(timewait), 1, 16 << 20},
 	{"buffers", parse_number, CONFIG(buffers), 1024, 16 << 20},
 	{"neighbours", parse_number, CONFIG(neighbours), 8, 1 << 20},
+	{"programs", parse_number, CONFIG(programs), 1, 1024},
+	{"program_sockets", parse_number, CONFIG(program_sockets), 16, 1 << 20},
+	{"program_blocks", parse_number, CONFIG(program_blocks), 64, 1 << 22},
 };
 
 static const struct key port_keys[] = {
@@ -356,6 +359,9 @@ set_defaults(struct config *config)
 		.timewait = 65536,
 		.buffers = 32768,
 		.neighbours = 1024,
+		.programs = 64,
+		.program_sockets = 4096,
+		.program_blocks = 4096,
 	};
 }
 

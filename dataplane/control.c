@@ -23,6 +23,7 @@ struct client {
 	size_t out_bytes, out_sent;
 	json_t *request; /* whose list is not at its end; NULL: none */
 	struct control_cursor cursor;
+	int pass_fd; /* goes along with `out`; -1: none */
 	bool closing; /* at the end of `out`: it sent what we do not read on */
 	bool half;    /* it has shut down its side; answer what it asked, then close */
 };
@@ -136,7 +137,7 @@ control_open(const char *folder, const char *name)
 	}
 	control->listener = -1;
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
-		control->clients[i].fd = -1;
+		control->clients[i].fd = control->clients[i].pass_fd = -1;
 	control->sun.sun_family = AF_UNIX;
 	control->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (snprintf(control->sun.sun_path, sizeof(control->sun.sun_path), "%s/%s.sock", folder,
@@ -176,10 +177,12 @@ drop_client(struct control *control, struct client *client)
 		watch(control, EPOLL_CTL_MOD, control->listener, EPOLLIN, CONTROL_CLIENTS);
 	control->n_clients--;
 	close(client->fd);
+	if (client->pass_fd >= 0)
+		close(client->pass_fd);
 	free(client->out);
 	json_decref(client->request);
 	memset(client, 0, sizeof(*client));
-	client->fd = -1;
+	client->fd = client->pass_fd = -1;
 }
 
 static void
@@ -226,6 +229,16 @@ put_answer(struct client *client, json_t *answer, const char *error)
 	return true;
 }
 
+static int
+peer_pid(int fd)
+{
+	struct ucred peer = {0};
+	socklen_t n = sizeof(peer);
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
+	return (int)peer.pid;
+}
+
 /* The first answer to client->request, or its next part. */
 static bool
 answer_request(struct control *control, struct client *client)
@@ -236,7 +249,10 @@ answer_request(struct control *control, struct client *client)
 	bool put;
 
 	client->cursor.more = false;
+	client->cursor.pass_fd = -1;
+	client->cursor.client_pid = peer_pid(client->fd);
 	answer = control->handler(control->ctx, command, client->request, &client->cursor, &error);
+	client->pass_fd = client->cursor.pass_fd;
 	put = put_answer(client, answer, error);
 	if (!client->cursor.more) {
 		json_decref(client->request);
@@ -305,15 +321,44 @@ receive(struct client *client)
 	return n >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
+/* The beginning of an answer, with the descriptor that goes along. */
+static ssize_t
+send_with_fd(const struct client *client)
+{
+	struct iovec iov = {.iov_base = client->out, .iov_len = client->out_bytes};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &client->pass_fd, sizeof(int));
+	return sendmsg(client->fd, &msg, MSG_NOSIGNAL);
+}
+
 /* Sends what it can. Returns 1 when all is sent, 0 when the client does not read, -1 when gone. */
 static int
 transmit(struct client *client)
 {
-	ssize_t n = send(client->fd, client->out + client->out_sent,
-			 client->out_bytes - client->out_sent, MSG_NOSIGNAL);
+	ssize_t n = client->pass_fd >= 0
+			    ? send_with_fd(client)
+			    : send(client->fd, client->out + client->out_sent,
+				   client->out_bytes - client->out_sent, MSG_NOSIGNAL);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	if (client->pass_fd >= 0)
+		close(client->pass_fd);
+	client->pass_fd = -1;
 	client->out_sent += (size_t)n;
 	if (client->out_sent < client->out_bytes)
 		return 0;

@@ -134,6 +134,7 @@ launch_lanes(struct daemon *daemon)
 		.lanes = daemon->lanes,
 		.n_lanes = daemon->config.lanes,
 		.tsc_base = rte_rdtsc(),
+		.fault_event = daemon->fault_event,
 	};
 
 	for (unsigned int i = 0; i < daemon->config.lanes; i++)
@@ -143,6 +144,22 @@ launch_lanes(struct daemon *daemon)
 		if (lane_launch(daemon->lanes[i]) < 0)
 			return -1;
 	return 0;
+}
+
+static int
+open_programs(struct daemon *daemon)
+{
+	struct programs_config config = {
+		.lanes = daemon->lanes,
+		.n_lanes = daemon->config.lanes,
+		.max_programs = daemon->config.programs,
+		.sockets = rte_align32pow2(daemon->config.program_sockets),
+		.blocks = daemon->config.program_blocks,
+		.fault_event = daemon->fault_event,
+	};
+
+	daemon->programs = programs_open(&config);
+	return daemon->programs == NULL ? -1 : 0;
 }
 
 int
@@ -155,11 +172,18 @@ daemon_start(struct daemon *daemon, bool hugepages)
 		log_line("eventfd: %s", strerror(errno));
 		return -1;
 	}
+	daemon->fault_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (daemon->fault_event < 0) {
+		log_line("eventfd: %s", strerror(errno));
+		return -1;
+	}
 	if (probe_ports(daemon, &max_mtu) < 0 || create_lanes(daemon, hugepages, max_mtu) < 0 ||
 	    configure_ports(daemon) < 0)
 		return -1;
 	daemon->content = service_content_load(&daemon->config, stderr);
 	if (daemon->content == NULL || start_ports(daemon) < 0 || launch_lanes(daemon) < 0)
+		return -1;
+	if (open_programs(daemon) < 0)
 		return -1;
 	if (rte_pdump_init() < 0)
 		log_line("dpdk-dumpcap will find nothing to attach to");
@@ -271,8 +295,16 @@ daemon_has_stopped(const struct daemon *daemon)
 }
 
 void
+daemon_detach_programs(struct daemon *daemon)
+{
+	programs_close(daemon->programs);
+	daemon->programs = NULL;
+}
+
+void
 daemon_stop(struct daemon *daemon)
 {
+	daemon_detach_programs(daemon);
 	daemon_order(daemon, LANE_STOP);
 	for (unsigned int i = 0; i < daemon->config.lanes; i++)
 		lane_dismantle(daemon->lanes[i]);
@@ -293,6 +325,8 @@ daemon_stop(struct daemon *daemon)
 	if (daemon->content != NULL)
 		service_content_free(daemon->content);
 	daemon->content = NULL;
+	if (daemon->fault_event >= 0)
+		close(daemon->fault_event);
 	if (daemon->link_event >= 0)
 		close(daemon->link_event);
 }

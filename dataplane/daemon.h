@@ -11,12 +11,15 @@
 #include "dataplane/config.h"
 #include "dataplane/lane.h"
 #include "dataplane/port.h"
+#include "dataplane/programs.h"
 
 struct daemon {
 	struct config config;
 	struct port_device ports[CONFIG_MAX_PORTS];
 	struct lane *lanes[CONFIG_MAX_LANES]; /* NULL: not made (yet) */
 	struct service_content *content;
+	struct programs *programs;
+	int fault_event; /* eventfd: a gateway says that a program is bad */
 	int link_event; /* eventfd: a driver says that a link changed */
 };
 
@@ -32,6 +35,9 @@ void daemon_tell(const struct daemon *daemon);
 
 /* Looks after the links of all ports, and tells lanes of changes. */
 void daemon_check_links(struct daemon *daemon);
+
+/* Detaches all programs: their connections are closed. */
+void daemon_detach_programs(struct daemon *daemon);
 
 /* Tells lanes to let their connections finish, or (LANE_STOP) to end at once. */
 void daemon_order(struct daemon *daemon, enum lane_order order);

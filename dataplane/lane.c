@@ -89,10 +89,12 @@ turn(struct lane *lane)
 	tcp_advance(lane->tcp, lane->now_us);
 	if (lane->services != NULL)
 		service_set_advance(lane->services, lane->now_us);
+	gateway_turn(lane->gateway);
 	net_advance(lane->net, lane->now_us);
 	if (unlikely(!rte_ring_empty(lane->inbox)))
 		lane_inbox_run(lane);
 	tcp_flush(lane->tcp);
+	gateway_tell(lane->gateway);
 	for (unsigned int i = 0; i < lane->n_ports; i++)
 		if (lane->ports[i].n_tx != 0)
 			frames += lane_port_flush(lane, &lane->ports[i]);
@@ -279,6 +281,11 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 		.ref_pool = lane->pools.pool[POOL_REF],
 		.socket_id = lane->socket_id,
 	};
+	struct gateway_config gateway = {
+		.max_sockets = config->connections,
+		.numa_node = lane->socket_id,
+		.fault_event = setup->fault_event,
+	};
 	int status;
 
 	lane->lanes = setup->lanes;
@@ -301,6 +308,12 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 		if (!lane->ports[i].device->link_up)
 			net_link_changed(lane->net, lane->now_us, i, false);
 	services.engine = lane->tcp;
+	gateway.engine = lane->tcp;
+	lane->gateway = gateway_create(&gateway);
+	if (lane->gateway == NULL) {
+		log_line("lane %u: no memory for programs' sockets", lane->index);
+		return -1;
+	}
 	lane->services = service_set_create(&services, stderr);
 	return lane->services == NULL ? -1 : 0;
 }
@@ -342,6 +355,8 @@ lane_dismantle(struct lane *lane)
 	if (lane->services != NULL)
 		service_set_destroy(lane->services);
 	lane->services = NULL;
+	gateway_destroy(lane->gateway);
+	lane->gateway = NULL;
 	tcp_engine_destroy(lane->tcp);
 	net_destroy(lane->net);
 	lane->tcp = NULL;

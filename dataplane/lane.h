@@ -19,6 +19,7 @@
 
 #include <rte_ring.h>
 
+#include "dataplane/gateway.h"
 #include "dataplane/net.h"
 #include "dataplane/pools.h"
 #include "dataplane/port.h"
@@ -72,6 +73,8 @@ enum lane_request_kind {
 	ASK_NEIGHBOURS,
 	ASK_USAGE,
 	ASK_LINK, /* tells that a port's link went up or down */
+	ASK_ATTACH,
+	ASK_DETACH,
 };
 
 enum lane_request_state {
@@ -96,6 +99,8 @@ struct lane_request {
 	unsigned int n;  /* lists: entries that follow; 0: the list is at its end */
 	uint16_t port;   /* ASK_LINK */
 	bool up;         /* ASK_LINK */
+	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
+	struct gateway_program *share_from; /* ASK_ATTACH: whose sockets it shares; or NULL */
 	union {
 		struct tcp_listing connections[LANE_LIST];
 		struct net_neighbour_listing neighbours[LANE_LIST];
@@ -125,6 +130,7 @@ struct lane {
 	struct tcp_engine *tcp;
 	struct net *net;
 	struct service_set *services; /* NULL while draining */
+	struct gateway *gateway;
 	unsigned int n_ports;
 	struct lane_port ports[CONFIG_MAX_PORTS];
 	struct rte_ring *inbox;
@@ -154,6 +160,7 @@ struct lane_setup {
 	struct lane **lanes;
 	unsigned int n_lanes;
 	uint64_t tsc_base;
+	int fault_event; /* see gateway.h */
 };
 
 /*

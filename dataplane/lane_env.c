@@ -167,7 +167,9 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 {
 	struct lane *lane = ctx;
 
-	if (lane->services != NULL)
+	if (gateway_owns(lane->gateway, user))
+		gateway_notify(lane->gateway, user);
+	else if (lane->services != NULL)
 		service_set_notify(lane->services, c, user);
 }
 

@@ -124,6 +124,14 @@ answer(struct lane *lane, struct lane_request *request)
 	case ASK_LINK:
 		net_link_changed(lane->net, lane->now_us, request->port, request->up);
 		break;
+	case ASK_ATTACH:
+		gateway_attach(lane->gateway, request->program);
+		if (request->share_from != NULL)
+			gateway_share(lane->gateway, request->share_from, request->program);
+		break;
+	case ASK_DETACH:
+		gateway_detach(lane->gateway, request->program);
+		break;
 	}
 	if (!settle(request, REQUEST_ANSWERED))
 		free(request);

@@ -157,12 +157,13 @@ serve(struct daemon *daemon, struct control *control, const struct watch *watch)
 		{.fd = control_fd(control), .events = POLLIN},
 		{.fd = watch->timer, .events = POLLIN},
 		{.fd = daemon->link_event, .events = POLLIN},
+		{.fd = programs_fd(daemon->programs), .events = POLLIN},
 	};
 	uint64_t expirations;
 	int signal_number = 0;
 
 	while (signal_number == 0) {
-		if (poll(fds, 4, -1) < 0 && errno != EINTR)
+		if (poll(fds, 5, -1) < 0 && errno != EINTR)
 			break;
 		if (fds[1].revents != 0)
 			control_run(control);
@@ -171,6 +172,8 @@ serve(struct daemon *daemon, struct control *control, const struct watch *watch)
 				expirations = 0; /* the driver was faster than the timer */
 			daemon_check_links(daemon);
 		}
+		if (fds[4].revents != 0)
+			programs_run(daemon->programs);
 		signal_number = take_signal(watch);
 	}
 	log_line("%s: %s; closing connections", daemon->config.name, strsignal(signal_number));
@@ -209,6 +212,7 @@ run(struct daemon *daemon, struct control *control, struct eal_plan *plan,
 		log_line("%s: ready", daemon->config.name);
 		serve(daemon, control, watch);
 		control_stop(control);
+		daemon_detach_programs(daemon);
 		telemetry_stop();
 		drain(daemon, watch);
 	}
@@ -220,7 +224,7 @@ run(struct daemon *daemon, struct control *control, struct eal_plan *plan,
 int
 main(int argc, char **argv)
 {
-	static struct daemon daemon = {.link_event = -1};
+	static struct daemon daemon = {.fault_event = -1, .link_event = -1};
 	static struct eal_host host;
 	static struct eal_plan plan;
 	struct options options = {0};

@@ -39,26 +39,31 @@ report_counters(const struct lane *lane)
 	struct tcp_stats tcp;
 	struct net_stats net;
 	struct service_stats service;
+	struct gateway_stats gateway;
 	struct lane_stats loop;
 
 	tcp_stats_read(lane->tcp, &tcp);
 	net_stats_read(lane->net, &net);
 	service_stats_read(lane->services, &service);
+	gateway_stats_read(lane->gateway, &gateway);
 	lane_stats_read(lane, &loop);
-	return json_pack("{s:i,s:o,s:o,s:o,s:o}", "lane", (int)lane->index, "tcp",
+	return json_pack("{s:i,s:o,s:o,s:o,s:o,s:o}", "lane", (int)lane->index, "tcp",
 			 counters(&tcp, tcp_stats_names, TCP_STATS_COUNT), "net",
 			 counters(&net, net_stats_names, NET_STATS_COUNT), "service",
-			 counters(&service, service_stats_names, SERVICE_STATS_COUNT), "loop",
+			 counters(&service, service_stats_names, SERVICE_STATS_COUNT), "gateway",
+			 counters(&gateway, gateway_stats_names, GATEWAY_STATS_COUNT), "loop",
 			 counters(&loop, lane_stats_names, LANE_STATS_COUNT));
 }
 
 json_t *
 report_texts(void)
 {
-	return json_pack("{s:o,s:o,s:o,s:o}", "tcp",
+	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "tcp",
 			 texts(tcp_stats_names, tcp_stats_texts, TCP_STATS_COUNT), "net",
 			 texts(net_stats_names, net_stats_texts, NET_STATS_COUNT), "service",
 			 texts(service_stats_names, service_stats_texts, SERVICE_STATS_COUNT),
+			 "gateway",
+			 texts(gateway_stats_names, gateway_stats_texts, GATEWAY_STATS_COUNT),
 			 "loop", texts(lane_stats_names, lane_stats_texts, LANE_STATS_COUNT));
 }
 

@@ -50,6 +50,12 @@ tcp_set_uid(struct tcp_conn *c, uint32_t uid)
 	tcp_hold_changed(c);
 }
 
+int
+tcp_family(const struct tcp_conn *c)
+{
+	return c->flags & CONN_FAMILY6 ? AF_INET6 : AF_INET;
+}
+
 struct tcp_engine *
 tcp_engine_of(const struct tcp_conn *c)
 {
@@ -358,7 +364,7 @@ piece_full(struct tcp_conn *c)
 
 /* Copies into the send queue as much as fits; stops short when mbufs run out. */
 static uint32_t
-queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags)
+queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags, bool promised)
 {
 	uint32_t done = 0, left, n;
 	bool marked;
@@ -368,7 +374,7 @@ queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags)
 		/* What a piece ends with stays at its end; but the write before is forgotten. */
 		marked = left != 0 && unmark_tail(c) && done > 0;
 		if (left == 0) {
-			if (room_bytes(c) == 0)
+			if (room_bytes(c) == 0 && !promised)
 				break;
 			left = piece_bytes(c);
 			c->piece_filled = 0;
@@ -444,7 +450,7 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 	if (room_bytes(c) == 0 && piece_left(c) == 0)
 		return no_room(c);
 	tcp_rate_check_app_limited(c);
-	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags);
+	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags, false);
 	if ((flags & MSG_OOB) && n > 0)
 		tcp_urgent_send(c);
 	if (n < bytes)
@@ -497,13 +503,41 @@ copy_room(const struct tcp_conn *c)
 	return RTE_MAX(room, piece_left(c));
 }
 
+/* Whether send() may take bytes. */
+static bool
+may_send(const struct tcp_conn *c)
+{
+	return (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT) &&
+	       (c->flags & CONN_FIN_DUE) == 0 && c->error == 0;
+}
+
 size_t
 tcp_send_room(const struct tcp_conn *c)
 {
-	bool open = (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT) &&
-		    (c->flags & CONN_FIN_DUE) == 0 && c->error == 0;
+	return may_send(c) ? copy_room(c) : 0;
+}
 
-	return open ? copy_room(c) : 0;
+void
+tcp_want_room(struct tcp_conn *c)
+{
+	want_room(c);
+}
+
+ssize_t
+tcp_send_promised(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
+{
+	uint32_t n;
+
+	if (!may_send(c))
+		return -EPIPE;
+	tcp_rate_check_app_limited(c);
+	n = queue_copy(c, buf, bytes, flags, true);
+	if ((flags & MSG_OOB) && n > 0)
+		tcp_urgent_send(c);
+	if (n > 0)
+		mark_end(c, n < bytes ? flags & ~MSG_EOR : flags);
+	want_room(c);
+	return n;
 }
 
 /* ---- receiving */
@@ -568,6 +602,18 @@ tcp_peek_mbufs(struct tcp_conn *c, const struct rte_mbuf **data)
 		return empty_status(c);
 	*data = c->recvq.head;
 	return (ssize_t)c->recvq.bytes;
+}
+
+size_t
+tcp_readable(const struct tcp_conn *c)
+{
+	return c->recvq.bytes;
+}
+
+bool
+tcp_has_urgent(const struct tcp_conn *c)
+{
+	return (c->flags & CONN_URG_MARK) != 0;
 }
 
 size_t

@@ -96,7 +96,7 @@ get_protocol(struct tcp_conn *c)
 static int
 get_domain(struct tcp_conn *c)
 {
-	return tcp_has_flag(c, CONN_FAMILY6) ? AF_INET6 : AF_INET;
+	return tcp_family(c);
 }
 
 static int

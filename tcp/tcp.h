@@ -289,6 +289,9 @@ struct tcp_engine *tcp_engine_of(const struct tcp_conn *c);
 /* Whose socket it is; 0 at first. Only sockets of one user share a port by SO_REUSEPORT. */
 void tcp_set_uid(struct tcp_conn *c, uint32_t uid);
 
+/* AF_INET or AF_INET6: what the socket was opened as. */
+int tcp_family(const struct tcp_conn *c);
+
 /*
  * Binds to a local address; port 0 chooses one. Returns 0; -EINVAL if bound already or not in
  * CLOSED; -EADDRNOTAVAIL if the address is not ours; -EADDRINUSE if another socket holds the port
@@ -338,6 +341,23 @@ ssize_t tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags);
 
 /* Bytes that tcp_send() would take now; 0 if it would answer with an error. */
 size_t tcp_send_room(const struct tcp_conn *c);
+
+/*
+ * Queues bytes for which tcp_send_room() gave its word at an earlier time, whatever room there is now.
+ * Takes flags as tcp_send() does. Returns the number of bytes taken, fewer than given only while
+ * mbufs are short; -EPIPE if the connection can send no more, whose error, if it has one, remains
+ * for the next call to tell.
+ */
+ssize_t tcp_send_promised(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
+
+/* Has the user told when there is room, if there is none now. */
+void tcp_want_room(struct tcp_conn *c);
+
+/* Bytes in the receive queue, whatever recv() would answer. */
+size_t tcp_readable(const struct tcp_conn *c);
+
+/* Whether the receive queue has an urgent byte that is to be read with care: by tcp_recv(). */
+bool tcp_has_urgent(const struct tcp_conn *c);
 
 /*
  * Reads received bytes, copying them. flags: MSG_PEEK leaves them in the queue, MSG_TRUNC copies

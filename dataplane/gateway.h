@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The gateway: a lane's side of the programs outside. It takes their requests out of their arenas
+ * (lib/shm.h), makes the engine's socket calls for them, copies what came in into their data blocks and
+ * keeps the status of their sockets.
+ *
+ * A program's memory is not trusted: what is read from it is read once and checked, and a request that
+ * no honest program would make marks the program as bad. A bad program is served no more; whoever made
+ * it (dataplane/program.c) finds out by gateway_program_fault() and detaches it.
+ *
+ * Delivered bytes stay in the engine's receive queue until the program has read them.
+ *
+ * Threads: everything here belongs to the lane's thread, but creation, destruction and
+ * gateway_program_fault().
+ */
+#ifndef TERN_DATAPLANE_GATEWAY_H
+#define TERN_DATAPLANE_GATEWAY_H
+
+#include <stdint.h>
+
+#include "lib/shm.h"
+#include "tcp/tcp.h"
+
+struct gateway;
+struct gateway_program;
+
+/* Counters, in the order of gateway_stats.def. */
+struct gateway_stats {
+#define GATEWAY_STAT(name, text) uint64_t name;
+#include "dataplane/gateway_stats.def"
+#undef GATEWAY_STAT
+};
+
+extern const char *const gateway_stats_names[];
+extern const char *const gateway_stats_texts[];
+#define GATEWAY_STATS_COUNT (sizeof(struct gateway_stats) / sizeof(uint64_t))
+
+struct gateway_config {
+	struct tcp_engine *engine;
+	uint32_t max_sockets; /* of all programs together */
+	int numa_node;        /* or SOCKET_ID_ANY */
+	int fault_event;      /* eventfd to be written to when a program turned out bad */
+};
+
+/* Returns NULL without memory. */
+struct gateway *gateway_create(const struct gateway_config *config);
+
+/* With all programs detached. NULL is ignored. */
+void gateway_destroy(struct gateway *gateway);
+
+/*
+ * A program's part on one lane, for an arena that is mapped here and whose header is filled in.
+ * `arena` and `doorbell`, the eventfd on which the program sleeps, must outlive it. Returns NULL without
+ * memory.
+ */
+struct gateway_program *gateway_program_create(void *arena, const struct shm_header *header,
+					       unsigned int lane, int doorbell);
+
+/* Detached, or never attached. NULL is ignored. */
+void gateway_program_destroy(struct gateway_program *program);
+
+/* Why the program is to be detached; NULL: it behaves. Any thread. */
+const char *gateway_program_fault(const struct gateway_program *program);
+
+/* Serves a program from now on. */
+void gateway_attach(struct gateway *gateway, struct gateway_program *program);
+
+/* Serves it no more, and closes its sockets as the kernel does when a process ends. */
+void gateway_detach(struct gateway *gateway, struct gateway_program *program);
+
+/*
+ * Gives `to`, which is not attached and has no sockets, a second reference to each socket of `from`, under
+ * the same slots. Both must have the same number of slots. Bytes that were delivered and not read are recalled.
+ */
+void gateway_share(struct gateway *gateway, struct gateway_program *from,
+		   struct gateway_program *to);
+
+/* Whether a connection's user is one of this gateway's sockets. */
+bool gateway_owns(const struct gateway *gateway, const void *user);
+
+/* tcp_env.notify for those. */
+void gateway_notify(struct gateway *gateway, void *user);
+
+/* Takes the programs' requests. Returns how many. Call it once an iteration. */
+unsigned int gateway_turn(struct gateway *gateway);
+
+/* Tells of what changed, and wakes programs that sleep. Call it at the end of an iteration. */
+void gateway_tell(struct gateway *gateway);
+
+/* Copies the counters; any thread. */
+void gateway_stats_read(const struct gateway *gateway, struct gateway_stats *stats);
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What each request of a program does: the engine's socket calls, with everything that comes from
+ * the program checked first.
+ *
+ * Before an answer is given the status of the sockets that it concerns is written, so that the program sees
+ * both.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dataplane/gateway_impl.h"
+
+/* A request on its way through. */
+struct call {
+	struct gateway *gateway;
+	struct gateway_program *program;
+	const struct shm_request *request;
+	const uint8_t *payload;
+	struct gateway_ref *ref; /* of request->socket */
+	struct shm_reply *reply; /* NULL: none is wanted */
+	uint32_t reply_bytes;
+};
+
+/* ---- Addresses */
+
+static void
+endpoint_out(const struct tcp_endpoint *from, int family, struct shm_endpoint *to)
+{
+	memcpy(to->ip, from->ip.w, sizeof(to->ip));
+	to->port = from->port;
+	to->family = (uint16_t)family;
+}
+
+static int
+endpoint_in(const struct call *call, struct tcp_endpoint *to)
+{
+	struct shm_endpoint from;
+
+	if (call->request->bytes != sizeof(from))
+		return -EINVAL;
+	memcpy(&from, call->payload, sizeof(from));
+	memcpy(to->ip.w, from.ip, sizeof(to->ip.w));
+	to->port = from.port;
+	return 0;
+}
+
+/* ---- Sockets and slots */
+
+static struct gateway_socket *
+socket_take(struct gateway *gateway, struct tcp_conn *c)
+{
+	struct gateway_socket *socket = gateway->free;
+
+	if (socket == NULL) {
+		GATEWAY_COUNT(gateway, no_socket);
+		return NULL;
+	}
+	gateway->free = socket->next_free;
+	*socket = (struct gateway_socket){.tcp = c};
+	tcp_set_user(c, socket);
+	return socket;
+}
+
+void
+gateway_refer(struct gateway *gateway, struct gateway_program *program, uint32_t slot,
+	      struct gateway_socket *socket)
+{
+	struct gateway_ref *ref = &program->refs[slot];
+	uint32_t changes = ref->status.changes, delivered = ref->status.delivered;
+
+	memset(ref, 0, sizeof(*ref));
+	ref->socket = socket;
+	ref->program = program;
+	ref->slot = slot;
+	ref->next = socket->refs;
+	ref->first_chunk = delivered;
+	ref->status.changes = changes;
+	ref->status.delivered = delivered;
+	ref->status.low_water = 1;
+	ref->status.report_bytes = GATEWAY_REPORT_BYTES;
+	socket->refs = ref;
+	__atomic_store_n(&program->view.control[slot].consumed, 0, __ATOMIC_RELAXED);
+	gateway_refresh(gateway, ref);
+}
+
+void
+gateway_drop(struct gateway *gateway, struct gateway_ref *ref)
+{
+	struct gateway_socket *socket = ref->socket;
+	struct gateway_ref **at = &socket->refs;
+
+	gateway_recall(gateway, ref);
+	if (ref->changed)
+		TAILQ_REMOVE(&gateway->changed, ref, by_change);
+	if (ref->hungry)
+		TAILQ_REMOVE(&ref->program->hungry, ref, by_hunger);
+	ref->changed = ref->hungry = false;
+	while (*at != ref)
+		at = &(*at)->next;
+	*at = ref->next;
+	ref->socket = NULL;
+	ref->status.state = SHM_FREE;
+	ref->status.poll = 0;
+	gateway_publish(gateway, ref);
+	if (socket->refs != NULL) {
+		gateway_changed(gateway, socket->refs); /* may be alone now */
+		return;
+	}
+	GATEWAY_COUNT(gateway, closed);
+	tcp_close(socket->tcp);
+	socket->tcp = NULL;
+	socket->next_free = gateway->free;
+	gateway->free = socket;
+}
+
+/* Whether a slot that the program chose may be used. */
+static bool
+is_free_slot(const struct call *call, uint32_t slot)
+{
+	return slot < call->program->header.sockets && call->program->refs[slot].socket == NULL;
+}
+
+/* ---- The calls */
+
+static int
+call_open(struct call *call)
+{
+	struct gateway_socket *socket;
+	struct tcp_conn *c;
+	int status;
+
+	if (!is_free_slot(call, call->request->socket))
+		return -EBADFD;
+	status = tcp_open(call->gateway->engine, (int)call->request->arg, &c);
+	if (status < 0)
+		return status;
+	socket = socket_take(call->gateway, c);
+	if (socket == NULL) {
+		tcp_close(c);
+		return -ENFILE;
+	}
+	gateway_refer(call->gateway, call->program, call->request->socket, socket);
+	GATEWAY_COUNT(call->gateway, opened);
+	return 0;
+}
+
+static int
+call_bind(struct call *call)
+{
+	struct tcp_endpoint local;
+	int status = endpoint_in(call, &local);
+
+	return status < 0 ? status : tcp_bind(call->ref->socket->tcp, &local);
+}
+
+static int
+call_connect(struct call *call)
+{
+	struct tcp_endpoint remote;
+	int status = endpoint_in(call, &remote);
+
+	return status < 0 ? status : tcp_connect(call->ref->socket->tcp, &remote);
+}
+
+static int
+call_listen(struct call *call)
+{
+	int status = tcp_listen(call->ref->socket->tcp, (int)call->request->arg);
+
+	if (status == 0)
+		call->ref->socket->listening = true;
+	return status;
+}
+
+static int
+call_accept(struct call *call)
+{
+	uint32_t slot = call->request->arg;
+	struct gateway_socket *socket;
+	struct tcp_endpoint peer = {0};
+	struct shm_endpoint out;
+	struct tcp_conn *child;
+	int status;
+
+	if (!is_free_slot(call, slot))
+		return -EBADFD;
+	status = tcp_accept(call->ref->socket->tcp, &child);
+	if (status < 0)
+		return status;
+	socket = socket_take(call->gateway, child);
+	if (socket == NULL) {
+		tcp_abort(child);
+		return -ENFILE;
+	}
+	tcp_getpeername(child, &peer);
+	endpoint_out(&peer, tcp_family(child), &out);
+	memcpy(call->reply->data, &out, sizeof(out));
+	call->reply_bytes = sizeof(out);
+	gateway_refer(call->gateway, call->program, slot, socket);
+	GATEWAY_COUNT(call->gateway, accepted);
+	return 0;
+}
+
+static int
+call_send_now(struct call *call)
+{
+	ssize_t n = tcp_send(call->ref->socket->tcp, call->payload, call->request->bytes,
+			     (int)call->request->arg);
+
+	if (n > 0)
+		GATEWAY_COUNT_N(call->gateway, bytes_out, n);
+	return (int)n;
+}
+
+/* Bytes that are delivered come first: the program has not seen them yet, and shall look again. */
+static int
+call_recv(struct call *call)
+{
+	struct gateway_ref *ref = call->ref;
+	int flags = (int)call->request->arg;
+	ssize_t n;
+
+	if (ref->delivered > ref->consumed && (flags & MSG_OOB) == 0)
+		return -EAGAIN;
+	n = tcp_recv(ref->socket->tcp, call->reply->data,
+		     RTE_MIN(call->request->arg2, (uint64_t)SHM_REPLY_DATA), flags);
+	if (n < 0)
+		return (int)n;
+	call->reply_bytes = (uint32_t)n;
+	if ((flags & (MSG_PEEK | MSG_OOB)) == 0) {
+		ref->consumed += (uint64_t)n;
+		ref->delivered += (uint64_t)n;
+	}
+	GATEWAY_COUNT_N(call->gateway, bytes_in, n);
+	return (int)n;
+}
+
+static int
+call_shutdown(struct call *call)
+{
+	int status = tcp_shutdown(call->ref->socket->tcp, (int)call->request->arg);
+
+	if (tcp_state(call->ref->socket->tcp) != TCP_LISTEN)
+		call->ref->socket->listening = false;
+	return status;
+}
+
+static int
+call_setsockopt(struct call *call)
+{
+	uint8_t value[256];
+
+	if (call->request->bytes > sizeof(value))
+		return -EINVAL;
+	memcpy(value, call->payload, call->request->bytes);
+	return tcp_setsockopt(call->ref->socket->tcp, (int)call->request->arg,
+			      (int)call->request->arg2, value, call->request->bytes);
+}
+
+static int
+call_getsockopt(struct call *call)
+{
+	uint32_t most;
+	size_t n;
+	int status;
+
+	if (call->request->bytes != sizeof(most))
+		return -EINVAL;
+	memcpy(&most, call->payload, sizeof(most));
+	n = RTE_MIN(most, (uint32_t)SHM_REPLY_DATA);
+	status = tcp_getsockopt(call->ref->socket->tcp, (int)call->request->arg,
+				(int)call->request->arg2, call->reply->data, &n);
+	if (status == 0)
+		call->reply_bytes = (uint32_t)n;
+	return status;
+}
+
+static int
+call_ioctl(struct call *call)
+{
+	int value, status;
+
+	status = tcp_ioctl(call->ref->socket->tcp, (unsigned long)call->request->arg2, &value);
+	if (status == 0) {
+		memcpy(call->reply->data, &value, sizeof(value));
+		call->reply_bytes = sizeof(value);
+	}
+	return status;
+}
+
+static int
+answer_name(struct call *call, int status, const struct tcp_endpoint *endpoint)
+{
+	struct shm_endpoint out;
+
+	if (status < 0)
+		return status;
+	endpoint_out(endpoint, tcp_family(call->ref->socket->tcp), &out);
+	memcpy(call->reply->data, &out, sizeof(out));
+	call->reply_bytes = sizeof(out);
+	return 0;
+}
+
+static int
+call_sockname(struct call *call)
+{
+	struct tcp_endpoint local;
+
+	return answer_name(call, tcp_getsockname(call->ref->socket->tcp, &local), &local);
+}
+
+static int
+call_peername(struct call *call)
+{
+	struct tcp_endpoint remote;
+
+	return answer_name(call, tcp_getpeername(call->ref->socket->tcp, &remote), &remote);
+}
+
+/* ---- All of them */
+
+static int (*const calls[SHM_OPS])(struct call *call) = {
+	[SHM_OPEN] = call_open,
+	[SHM_BIND] = call_bind,
+	[SHM_CONNECT] = call_connect,
+	[SHM_LISTEN] = call_listen,
+	[SHM_ACCEPT] = call_accept,
+	[SHM_SEND_NOW] = call_send_now,
+	[SHM_RECV] = call_recv,
+	[SHM_SHUTDOWN] = call_shutdown,
+	[SHM_SETSOCKOPT] = call_setsockopt,
+	[SHM_GETSOCKOPT] = call_getsockopt,
+	[SHM_IOCTL] = call_ioctl,
+	[SHM_SOCKNAME] = call_sockname,
+	[SHM_PEERNAME] = call_peername,
+};
+
+/* The socket that a request names; NULL if it names none, and then the program is bad. */
+static struct gateway_ref *
+named(struct call *call)
+{
+	uint32_t slot = call->request->socket;
+
+	if (slot < call->program->header.sockets && call->program->refs[slot].socket != NULL)
+		return &call->program->refs[slot];
+	gateway_fault(call->gateway, call->program, "its request names no socket of its own");
+	return NULL;
+}
+
+/* Answers: the reply's ticket last. */
+static void
+answer(struct call *call, int result)
+{
+	struct shm_reply *reply = call->reply;
+
+	reply->result = result;
+	reply->bytes = call->reply_bytes;
+	__atomic_store_n(&reply->ticket, call->request->ticket, __ATOMIC_RELEASE);
+	call->program->news = true;
+}
+
+bool
+gateway_call(struct gateway *gateway, struct gateway_program *program,
+	     const struct shm_request *request, const uint8_t *payload, uint32_t *send_done)
+{
+	struct call call = {
+		.gateway = gateway,
+		.program = program,
+		.request = request,
+		.payload = payload,
+	};
+	int result;
+
+	if (request->op == SHM_SEND || request->op == SHM_CONSUMED || request->op == SHM_CLOSE) {
+		call.ref = named(&call);
+		if (call.ref == NULL)
+			return true;
+		if (request->op == SHM_CLOSE) {
+			if (call.ref->socket->listening || gateway_take_consumed(gateway, call.ref))
+				gateway_drop(gateway, call.ref);
+		} else if (gateway_take_consumed(gateway, call.ref) && request->op == SHM_SEND) {
+			*send_done += gateway_send(gateway, call.ref, payload + *send_done,
+						   request->bytes - *send_done, (int)request->arg);
+			return *send_done == request->bytes;
+		}
+		return true;
+	}
+	if (request->op >= SHM_OPS || calls[request->op] == NULL ||
+	    request->reply >= program->header.replies) {
+		gateway_fault(gateway, program, "its request is of no known kind");
+		return true;
+	}
+	call.reply = &program->replies[request->reply];
+	if (request->op != SHM_OPEN) {
+		call.ref = named(&call);
+		if (call.ref == NULL ||
+		    (!call.ref->socket->listening && !gateway_take_consumed(gateway, call.ref)))
+			return true;
+	}
+	result = calls[request->op](&call);
+	if (call.ref != NULL)
+		gateway_refresh(gateway, call.ref);
+	answer(&call, result);
+	return true;
+}

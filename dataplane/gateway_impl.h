@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the gateway's files share: sockets, references, and the copies that a lane keeps of what it
+ * wrote into an arena.
+ *
+ *     gateway.c        programs, rings, turns and doorbells
+ *     gateway_call.c   what each request does
+ *     gateway_data.c   status, delivery, sending
+ */
+#ifndef TERN_DATAPLANE_GATEWAY_IMPL_H
+#define TERN_DATAPLANE_GATEWAY_IMPL_H
+
+#include <sys/queue.h>
+
+#include "dataplane/gateway.h"
+
+/* A socket of the engine with those who hold it: programs that a fork made. */
+struct gateway_socket {
+	struct tcp_conn *tcp; /* NULL: free */
+	struct gateway_ref *refs;
+	struct gateway_socket *next_free;
+	bool listening;
+};
+
+/* A delivered chunk whose bytes are not all read. */
+struct gateway_chunk {
+	uint32_t block;
+	uint16_t bytes;
+	bool last; /* of its block: the block is free when it is read */
+};
+
+/* A program's slot. */
+struct gateway_ref {
+	struct gateway_socket *socket; /* NULL: the slot is free */
+	struct gateway_ref *next;      /* of the same socket */
+	struct gateway_program *program;
+	TAILQ_ENTRY(gateway_ref) by_change; /* in gateway->changed, if `changed` */
+	TAILQ_ENTRY(gateway_ref) by_hunger; /* in program->hungry, if `hungry` */
+	uint32_t slot;
+	bool changed;
+	bool hungry;
+	struct shm_status status; /* what the arena says, or will */
+	uint64_t consumed;        /* bytes read */
+	uint64_t delivered;       /* bytes copied into the arena */
+	uint64_t sent;            /* bytes of SHM_SEND taken */
+	uint64_t granted;         /* the largest send_limit that the arena ever had */
+	uint32_t first_chunk;     /* not wholly read; chunks first_chunk to status.delivered - 1 */
+	uint16_t chunk_read;      /* bytes of it that are read */
+	uint16_t block_used;      /* bytes of the last block */
+	struct gateway_chunk chunks[SHM_CHUNKS];
+};
+
+TAILQ_HEAD(gateway_refs, gateway_ref);
+
+struct gateway_ring {
+	uint32_t head;
+	uint32_t send_done; /* bytes of the SHM_SEND at the head that are sent; it waits for mbufs */
+};
+
+struct gateway_program {
+	TAILQ_ENTRY(gateway_program) entry; /* in gateway->programs */
+	struct shm_header header;           /* our copy */
+	struct shm_header *shared;          /* in the arena: for `sleepers` alone */
+	struct shm_view view;
+	struct shm_reply *replies;
+	struct gateway_ref *refs; /* by slot */
+	struct gateway_refs hungry; /* wait for a block */
+	uint32_t *free_blocks;
+	uint32_t n_free_blocks;
+	uint32_t event_tail;
+	int doorbell;
+	bool attached;
+	uint64_t left_over; /* rings that hold requests for the next turn, a bit each */
+	bool fed;  /* blocks came free while sockets were hungry */
+	bool news; /* something was written in this iteration that a sleeper waits for */
+	const char *fault;         /* atomic */
+	struct gateway_ring rings[SHM_RINGS_MAX];
+};
+
+TAILQ_HEAD(gateway_programs, gateway_program);
+
+struct gateway {
+	struct tcp_engine *engine;
+	struct gateway_programs programs;
+	struct gateway_refs changed; /* their status is to be written */
+	struct gateway_socket *sockets;
+	struct gateway_socket *free;
+	uint32_t n_sockets;
+	int fault_event;
+	struct gateway_stats stats;
+};
+
+enum {
+	GATEWAY_REPORT_BYTES = 32768, /* read, before the program must say so */
+};
+
+#define GATEWAY_COUNT_N(gateway, name, n)                                                          \
+	__atomic_store_n(&(gateway)->stats.name, (gateway)->stats.name + (uint64_t)(n),            \
+			 __ATOMIC_RELAXED)
+#define GATEWAY_COUNT(gateway, name) GATEWAY_COUNT_N(gateway, name, 1)
+
+/* The program did what no honest one does. */
+void gateway_fault(struct gateway *gateway, struct gateway_program *program, const char *why);
+
+/* ---- gateway_call.c */
+
+/*
+ * Does what a request asks for; `payload` lies in the arena and may change while it is read. Marks
+ * the program as bad if it must. Returns false if the request must be made again later: a
+ * SHM_SEND of whose payload *send_done bytes are sent.
+ */
+bool gateway_call(struct gateway *gateway, struct gateway_program *program,
+		  const struct shm_request *request, const uint8_t *payload, uint32_t *send_done);
+
+/* Makes a free slot refer to a socket, and tells of it. */
+void gateway_refer(struct gateway *gateway, struct gateway_program *program, uint32_t slot,
+		   struct gateway_socket *socket);
+
+/* Takes a slot's reference away; the last one closes the socket. */
+void gateway_drop(struct gateway *gateway, struct gateway_ref *ref);
+
+/* ---- gateway_data.c */
+
+/* The slot's status is to be written when the turn ends. */
+void gateway_changed(struct gateway *gateway, struct gateway_ref *ref);
+
+/* Delivers what can be delivered, and publishes the status if it has changed. */
+void gateway_refresh(struct gateway *gateway, struct gateway_ref *ref);
+
+/* Writes the status into the arena, with an event if one is wanted. */
+void gateway_publish(struct gateway *gateway, struct gateway_ref *ref);
+
+/* Looks how far the program has read. Returns false if it cannot have. */
+bool gateway_take_consumed(struct gateway *gateway, struct gateway_ref *ref);
+
+/* Forgets what was delivered and not read, and gives its blocks back. */
+void gateway_recall(struct gateway *gateway, struct gateway_ref *ref);
+
+/*
+ * Sends bytes that were posted within the credit. Returns how many are done with; the rest must wait
+ * for mbufs.
+ */
+uint32_t gateway_send(struct gateway *gateway, struct gateway_ref *ref, const uint8_t *bytes,
+		      uint32_t n, int flags);
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Attaching and detaching; see programs.h.
+ *
+ * An arena is a memfd of ordinary pages, sealed against a change of its size. Its owner can punch holes
+ * into it, which come back as zeros; should a page not come back at all, because memory is short, the
+ * kernel sends SIGBUS to whoever touched it. The handler puts anonymous memory in the page's place, so
+ * that the lane goes on, and notes whose arena it was.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dataplane/log.h"
+#include "dataplane/programs.h"
+
+enum {
+	MAX_PROGRAMS = 1024,
+	RINGS = 8, /* of each lane and program */
+	REPLIES = 64,
+	EVENTS = 16, /* looked at in one go */
+};
+
+struct program {
+	bool used;
+	pid_t pid;
+	int channel;
+	int memfd;
+	int doorbell;
+	uint8_t *arena;
+	size_t bytes;
+	struct gateway_program *parts[CONFIG_MAX_LANES];
+};
+
+struct programs {
+	struct programs_config config;
+	int epoll;
+	unsigned int n;
+	struct program *table; /* config.max_programs */
+};
+
+/* ---- Pages that do not come back */
+
+/* Read by the SIGBUS handler, in any thread. */
+static struct {
+	uint8_t *arena; /* atomic; NULL: none */
+	size_t bytes;
+	int spoiled; /* atomic */
+} arenas[MAX_PROGRAMS];
+
+static int spoiled_event = -1;
+
+static void
+take_sigbus(int number, siginfo_t *info, void *context)
+{
+	uint8_t *at = info->si_addr;
+	long page = sysconf(_SC_PAGESIZE);
+
+	(void)context;
+	for (size_t i = 0; i < MAX_PROGRAMS; i++) {
+		uint8_t *arena = __atomic_load_n(&arenas[i].arena, __ATOMIC_ACQUIRE);
+
+		if (arena == NULL || at < arena || at >= arena + arenas[i].bytes)
+			continue;
+		at = arena + (at - arena) / page * page;
+		if (mmap(at, (size_t)page, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+			break;
+		__atomic_store_n(&arenas[i].spoiled, 1, __ATOMIC_RELEASE);
+		eventfd_write(spoiled_event, 1);
+		return;
+	}
+	/* Not an arena's: as if nobody had looked. */
+	signal(number, SIG_DFL);
+}
+
+/* ---- Making and ending a program */
+
+/* The memory, with its header filled in. Returns 0, or -1 with errno. */
+static int
+make_arena(struct program *program, const struct programs *programs, struct shm_header *header)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	struct shm_layout layout;
+
+	*header = (struct shm_header){
+		.version = SHM_VERSION,
+		.lanes = programs->config.n_lanes,
+		.rings = RINGS,
+		.sockets = programs->config.sockets,
+		.blocks = programs->config.blocks,
+		.replies = REPLIES,
+	};
+	shm_lay_out(header, &layout);
+	header->bytes = layout.bytes;
+	program->memfd = memfd_create("tern", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (program->memfd < 0 || ftruncate(program->memfd, (off_t)layout.bytes) < 0 ||
+	    fcntl(program->memfd, F_ADD_SEALS, seals) < 0)
+		return -1;
+	program->arena = mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      program->memfd, 0);
+	if (program->arena == MAP_FAILED) {
+		program->arena = NULL;
+		return -1;
+	}
+	program->bytes = layout.bytes;
+	memcpy(program->arena, header, sizeof(*header));
+	return 0;
+}
+
+/* What the lanes know nothing of (any more). */
+static void
+free_program(struct programs *programs, struct program *program)
+{
+	size_t index = (size_t)(program - programs->table);
+
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++)
+		gateway_program_destroy(program->parts[i]);
+	__atomic_store_n(&arenas[index].arena, NULL, __ATOMIC_RELEASE);
+	if (program->arena != NULL)
+		munmap(program->arena, program->bytes);
+	if (program->memfd >= 0)
+		close(program->memfd);
+	if (program->doorbell >= 0)
+		close(program->doorbell);
+	if (program->channel >= 0)
+		close(program->channel);
+	*program = (struct program){.channel = -1, .memfd = -1, .doorbell = -1};
+	programs->n--;
+}
+
+/* Has a lane do something with a program's part. Returns 0, or -1 if it does not answer. */
+static int
+ask(struct lane *lane, enum lane_request_kind kind, struct gateway_program *part,
+    struct gateway_program *from)
+{
+	struct lane_request *request = lane_request_make(kind);
+
+	if (request == NULL)
+		return -1;
+	request->program = part;
+	request->share_from = from;
+	if (lane_ask(lane, request) < 0)
+		return -1;
+	free(request);
+	return 0;
+}
+
+/* A lane that has stopped holds nothing of it any more that anybody will touch. */
+static void
+detach(struct programs *programs, struct program *program, const char *why)
+{
+	bool safe = true;
+
+	if (why != NULL)
+		log_line("process %d is detached: %s", (int)program->pid, why);
+	if (program->channel >= 0)
+		epoll_ctl(programs->epoll, EPOLL_CTL_DEL, program->channel, NULL);
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++) {
+		struct lane *lane = programs->config.lanes[i];
+
+		if (program->parts[i] != NULL &&
+		    ask(lane, ASK_DETACH, program->parts[i], NULL) < 0 && !lane_has_stopped(lane))
+			safe = false;
+	}
+	if (safe) {
+		free_program(programs, program);
+	} else {
+		log_line("a lane does not answer: process %d's memory is not given back",
+			 (int)program->pid);
+		if (program->channel >= 0)
+			close(program->channel);
+		program->channel = -1;
+	}
+}
+
+static struct program *
+free_entry(struct programs *programs)
+{
+	for (uint32_t i = 0; i < programs->config.max_programs; i++)
+		if (!programs->table[i].used)
+			return &programs->table[i];
+	return NULL;
+}
+
+/* A program with its arena and its parts; with references to another's sockets, if that is given. */
+static struct program *
+make_program(struct programs *programs, pid_t pid, int channel, const struct program *from,
+	     const char **error)
+{
+	struct program *program = free_entry(programs);
+	struct epoll_event event = {.events = EPOLLIN};
+	struct shm_header header;
+	size_t index;
+
+	*error = "as many programs are attached as [limits] programs allows";
+	if (program == NULL)
+		return NULL;
+	index = (size_t)(program - programs->table);
+	*program = (struct program){.used = true, .pid = pid, .channel = -1, .memfd = -1};
+	programs->n++;
+	program->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	*error = "no memory for another program";
+	if (program->doorbell < 0 || make_arena(program, programs, &header) < 0)
+		goto failed;
+	arenas[index].bytes = program->bytes;
+	arenas[index].spoiled = 0;
+	__atomic_store_n(&arenas[index].arena, program->arena, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < header.lanes; i++) {
+		program->parts[i] =
+			gateway_program_create(program->arena, &header, i, program->doorbell);
+		if (program->parts[i] == NULL)
+			goto failed;
+	}
+	event.data.u32 = (uint32_t)index;
+	if (epoll_ctl(programs->epoll, EPOLL_CTL_ADD, channel, &event) < 0)
+		goto failed;
+	program->channel = channel;
+	*error = "a lane does not answer";
+	for (unsigned int i = 0; i < header.lanes; i++) {
+		if (ask(programs->config.lanes[i], ASK_ATTACH, program->parts[i],
+			from != NULL ? from->parts[i] : NULL) == 0)
+			continue;
+		epoll_ctl(programs->epoll, EPOLL_CTL_DEL, channel, NULL);
+		program->channel = -1; /* remains the caller's */
+		detach(programs, program, *error);
+		return NULL;
+	}
+	return program;
+failed:
+	free_program(programs, program);
+	return NULL;
+}
+
+/* Makes a channel and a program at its end. Returns the other end, or -1. */
+static int
+open_channel(struct programs *programs, pid_t pid, const struct program *from, const char **error)
+{
+	int ends[2];
+
+	*error = "no descriptors for another program";
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -1;
+	if (make_program(programs, pid, ends[0], from, error) == NULL) {
+		close(ends[0]);
+		close(ends[1]);
+		return -1;
+	}
+	return ends[1];
+}
+
+int
+programs_attach(struct programs *programs, pid_t pid, const char **error)
+{
+	return open_channel(programs, pid, NULL, error);
+}
+
+unsigned int
+programs_count(const struct programs *programs)
+{
+	return programs->n;
+}
+
+/* ---- Channels */
+
+static void
+say(int channel, uint32_t op, int error, const int *fds, unsigned int n)
+{
+	struct shm_message message = {.version = SHM_VERSION, .op = op, .error = error};
+	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n > 0) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, n * sizeof(int));
+	}
+	sendmsg(channel, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void
+share(struct programs *programs, struct program *program)
+{
+	const char *error;
+	int end = open_channel(programs, program->pid, program, &error);
+
+	if (end < 0) {
+		log_line("process %d forks, and its child cannot share its sockets: %s",
+			 (int)program->pid, error);
+		say(program->channel, SHM_SHARE, -ENOMEM, NULL, 0);
+		return;
+	}
+	say(program->channel, SHM_SHARE, 0, &end, 1);
+	close(end);
+}
+
+/* One message of a program. Returns why it is to be detached, NULL if it is not. */
+static const char *
+take_message(struct programs *programs, struct program *program)
+{
+	struct shm_message message;
+	ssize_t n = recv(program->channel, &message, sizeof(message), MSG_DONTWAIT);
+	int fds[2] = {program->memfd, program->doorbell};
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n <= 0)
+		return "";
+	if (n != sizeof(message))
+		return "its channel says what no program says";
+	if (message.version != SHM_VERSION)
+		return "its libtern is of another version than ternd";
+	switch (message.op) {
+	case SHM_HELLO:
+		if (message.pid > 0)
+			program->pid = message.pid;
+		say(program->channel, SHM_HELLO, 0, fds, 2);
+		return NULL;
+	case SHM_SHARE:
+		share(programs, program);
+		return NULL;
+	default:
+		return "its channel says what no program says";
+	}
+}
+
+/* Why a program is to be detached by what its lanes or its memory say. */
+static const char *
+fault_of(const struct programs *programs, const struct program *program)
+{
+	const char *fault;
+
+	if (__atomic_load_n(&arenas[program - programs->table].spoiled, __ATOMIC_ACQUIRE))
+		return "pages of its arena are gone";
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++) {
+		fault = gateway_program_fault(program->parts[i]);
+		if (fault != NULL)
+			return fault;
+	}
+	return NULL;
+}
+
+static void
+look_for_faults(struct programs *programs)
+{
+	eventfd_t n;
+
+	eventfd_read(programs->config.fault_event, &n);
+	for (uint32_t i = 0; i < programs->config.max_programs; i++) {
+		struct program *program = &programs->table[i];
+		const char *why;
+
+		if (!program->used || program->channel < 0)
+			continue;
+		why = fault_of(programs, program);
+		if (why == NULL)
+			continue;
+		say(program->channel, SHM_BYE, -EPROTO, NULL, 0);
+		detach(programs, program, why);
+	}
+}
+
+void
+programs_run(struct programs *programs)
+{
+	struct epoll_event events[EVENTS];
+	int n = epoll_wait(programs->epoll, events, EVENTS, 0);
+
+	for (int i = 0; i < n; i++) {
+		uint32_t index = events[i].data.u32;
+		const char *why;
+
+		if (index == UINT32_MAX) {
+			look_for_faults(programs);
+			continue;
+		}
+		if (!programs->table[index].used || programs->table[index].channel < 0)
+			continue;
+		why = take_message(programs, &programs->table[index]);
+		if (why != NULL)
+			detach(programs, &programs->table[index], why[0] != '\0' ? why : NULL);
+	}
+}
+
+int
+programs_fd(const struct programs *programs)
+{
+	return programs->epoll;
+}
+
+/* ---- All of it */
+
+struct programs *
+programs_open(const struct programs_config *config)
+{
+	struct sigaction action = {.sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO};
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
+	struct programs *programs = calloc(1, sizeof(*programs));
+
+	if (programs == NULL) {
+		log_line("no memory for programs");
+		return NULL;
+	}
+	programs->config = *config;
+	programs->config.max_programs = RTE_MIN(config->max_programs, (uint32_t)MAX_PROGRAMS);
+	programs->table = calloc(programs->config.max_programs, sizeof(*programs->table));
+	programs->epoll = epoll_create1(EPOLL_CLOEXEC);
+	spoiled_event = config->fault_event;
+	if (programs->table == NULL || programs->epoll < 0 ||
+	    epoll_ctl(programs->epoll, EPOLL_CTL_ADD, config->fault_event, &event) < 0 ||
+	    sigaction(SIGBUS, &action, NULL) < 0) {
+		log_line("programs cannot attach: %s", strerror(errno));
+		programs_close(programs);
+		return NULL;
+	}
+	return programs;
+}
+
+void
+programs_close(struct programs *programs)
+{
+	if (programs == NULL)
+		return;
+	for (uint32_t i = 0; programs->table != NULL && i < programs->config.max_programs; i++)
+		if (programs->table[i].used)
+			detach(programs, &programs->table[i], NULL);
+	signal(SIGBUS, SIG_DFL);
+	if (programs->epoll >= 0)
+		close(programs->epoll);
+	free(programs->table);
+	free(programs);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The arena: the memory that ternd and one program share. This is its whole layout.
+ *
+ *     shm_header | replies | for each lane: { shm_lane | rings | events | status | control | chunks |
+ *     blocks }
+ *
+ * Each word has one writer, named below. The program posts requests into rings (a byte stream of
+ * messages; several rings a lane, so that threads do not wait for each other); the lane answers
+ * those that ask for it in a reply slot, and keeps the status of each socket. ternd trusts nothing
+ * that it reads here and reads nothing that it wrote; a program may trust ternd.
+ *
+ * A socket is named by a slot that the program chooses (below header.sockets) when it opens or accepts
+ * it. The same number on another lane is another socket.
+ */
+#ifndef TERN_LIB_SHM_H
+#define TERN_LIB_SHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	SHM_VERSION = 1,         /* of this layout, the requests and the channel's messages */
+	SHM_LINE = 64,           /* bytes that one core owns at a time */
+	SHM_RINGS_MAX = 64,      /* of a lane, at most */
+	SHM_RING_BYTES = 1 << 18, /* of a request ring */
+	SHM_REQUEST_ALIGN = 32,  /* of each message in a ring */
+	SHM_PAYLOAD_MAX = 1 << 16,
+	SHM_BLOCK_BYTES = 4096, /* of a data block */
+	SHM_CHUNKS = 32,        /* delivered and not yet read, at most, of a socket */
+	SHM_REPLY_DATA = 4096 - SHM_LINE,
+	SHM_NO_REPLY = UINT16_MAX,
+};
+
+/* ---- Requests */
+
+enum shm_op {
+	SHM_SKIP, /* filler up to the end of the ring */
+
+	/* Without an answer. */
+	SHM_SEND,     /* payload: bytes within the credit; arg: MSG_... flags */
+	SHM_CONSUMED, /* control.consumed has moved */
+	SHM_CLOSE,    /* the status says SHM_FREE when it is done */
+
+	/* With an answer: a value >= 0 or a negative errno, and perhaps data. */
+	SHM_OPEN,     /* arg: family */
+	SHM_BIND,     /* payload: shm_endpoint */
+	SHM_CONNECT,  /* payload: shm_endpoint */
+	SHM_LISTEN,   /* arg: backlog */
+	SHM_ACCEPT,   /* arg: slot of the child; data: shm_endpoint of its peer */
+	SHM_SEND_NOW, /* payload, arg as SHM_SEND; how many bytes were taken */
+	SHM_RECV,     /* arg: MSG_... flags; arg2: bytes at most; data: the bytes */
+	SHM_SHUTDOWN, /* arg: how */
+	SHM_SETSOCKOPT, /* arg: level; arg2: name; payload: the value */
+	SHM_GETSOCKOPT, /* arg: level; arg2: name; payload: uint32_t, bytes at most; data: the value */
+	SHM_IOCTL,      /* arg2: request; data: int */
+	SHM_SOCKNAME,   /* data: shm_endpoint */
+	SHM_PEERNAME,   /* data: shm_endpoint */
+	SHM_OPS,
+};
+
+/* A message: this, then `bytes` of payload, then filler up to SHM_REQUEST_ALIGN. */
+struct shm_request {
+	uint32_t bytes; /* of payload, at most SHM_PAYLOAD_MAX; of SHM_SKIP: any */
+	uint16_t op;
+	uint16_t reply;  /* slot, or SHM_NO_REPLY */
+	uint32_t ticket; /* comes back in the reply */
+	uint32_t socket; /* slot */
+	uint32_t arg;
+	uint32_t unused;
+	uint64_t arg2;
+};
+
+/* Both families; IPv4 addresses as IPv4-mapped ones (RFC 4291 §2.5.5.2). */
+struct shm_endpoint {
+	uint8_t ip[16];
+	uint16_t port; /* host byte order */
+	uint16_t family; /* AF_INET, AF_INET6: what the socket calls show */
+};
+
+struct shm_ring {
+	/* Program: bytes posted, counts up and around. */
+	_Alignas(SHM_LINE) uint32_t tail;
+	/* Lane: bytes taken. */
+	_Alignas(SHM_LINE) uint32_t head;
+	_Alignas(SHM_LINE) uint8_t data[SHM_RING_BYTES];
+};
+
+/* Lane. `ticket` is written last: the answer to the request that had it is complete. */
+struct shm_reply {
+	_Alignas(SHM_LINE) uint32_t ticket;
+	int32_t result;
+	uint32_t bytes; /* of data */
+	_Alignas(SHM_LINE) uint8_t data[SHM_REPLY_DATA];
+};
+
+/* ---- Sockets */
+
+enum shm_state {
+	SHM_FREE, /* the slot may be used */
+	SHM_OPENED,
+	SHM_LISTENING,
+};
+
+enum {
+	/* More can be read than `readable` says, by a call: end of stream, error, urgent data. */
+	SHM_ASK_TO_READ = 1 << 0,
+};
+
+/* Lane. */
+struct shm_status {
+	_Alignas(SHM_LINE) uint32_t changes; /* counts up with each change of what follows */
+	uint16_t state; /* enum shm_state */
+	uint16_t flags;
+	uint32_t poll;         /* POLL... as Linux's poll() would say; POLLIN for other than data */
+	uint32_t delivered;    /* chunks, counts up */
+	uint64_t readable;     /* bytes that came in, over the socket's life */
+	uint64_t send_limit;   /* bytes of SHM_SEND that may have been posted, over its life */
+	uint32_t low_water;    /* SO_RCVLOWAT: bytes from which on it is readable */
+	uint32_t report_bytes; /* say SHM_CONSUMED when as many are read, or all */
+};
+
+/* Program. */
+struct shm_control {
+	uint64_t consumed; /* bytes read, over the socket's life */
+	uint32_t armed;    /* an event at the next change, please; the lane clears it */
+	uint32_t unused;
+};
+
+/* Lane. Bytes of the stream, in its order: chunk i is at chunks[i % SHM_CHUNKS]. */
+struct shm_chunk {
+	uint32_t block;
+	uint16_t offset;
+	uint16_t bytes;
+};
+
+/* ---- The arena */
+
+struct shm_lane {
+	/* Program: a bit for each ring that has news; the lane takes them. */
+	_Alignas(SHM_LINE) uint64_t posted;
+	/* Lane: events, counts up. */
+	_Alignas(SHM_LINE) uint32_t event_tail;
+	/* Program: events taken. */
+	_Alignas(SHM_LINE) uint32_t event_head;
+};
+
+struct shm_header {
+	/* ternd, before the program sees it. */
+	uint32_t version;
+	uint32_t lanes;
+	uint32_t rings;   /* of each lane, at most SHM_RINGS_MAX */
+	uint32_t sockets; /* slots of each lane, a power of 2, and entries of its event ring */
+	uint32_t blocks;  /* of each lane */
+	uint32_t replies;
+	uint64_t bytes; /* of the arena */
+	/* Program: threads that sleep, or are about to, on the doorbell. */
+	_Alignas(SHM_LINE) uint32_t sleepers;
+};
+
+/* Where things are: offsets in bytes, those of a lane from its beginning. */
+struct shm_layout {
+	size_t replies, lanes, bytes;
+	size_t rings, events, status, control, chunks, blocks, lane_bytes;
+};
+
+static inline size_t
+shm_place(size_t *at, size_t bytes)
+{
+	size_t here = *at;
+
+	*at += (bytes + 4095) & ~(size_t)4095; /* each part on pages of its own */
+	return here;
+}
+
+/* Computes the places from the header's numbers. */
+static inline void
+shm_lay_out(const struct shm_header *h, struct shm_layout *l)
+{
+	size_t at = 0;
+
+	shm_place(&at, sizeof(struct shm_lane));
+	l->rings = shm_place(&at, h->rings * sizeof(struct shm_ring));
+	l->events = shm_place(&at, h->sockets * sizeof(uint32_t));
+	l->status = shm_place(&at, h->sockets * sizeof(struct shm_status));
+	l->control = shm_place(&at, h->sockets * sizeof(struct shm_control));
+	l->chunks = shm_place(&at, h->sockets * SHM_CHUNKS * sizeof(struct shm_chunk));
+	l->blocks = shm_place(&at, (size_t)h->blocks * SHM_BLOCK_BYTES);
+	l->lane_bytes = at;
+	at = 0;
+	shm_place(&at, sizeof(struct shm_header));
+	l->replies = shm_place(&at, h->replies * sizeof(struct shm_reply));
+	l->lanes = shm_place(&at, h->lanes * l->lane_bytes);
+	l->bytes = at;
+}
+
+/* One lane's part of the arena, as either side sees it. */
+struct shm_view {
+	struct shm_lane *lane;
+	struct shm_ring *rings;
+	uint32_t *events;
+	struct shm_status *status;
+	struct shm_control *control;
+	struct shm_chunk *chunks;
+	uint8_t *blocks;
+};
+
+static inline void
+shm_view(void *arena, const struct shm_layout *l, unsigned int lane, struct shm_view *v)
+{
+	uint8_t *base = (uint8_t *)arena + l->lanes + lane * l->lane_bytes;
+
+	v->lane = (struct shm_lane *)(void *)base;
+	v->rings = (struct shm_ring *)(void *)(base + l->rings);
+	v->events = (uint32_t *)(void *)(base + l->events);
+	v->status = (struct shm_status *)(void *)(base + l->status);
+	v->control = (struct shm_control *)(void *)(base + l->control);
+	v->chunks = (struct shm_chunk *)(void *)(base + l->chunks);
+	v->blocks = base + l->blocks;
+}
+
+static inline size_t
+shm_message_bytes(uint32_t payload)
+{
+	return (sizeof(struct shm_request) + payload + SHM_REQUEST_ALIGN - 1) &
+	       ~(size_t)(SHM_REQUEST_ALIGN - 1);
+}
+
+_Static_assert(sizeof(struct shm_request) == SHM_REQUEST_ALIGN, "a message's head fits anywhere");
+_Static_assert(sizeof(struct shm_status) == SHM_LINE, "one line a socket");
+_Static_assert(sizeof(struct shm_reply) == 4096, "a page each");
+
+/* ---- The channel
+
+   The control socket hands a program one end of a SOCK_SEQPACKET pair; these are its messages. */
+
+enum shm_channel_op {
+	SHM_HELLO, /* program: here I am; ternd: memfd and doorbell, in this order */
+	SHM_SHARE, /* program: make a second channel with references to my sockets; ternd: here it is */
+	SHM_BYE,   /* ternd: you are detached; `error` says why */
+};
+
+struct shm_message {
+	uint32_t version;
+	uint32_t op;
+	int32_t error; /* negative errno, 0: none */
+	int32_t pid;   /* SHM_HELLO of a program: who it is */
+};
+
+#endif
