@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See file.h. Files are never given back to the system, only used again, so that a thread that looks at a
+ * file while another closes it sees a file: it takes a reference if there is one left to take, and
+ * then looks whether the table still says so.
+ *
+ * Slots are used again in the order in which they were freed, when the lane says that they are free.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "descriptors.h"
+#include "file.h"
+#include "wait.h"
+
+enum {
+	MAX_FDS = 1 << 20,
+};
+
+static struct file **table; /* by descriptor; atomic entries */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
+static struct file *free_files;
+static int placeholder = -1;
+static struct {
+	uint32_t *queue; /* of free slots; arena.header.sockets entries */
+	uint32_t head, tail;
+} slots[ARENA_LANES_MAX];
+
+static void
+make_table(void)
+{
+	void *memory = mmap(NULL, MAX_FDS * sizeof(*table), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory != MAP_FAILED)
+		__atomic_store_n(&table, memory, __ATOMIC_RELEASE);
+}
+
+/* ---- References */
+
+struct file *
+file_get(int fd)
+{
+	struct file *file;
+	uint32_t n;
+
+	if (fd < 0 || fd >= MAX_FDS || __atomic_load_n(&table, __ATOMIC_ACQUIRE) == NULL)
+		return NULL;
+	while ((file = __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE)) != NULL) {
+		n = __atomic_load_n(&file->references, __ATOMIC_RELAXED);
+		if (n == 0 || !__atomic_compare_exchange_n(&file->references, &n, n + 1, false,
+							   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			continue;
+		if (__atomic_load_n(&table[fd], __ATOMIC_ACQUIRE) == file)
+			return file;
+		file_put(file);
+	}
+	return NULL;
+}
+
+static void
+free_slot(unsigned int lane, uint32_t slot)
+{
+	slots[lane].queue[slots[lane].tail++ & (arena.header.sockets - 1)] = slot;
+}
+
+void
+file_discard(struct file *file)
+{
+	__atomic_store_n(&file->references, 0, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&lock);
+	free_slot(file->lane, file->slot);
+	file->next_free = free_files;
+	free_files = file;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+file_put(struct file *file)
+{
+	if (__atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
+	file_discard(file);
+}
+
+/* ---- Making */
+
+/* A slot that the lane has done with; -1 if there is none. */
+static int64_t
+take_slot(unsigned int lane)
+{
+	uint32_t n = arena.header.sockets, slot;
+
+	if (slots[lane].queue == NULL) {
+		slots[lane].queue = malloc(n * sizeof(uint32_t));
+		if (slots[lane].queue == NULL)
+			return -1;
+		for (uint32_t i = 0; i < n; i++)
+			free_slot(lane, i);
+	}
+	for (uint32_t tries = slots[lane].tail - slots[lane].head; tries > 0; tries--) {
+		slot = slots[lane].queue[slots[lane].head++ & (n - 1)];
+		if (__atomic_load_n(&arena.views[lane].status[slot].state, __ATOMIC_ACQUIRE) ==
+		    SHM_FREE)
+			return slot;
+		free_slot(lane, slot);
+	}
+	return -1;
+}
+
+static struct file *
+take_file(void)
+{
+	struct file *file = free_files;
+
+	if (file == NULL) {
+		file = calloc(1, sizeof(*file));
+		if (file != NULL) {
+			pthread_mutex_init(&file->reading, NULL);
+			pthread_mutex_init(&file->writing, NULL);
+		}
+		return file;
+	}
+	free_files = file->next_free;
+	return file;
+}
+
+struct file *
+file_make(unsigned int lane, int *error)
+{
+	struct file *file;
+	int64_t slot;
+
+	pthread_mutex_lock(&lock);
+	slot = take_slot(lane);
+	file = slot < 0 ? NULL : take_file();
+	if (file == NULL && slot >= 0)
+		free_slot(lane, (uint32_t)slot);
+	pthread_mutex_unlock(&lock);
+	*error = slot < 0 ? -ENFILE : -ENOMEM;
+	if (file == NULL)
+		return NULL;
+	file->lane = lane;
+	file->slot = (uint32_t)slot;
+	file->nonblocking = false;
+	file->receive_ns = file->send_ns = WAIT_FOREVER;
+	file->consumed = file->reported = file->sent = 0;
+	file->next_chunk = file_status(file)->delivered;
+	file->chunk_read = 0;
+	__atomic_store_n(&file->references, 1, __ATOMIC_RELEASE);
+	return file;
+}
+
+/* ---- Descriptors */
+
+/* The socket that descriptors are duplicates of. */
+static int
+placeholder_fd(void)
+{
+	pthread_mutex_lock(&lock);
+	if (placeholder < 0)
+		placeholder = descriptor_own(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	pthread_mutex_unlock(&lock);
+	return placeholder;
+}
+
+int
+file_install(struct file *file, int flags)
+{
+	int fd = placeholder_fd();
+
+	pthread_once(&once, make_table);
+	if (table == NULL)
+		return -ENOMEM;
+	if (fd < 0)
+		return -errno;
+	fd = fcntl(fd, flags & SOCK_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	if (fd < 0)
+		return -errno;
+	if (fd >= MAX_FDS) {
+		close(fd);
+		return -EMFILE;
+	}
+	file->nonblocking = (flags & SOCK_NONBLOCK) != 0;
+	__atomic_store_n(&table[fd], file, __ATOMIC_RELEASE);
+	return fd;
+}
+
+void
+file_alias(struct file *file, int fd)
+{
+	__atomic_add_fetch(&file->references, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&table[fd], file, __ATOMIC_RELEASE);
+}
+
+bool
+file_remove(int fd)
+{
+	struct file *file;
+
+	if (fd < 0 || fd >= MAX_FDS || __atomic_load_n(&table, __ATOMIC_ACQUIRE) == NULL)
+		return false;
+	file = __atomic_exchange_n(&table[fd], NULL, __ATOMIC_ACQ_REL);
+	if (file == NULL)
+		return false;
+	file_put(file);
+	return true;
+}

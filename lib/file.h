@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Open sockets, and the descriptors that name them.
+ *
+ * A descriptor is a real one of the process, a duplicate of a placeholder socket, so that its number is
+ * nobody else's; the table here says which socket it is. Several descriptors may name one socket (dup),
+ * as with the kernel's open file descriptions.
+ *
+ * Threads: any. file_get() keeps a file until file_put(), whoever closes it meanwhile.
+ */
+#ifndef TERN_LIB_FILE_H
+#define TERN_LIB_FILE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+
+struct file {
+	uint32_t references; /* atomic: descriptors and calls under way; 0: free */
+	struct file *next_free;
+	unsigned int lane;
+	uint32_t slot;
+	int family;
+	bool nonblocking;        /* atomic; O_NONBLOCK */
+	int64_t receive_ns;      /* SO_RCVTIMEO; WAIT_FOREVER: none */
+	int64_t send_ns;         /* SO_SNDTIMEO */
+	pthread_mutex_t reading; /* held by who moves `consumed` */
+	uint64_t consumed;       /* bytes read */
+	uint32_t next_chunk;     /* to be read */
+	uint16_t chunk_read;     /* bytes of it that are */
+	uint64_t reported;       /* bytes read of which ternd knows */
+	pthread_mutex_t writing; /* held by who moves `sent` */
+	uint64_t sent;           /* bytes posted by SHM_SEND */
+};
+
+/* What the lane says of it. */
+static inline const struct shm_status *
+file_status(const struct file *file)
+{
+	return &arena.views[file->lane].status[file->slot];
+}
+
+static inline struct shm_control *
+file_control(const struct file *file)
+{
+	return &arena.views[file->lane].control[file->slot];
+}
+
+/* The socket that a descriptor names, to be put back; NULL if it is none of ours. */
+struct file *file_get(int fd);
+void file_put(struct file *file);
+
+/*
+ * A new file with a free slot on a lane, and one reference. NULL when there is none: *error is -ENOMEM, or -ENFILE
+ * when all slots are in use.
+ */
+struct file *file_make(unsigned int lane, int *error);
+
+/* Gives back a file that was made, and of which the lane does not know. */
+void file_discard(struct file *file);
+
+/*
+ * Gives a file (its caller's reference) a descriptor. flags: SOCK_CLOEXEC, SOCK_NONBLOCK. Returns it, or a
+ * negative errno, and then the reference remains the caller's.
+ */
+int file_install(struct file *file, int flags);
+
+/* Another descriptor for what `fd` names, which has been made by dup(2) and the like. */
+void file_alias(struct file *file, int fd);
+
+/* Takes a descriptor out of the table. The caller closes its number. Returns false if it is none of ours. */
+bool file_remove(int fd);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The socket calls of tern.h that are one request each, and those that only this process knows of. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "stream.h"
+#include "tern.h"
+
+/* As a system call returns it. */
+static int
+done(int status)
+{
+	if (status >= 0)
+		return status;
+	errno = -status;
+	return -1;
+}
+
+/* One request to a socket's lane, with a payload and room for the answer's data. */
+static int
+ask(const struct file *file, enum shm_op op, uint32_t arg, const void *payload, size_t bytes,
+    struct arena_call *answer)
+{
+	/* The payload is only read. */
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)payload, .iov_len = bytes};
+	struct arena_call call = {0};
+
+	if (answer != NULL)
+		call = *answer;
+	call.lane = file->lane;
+	call.op = op;
+	call.socket = file->slot;
+	call.arg = arg;
+	call.payload = &iov;
+	call.bytes = (uint32_t)bytes;
+	int status = arena_call(&call);
+	if (answer != NULL)
+		*answer = call;
+	return status;
+}
+
+/* ---- Addresses */
+
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+/* What the program gave, checked as Linux does. Returns 0 or a negative errno. */
+static int
+take_address(const struct file *file, const struct sockaddr *address, socklen_t length,
+	     struct shm_endpoint *out)
+{
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+
+	memset(out, 0, sizeof(*out));
+	if (address == NULL)
+		return -EFAULT;
+	if (length < (file->family == AF_INET ? sizeof(in) : sizeof(sa_family_t)))
+		return -EINVAL;
+	out->family = address->sa_family;
+	if (address->sa_family == AF_INET && length >= sizeof(in)) {
+		memcpy(&in, address, sizeof(in));
+		memcpy(out->ip, mapped, sizeof(mapped));
+		memcpy(out->ip + sizeof(mapped), &in.sin_addr, 4);
+		out->port = ntohs(in.sin_port);
+		return file->family == AF_INET ? 0 : -EINVAL;
+	}
+	if (file->family == AF_INET)
+		return -EAFNOSUPPORT;
+	if (length < sizeof(in6) - sizeof(uint32_t)) /* without sin6_scope_id */
+		return -EINVAL;
+	if (address->sa_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	memcpy(&in6, address, sizeof(in6) - sizeof(uint32_t));
+	memcpy(out->ip, &in6.sin6_addr, 16);
+	out->port = ntohs(in6.sin6_port);
+	return 0;
+}
+
+/* What the program gets, cut at *length, which becomes the length of the whole. */
+static void
+give_address(const struct file *file, const struct shm_endpoint *from, struct sockaddr *address,
+	     socklen_t *length)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(from->port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(from->port)};
+	const void *whole = &in6;
+	socklen_t bytes = sizeof(in6);
+
+	if (file->family == AF_INET) {
+		memcpy(&in.sin_addr, from->ip + sizeof(mapped), 4);
+		whole = &in;
+		bytes = sizeof(in);
+	} else {
+		memcpy(&in6.sin6_addr, from->ip, 16);
+	}
+	memcpy(address, whole, *length < bytes ? *length : bytes);
+	*length = bytes;
+}
+
+static int
+ask_name(int fd, enum shm_op op, struct sockaddr *address, socklen_t *length)
+{
+	struct shm_endpoint endpoint;
+	struct arena_call answer = {.data = &endpoint, .data_room = sizeof(endpoint)};
+	struct file *file = file_get(fd);
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	if (address == NULL || length == NULL)
+		status = -EFAULT;
+	else if ((int)*length < 0)
+		status = -EINVAL;
+	else
+		status = ask(file, op, 0, NULL, 0, &answer);
+	if (status == 0)
+		give_address(file, &endpoint, address, length);
+	file_put(file);
+	return done(status);
+}
+
+int
+tern_getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+	return ask_name(fd, SHM_SOCKNAME, address, length);
+}
+
+int
+tern_getpeername(int fd, struct sockaddr *address, socklen_t *length)
+{
+	return ask_name(fd, SHM_PEERNAME, address, length);
+}
+
+/* ---- From the first call to the connection */
+
+int
+tern_socket(int domain, int type, int protocol)
+{
+	struct file *file;
+	int status;
+
+	if (domain != AF_INET && domain != AF_INET6)
+		return done(-EAFNOSUPPORT);
+	if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
+		return done(-ESOCKTNOSUPPORT);
+	if (protocol != 0 && protocol != IPPROTO_TCP)
+		return done(-EPROTONOSUPPORT);
+	if (arena_attach() < 0)
+		return done(-ENXIO);
+	file = file_make(0, &status);
+	if (file == NULL)
+		return done(status);
+	file->family = domain;
+	status = ask(file, SHM_OPEN, (uint32_t)domain, NULL, 0, NULL);
+	if (status < 0) {
+		file_discard(file);
+		return done(status);
+	}
+	status = file_install(file, type);
+	if (status < 0)
+		file_put(file);
+	return done(status);
+}
+
+int
+tern_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct file *file = file_get(fd);
+	struct shm_endpoint endpoint;
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	status = take_address(file, address, length, &endpoint);
+	if (status == 0)
+		status = ask(file, SHM_BIND, 0, &endpoint, sizeof(endpoint), NULL);
+	file_put(file);
+	return done(status);
+}
+
+int
+tern_listen(int fd, int backlog)
+{
+	struct file *file = file_get(fd);
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	status = ask(file, SHM_LISTEN, (uint32_t)backlog, NULL, 0, NULL);
+	file_put(file);
+	return done(status);
+}
+
+int
+tern_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct file *file = file_get(fd);
+	struct shm_endpoint endpoint;
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	status = take_address(file, address, length, &endpoint);
+	if (status == 0)
+		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
+	while (!file->nonblocking && (status == -EINPROGRESS || status == -EALREADY)) {
+		status = stream_wait(file, POLLOUT, file->send_ns);
+		if (status == -EAGAIN)
+			status = -EINPROGRESS; /* SO_SNDTIMEO */
+		if (status < 0)
+			break;
+		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
+	}
+	file_put(file);
+	return done(status);
+}
+
+/* One attempt. Returns 0 with *child and its peer, or a negative errno. */
+static int
+accept_once(struct file *listener, struct file **child, struct shm_endpoint *peer)
+{
+	struct arena_call answer = {.data = peer, .data_room = sizeof(*peer)};
+	int status;
+
+	*child = file_make(listener->lane, &status);
+	if (*child == NULL)
+		return status;
+	status = ask(listener, SHM_ACCEPT, (*child)->slot, NULL, 0, &answer);
+	if (status < 0)
+		file_discard(*child);
+	else
+		(*child)->family = listener->family;
+	return status;
+}
+
+int
+tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	struct file *file = file_get(fd), *child = NULL;
+	struct shm_endpoint peer;
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
+		status = -EINVAL;
+	else
+		status = accept_once(file, &child, &peer);
+	while (status == -EAGAIN && !file->nonblocking) {
+		status = stream_wait(file, POLLIN, file->receive_ns);
+		if (status == 0)
+			status = accept_once(file, &child, &peer);
+		else
+			break;
+	}
+	file_put(file);
+	if (status < 0)
+		return done(status);
+	if (address != NULL && length != NULL)
+		give_address(child, &peer, address, length);
+	status = file_install(child, flags);
+	if (status < 0)
+		file_put(child);
+	return done(status);
+}
+
+int
+tern_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+	return tern_accept4(fd, address, length, 0);
+}
+
+/* ---- Options */
+
+/* SO_RCVTIMEO and SO_SNDTIMEO: the waiting is ours. The lane has checked the value. */
+static void
+take_timeout(struct file *file, int name, const void *value)
+{
+	struct timeval timeout;
+	int64_t ns;
+
+	memcpy(&timeout, value, sizeof(timeout));
+	ns = timeout.tv_sec < 0 ? 0
+				: (int64_t)timeout.tv_sec * 1000000000 + timeout.tv_usec * 1000;
+	if (timeout.tv_sec > INT64_C(1000000000) || (timeout.tv_sec == 0 && timeout.tv_usec == 0))
+		ns = WAIT_FOREVER;
+	if (name == SO_RCVTIMEO)
+		file->receive_ns = ns;
+	else
+		file->send_ns = ns;
+}
+
+int
+tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	struct file *file = file_get(fd);
+	struct arena_call answer = {.arg2 = (uint32_t)name};
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	if ((int)length < 0)
+		status = -EINVAL;
+	else if (value == NULL && length > 0)
+		status = -EFAULT;
+	else
+		status = ask(file, SHM_SETSOCKOPT, (uint32_t)level, value, length, &answer);
+	if (status == 0 && level == SOL_SOCKET && length >= sizeof(struct timeval) &&
+	    (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
+		take_timeout(file, name, value);
+	file_put(file);
+	return done(status);
+}
+
+int
+tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+	struct file *file = file_get(fd);
+	struct arena_call answer = {.arg2 = (uint32_t)name, .data = value};
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	if (value == NULL || length == NULL) {
+		status = -EFAULT;
+	} else if ((int)*length < 0) {
+		status = -EINVAL;
+	} else {
+		answer.data_room = *length;
+		status = ask(file, SHM_GETSOCKOPT, (uint32_t)level, &answer.data_room,
+			     sizeof(answer.data_room), &answer);
+		if (status >= 0)
+			*length = answer.data_bytes;
+	}
+	file_put(file);
+	return done(status);
+}
+
+int
+tern_ioctl(int fd, unsigned long request, void *argument)
+{
+	struct file *file = file_get(fd);
+	struct arena_call answer = {
+		.arg2 = request, .data = argument, .data_room = sizeof(int)};
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	if (argument == NULL) {
+		status = -EFAULT;
+	} else if (request == FIONBIO) {
+		file->nonblocking = *(const int *)argument != 0;
+		status = 0;
+	} else {
+		status = ask(file, SHM_IOCTL, 0, NULL, 0, &answer);
+	}
+	file_put(file);
+	return done(status);
+}
+
+/* ---- Ends, and descriptors */
+
+int
+tern_shutdown(int fd, int how)
+{
+	struct file *file = file_get(fd);
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	status = ask(file, SHM_SHUTDOWN, (uint32_t)how, NULL, 0, NULL);
+	file_put(file);
+	return done(status);
+}
+
+int
+tern_close(int fd)
+{
+	if (!file_remove(fd))
+		return done(-EBADF);
+	return close(fd);
+}
+
+int
+tern_fcntl(int fd, int command, long argument)
+{
+	struct file *file = file_get(fd);
+	int status;
+
+	if (file == NULL)
+		return done(-EBADF);
+	switch (command) {
+	case F_GETFL:
+		status = O_RDWR | (file->nonblocking ? O_NONBLOCK : 0);
+		break;
+	case F_SETFL:
+		file->nonblocking = (argument & O_NONBLOCK) != 0;
+		status = 0;
+		break;
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		status = fcntl(fd, command, argument);
+		if (status >= 0)
+			file_alias(file, status);
+		else
+			status = -errno;
+		break;
+	default:
+		status = fcntl(fd, command, argument);
+		if (status < 0)
+			status = -errno;
+		break;
+	}
+	file_put(file);
+	return done(status);
+}
+
+int
+tern_dup(int fd)
+{
+	return tern_fcntl(fd, F_DUPFD, 0);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See stream.h. Two ways lead to the stream: the fast one through the arena, where nothing can go wrong, and
+ * a call, which has the engine's answer. Readable bytes that are not delivered, the end, errors and urgent
+ * data take a call; so does sending without credit.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "stream.h"
+
+/* ---- Readiness */
+
+short
+stream_events(const struct file *file)
+{
+	const struct shm_status *status = file_status(file);
+	uint32_t events = __atomic_load_n(&status->poll, __ATOMIC_ACQUIRE);
+	uint64_t readable = __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE);
+	uint32_t low = __atomic_load_n(&status->low_water, __ATOMIC_RELAXED);
+	uint64_t consumed = __atomic_load_n(&file->consumed, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
+		return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP;
+	if (readable > consumed && readable - consumed >= low)
+		events |= POLLIN | POLLRDNORM;
+	return (short)events;
+}
+
+struct readiness {
+	const struct file *file;
+	short events;
+};
+
+static bool
+is_ready(void *arg)
+{
+	const struct readiness *readiness = arg;
+
+	return (stream_events(readiness->file) &
+		(readiness->events | POLLERR | POLLHUP)) != 0;
+}
+
+int
+stream_wait(const struct file *file, short events, int64_t limit_ns)
+{
+	struct readiness readiness = {.file = file, .events = events};
+	struct wait wait = {
+		.ready = is_ready,
+		.arg = &readiness,
+		.deadline_ns = limit_ns == WAIT_FOREVER ? WAIT_FOREVER : wait_now_ns() + limit_ns,
+	};
+	int status = wait_for(&wait);
+
+	return status == -ETIMEDOUT ? -EAGAIN : status;
+}
+
+/* ---- A position in an iovec */
+
+struct cursor {
+	const struct iovec *iov;
+	size_t n;      /* entries left */
+	size_t offset; /* into the first of them */
+	size_t left;   /* bytes in all of them */
+};
+
+static struct cursor
+cursor_at(const struct iovec *iov, size_t n)
+{
+	struct cursor cursor = {.iov = iov, .n = n};
+
+	for (size_t i = 0; i < n; i++)
+		cursor.left += iov[i].iov_len;
+	return cursor;
+}
+
+static void
+cursor_skip(struct cursor *cursor, size_t bytes)
+{
+	cursor->left -= bytes;
+	cursor->offset += bytes;
+	while (cursor->n > 0 && cursor->offset >= cursor->iov->iov_len) {
+		cursor->offset -= cursor->iov->iov_len;
+		cursor->iov++;
+		cursor->n--;
+	}
+}
+
+static void
+cursor_put(struct cursor *cursor, const uint8_t *from, size_t bytes)
+{
+	while (bytes > 0) {
+		size_t room = cursor->iov->iov_len - cursor->offset;
+		size_t n = bytes < room ? bytes : room;
+
+		if (n > 0)
+			memcpy((uint8_t *)cursor->iov->iov_base + cursor->offset, from, n);
+		from += n;
+		bytes -= n;
+		cursor_skip(cursor, n);
+	}
+}
+
+/* ---- Reading */
+
+/* Reads delivered chunks. With `peek` they stay. Returns the bytes. */
+static size_t
+read_chunks(struct file *file, struct cursor *to, bool peek, bool drop)
+{
+	const struct shm_view *view = &arena.views[file->lane];
+	const struct shm_chunk *chunks = view->chunks + (size_t)file->slot * SHM_CHUNKS;
+	uint32_t delivered = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
+	uint32_t next = file->next_chunk;
+	uint16_t skip = file->chunk_read;
+	size_t done = 0;
+
+	while (next != delivered && to->left > 0) {
+		const struct shm_chunk *chunk = &chunks[next % SHM_CHUNKS];
+		size_t n = chunk->bytes - skip;
+
+		if (n > to->left)
+			n = to->left;
+		if (drop)
+			cursor_skip(to, n);
+		else
+			cursor_put(to, view->blocks + (size_t)chunk->block * SHM_BLOCK_BYTES +
+					       chunk->offset + skip, n);
+		done += n;
+		skip = (uint16_t)(skip + n);
+		if (skip == chunk->bytes) {
+			skip = 0;
+			next++;
+		}
+	}
+	if (peek || done == 0)
+		return done;
+	file->next_chunk = next;
+	file->chunk_read = skip;
+	return done;
+}
+
+/* Bytes were read: says so in the arena, and to the lane when it has waited long enough for it. */
+static void
+note_read(struct file *file, size_t bytes, bool by_call)
+{
+	struct shm_control *control = file_control(file);
+	const struct shm_status *status = file_status(file);
+
+	__atomic_store_n(&file->consumed, file->consumed + bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&control->consumed, file->consumed, __ATOMIC_RELEASE);
+	if (by_call) {
+		file->reported = file->consumed;
+	} else if (file->consumed - file->reported >= status->report_bytes ||
+		   file->next_chunk == __atomic_load_n(&status->delivered, __ATOMIC_ACQUIRE)) {
+		arena_post(file->lane, SHM_CONSUMED, file->slot, 0, NULL, 0);
+		file->reported = file->consumed;
+	}
+}
+
+/* One read by a call. Returns as recv(). */
+static ssize_t
+read_by_call(struct file *file, struct cursor *to, int flags)
+{
+	uint8_t data[SHM_REPLY_DATA];
+	struct arena_call call = {
+		.lane = file->lane,
+		.op = SHM_RECV,
+		.socket = file->slot,
+		.arg = (uint32_t)(flags & (MSG_PEEK | MSG_OOB)),
+		.arg2 = to->left,
+		.data = data,
+		.data_room = sizeof(data),
+	};
+	int n = arena_call(&call);
+
+	if (n <= 0)
+		return n;
+	if (flags & MSG_TRUNC)
+		cursor_skip(to, (size_t)n);
+	else
+		cursor_put(to, data, (size_t)n);
+	if ((flags & (MSG_PEEK | MSG_OOB)) == 0)
+		note_read(file, (size_t)n, true);
+	return n;
+}
+
+/* One attempt. Returns bytes, 0 at the end of the stream, -EAGAIN when there is nothing now. */
+static ssize_t
+read_once(struct file *file, struct cursor *to, int flags)
+{
+	const struct shm_status *status = file_status(file);
+	size_t n;
+	ssize_t got;
+
+	if (flags & MSG_OOB)
+		return read_by_call(file, to, flags);
+	for (;;) {
+		n = read_chunks(file, to, flags & MSG_PEEK, flags & MSG_TRUNC);
+		if (n > 0) {
+			if ((flags & MSG_PEEK) == 0)
+				note_read(file, n, false);
+			return (ssize_t)n;
+		}
+		if (to->left > 0 && (stream_events(file) & (POLLIN | POLLERR | POLLHUP)) == 0 &&
+		    __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE) == file->consumed &&
+		    (__atomic_load_n(&status->poll, __ATOMIC_ACQUIRE) & POLLOUT) != 0)
+			return -EAGAIN;
+		got = read_by_call(file, to, flags);
+		/* Delivered meanwhile: look again. */
+		if (got == -EAGAIN && __atomic_load_n(&status->delivered, __ATOMIC_ACQUIRE) !=
+					      file->next_chunk)
+			continue;
+		return got;
+	}
+}
+
+ssize_t
+stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
+{
+	struct cursor to = cursor_at(iov, n);
+	bool wait = !file->nonblocking && (flags & MSG_DONTWAIT) == 0;
+	ssize_t got, done = 0;
+
+	pthread_mutex_lock(&file->reading);
+	for (;;) {
+		got = read_once(file, &to, flags);
+		if (got > 0)
+			done += got;
+		if (got > 0 && (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0 &&
+		    to.left > 0)
+			continue;
+		if (got != -EAGAIN || !wait || (flags & MSG_OOB) != 0)
+			break;
+		if (done > 0 && (flags & MSG_WAITALL) == 0)
+			break;
+		pthread_mutex_unlock(&file->reading);
+		got = stream_wait(file, POLLIN | POLLRDHUP, file->receive_ns);
+		pthread_mutex_lock(&file->reading);
+		if (got < 0)
+			break;
+	}
+	pthread_mutex_unlock(&file->reading);
+	return done > 0 ? done : got;
+}
+
+/* ---- Writing */
+
+/* Up to SHM_PAYLOAD_MAX bytes from the cursor, as an iovec of at most PIECES. Returns the bytes. */
+enum {
+	PIECES = 16,
+};
+
+static uint32_t
+cursor_pieces(const struct cursor *from, struct iovec *pieces, size_t most)
+{
+	size_t offset = from->offset, done = 0;
+
+	if (most > SHM_PAYLOAD_MAX)
+		most = SHM_PAYLOAD_MAX;
+	for (size_t i = 0; i < from->n && i < PIECES && done < most; i++) {
+		size_t n = from->iov[i].iov_len - offset;
+
+		if (n > most - done)
+			n = most - done;
+		pieces[i] = (struct iovec){(uint8_t *)from->iov[i].iov_base + offset, n};
+		done += n;
+		offset = 0;
+	}
+	return (uint32_t)done;
+}
+
+/* One attempt. Returns bytes taken, or a negative errno. */
+static ssize_t
+write_once(struct file *file, struct cursor *from, int flags)
+{
+	uint64_t limit = __atomic_load_n(&file_status(file)->send_limit, __ATOMIC_ACQUIRE);
+	struct iovec pieces[PIECES];
+	struct arena_call call;
+	uint32_t n;
+	int taken, more;
+
+	if (limit > file->sent && from->left > 0) {
+		n = cursor_pieces(from, pieces, limit - file->sent);
+		/* What follows at once belongs together; the end of a record is the last piece's. */
+		more = n < from->left ? MSG_MORE : flags & (MSG_MORE | MSG_EOR | MSG_OOB);
+		arena_post(file->lane, SHM_SEND, file->slot, (uint32_t)more, pieces, n);
+		file->sent += n;
+		return n;
+	}
+	n = cursor_pieces(from, pieces, from->left);
+	call = (struct arena_call){
+		.lane = file->lane,
+		.op = SHM_SEND_NOW,
+		.socket = file->slot,
+		.arg = (uint32_t)(flags & (MSG_MORE | MSG_EOR | MSG_OOB)),
+		.payload = pieces,
+		.bytes = n,
+	};
+	taken = arena_call(&call);
+	return taken;
+}
+
+ssize_t
+stream_send(struct file *file, const struct iovec *iov, size_t n, int flags)
+{
+	struct cursor from = cursor_at(iov, n);
+	bool wait = !file->nonblocking && (flags & MSG_DONTWAIT) == 0;
+	ssize_t taken, done = 0;
+
+	pthread_mutex_lock(&file->writing);
+	do {
+		taken = write_once(file, &from, flags);
+		if (taken >= 0) {
+			done += taken;
+			cursor_skip(&from, (size_t)taken);
+			continue;
+		}
+		if (taken != -EAGAIN || !wait)
+			break;
+		pthread_mutex_unlock(&file->writing);
+		taken = stream_wait(file, POLLOUT, file->send_ns);
+		pthread_mutex_lock(&file->writing);
+		if (taken < 0)
+			break;
+	} while (from.left > 0);
+	pthread_mutex_unlock(&file->writing);
+	return done > 0 ? done : taken;
+}

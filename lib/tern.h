@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TCP sockets on Tern, for programs that are written for it.
+ *
+ * Each function does what the system call without its "tern_" does, as Linux documents and does it: the same
+ * arguments, return values, and values of errno. Only what differs is said here. The first call that
+ * needs it attaches the process to ternd: to the control socket that the environment's TERN_SOCKET names, or the only one
+ * in /run/tern.
+ *
+ * Descriptors are numbers of this process like all others, but only the functions here do anything useful
+ * with them; these functions do not take the kernel's descriptors, and answer EBADF, except tern_poll().
+ *
+ * Threads: every function may be called by any thread at any time. errno beyond what the system call's manual
+ * lists: ENXIO when no ternd can be found or it refuses this process; ECONNRESET once ternd has gone.
+ */
+#ifndef TERN_H
+#define TERN_H
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* socket(2). AF_INET or AF_INET6, SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC, 0 or IPPROTO_TCP. */
+int tern_socket(int domain, int type, int protocol);
+
+/* bind(2), listen(2), connect(2). Addresses are ternd's own, not this machine's. */
+int tern_bind(int fd, const struct sockaddr *address, socklen_t length);
+int tern_listen(int fd, int backlog);
+int tern_connect(int fd, const struct sockaddr *address, socklen_t length);
+
+/* accept(2), accept4(2). */
+int tern_accept(int fd, struct sockaddr *address, socklen_t *length);
+int tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
+/*
+ * recv(2) and its relatives. MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC and MSG_OOB; RFC 9293 §3.10.3.
+ * tern_recvfrom() leaves the address alone, as TCP does on Linux; tern_recvmsg() gives no control messages.
+ */
+ssize_t tern_recv(int fd, void *buffer, size_t bytes, int flags);
+ssize_t tern_recvfrom(int fd, void *buffer, size_t bytes, int flags, struct sockaddr *address,
+		      socklen_t *length);
+ssize_t tern_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t tern_read(int fd, void *buffer, size_t bytes);
+ssize_t tern_readv(int fd, const struct iovec *iov, int n);
+
+/*
+ * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL and MSG_OOB; RFC 9293 §3.10.2. Without
+ * MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when the call returns; whether they were sent, nobody
+ * knows, as with the kernel.
+ */
+ssize_t tern_send(int fd, const void *buffer, size_t bytes, int flags);
+ssize_t tern_sendto(int fd, const void *buffer, size_t bytes, int flags,
+		    const struct sockaddr *address, socklen_t length);
+ssize_t tern_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t tern_write(int fd, const void *buffer, size_t bytes);
+ssize_t tern_writev(int fd, const struct iovec *iov, int n);
+
+/* shutdown(2), close(2), dup(2). The last descriptor of a socket closes it. */
+int tern_shutdown(int fd, int how);
+int tern_close(int fd);
+int tern_dup(int fd);
+
+/* setsockopt(2), getsockopt(2): the options that FEATURES.md lists; others answer ENOPROTOOPT. */
+int tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
+
+int tern_getsockname(int fd, struct sockaddr *address, socklen_t *length);
+int tern_getpeername(int fd, struct sockaddr *address, socklen_t *length);
+
+/* ioctl(2): FIONBIO, FIONREAD (SIOCINQ), SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; others answer ENOTTY. */
+int tern_ioctl(int fd, unsigned long request, void *argument);
+
+/* fcntl(2): F_GETFL and F_SETFL of O_NONBLOCK, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC. */
+int tern_fcntl(int fd, int command, long argument);
+
+/* poll(2). The kernel's descriptors and Tern's may be mixed. */
+int tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waiting: until something in the arena has changed, a kernel descriptor is ready, the time is over, or a
+ * signal comes.
+ *
+ * All threads of a process share one doorbell. Of those that wait one, the leader, polls it; whenever it
+ * rings, the leader looks whose condition has come true, and wakes those. The others poll a descriptor of
+ * their own. A leader that leaves makes another one leader.
+ */
+#ifndef TERN_LIB_WAIT_H
+#define TERN_LIB_WAIT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WAIT_FOREVER INT64_MAX
+
+struct wait {
+	/* What is waited for. Called by any thread, and often: it only looks. */
+	bool (*ready)(void *arg);
+	void *arg;
+	struct pollfd *fds; /* kernel descriptors that end it too; revents are filled in */
+	unsigned int n_fds;
+	int64_t deadline_ns;     /* CLOCK_MONOTONIC, or WAIT_FOREVER */
+	const sigset_t *sigmask; /* while waiting; NULL: the thread's own */
+	bool deaf;               /* signals do not end it */
+
+	/* wait_for()'s own. */
+	int wake_fd;
+	bool woken;
+	struct wait *next;
+};
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t wait_now_ns(void);
+
+/*
+ * Returns 0 when it is ready or a descriptor of `fds` is; -ETIMEDOUT, -EINTR when a signal was handled, or
+ * the errno of making a descriptor to wait on. The end of ternd ends no wait by itself: ready() looks for that.
+ */
+int wait_for(struct wait *wait);
+
+/* In a child, after fork: nobody waits. */
+void wait_reset(void);
+
+#endif
