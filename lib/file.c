@@ -33,14 +33,141 @@ static struct {
 	uint32_t head, tail;
 } slots[ARENA_LANES_MAX];
 
+/* ---- fork
+
+   The child gets references of its own to all sockets, by a channel that the parent asks for before it forks. It
+   takes them up when it first needs one; until then, and if it never does, the open channel keeps them. */
+
+static int inherited_channel = -1; /* atomic; the child's, not taken up yet */
+static int highest_fd = -1;        /* atomic; of those ever in the table */
+
+/* All files of the table, each once. */
+static void
+for_each_file(void (*call)(struct file *file))
+{
+	static uint32_t marks;
+	uint32_t mark = ++marks;
+
+	for (int fd = 0; fd <= highest_fd; fd++) {
+		if (table[fd] == NULL || table[fd]->mark == mark)
+			continue;
+		table[fd]->mark = mark;
+		call(table[fd]);
+	}
+}
+
+static void
+hold(struct file *file)
+{
+	pthread_mutex_lock(&file->reading);
+	pthread_mutex_lock(&file->writing);
+}
+
+static void
+let_go(struct file *file)
+{
+	pthread_mutex_unlock(&file->writing);
+	pthread_mutex_unlock(&file->reading);
+}
+
+static void
+before_fork(void)
+{
+	if (arena.memory == NULL && inherited_channel < 0)
+		return;
+	file_take_inheritance();
+	pthread_mutex_lock(&lock);
+	for_each_file(hold);
+	inherited_channel = descriptor_own(arena_share());
+}
+
+/* What was delivered and not read has been recalled. */
+static void
+resume(struct file *file)
+{
+	file->next_chunk = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
+	file->chunk_read = 0;
+	let_go(file);
+}
+
+static void
+after_fork_in_parent(void)
+{
+	if (arena.memory == NULL)
+		return;
+	descriptor_close_own(inherited_channel);
+	inherited_channel = -1;
+	for_each_file(resume);
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+begin_anew(struct file *file)
+{
+	pthread_mutex_init(&file->reading, NULL);
+	pthread_mutex_init(&file->writing, NULL);
+	__atomic_store_n(&file->references, 0, __ATOMIC_RELAXED);
+	file->consumed = file->reported = file->sent = 0;
+	file->next_chunk = 0;
+	file->chunk_read = 0;
+}
+
+/* Only this thread lives on: references of calls under way are gone, those of descriptors remain. */
+static void
+after_fork_in_child(void)
+{
+	if (arena.memory == NULL)
+		return;
+	for_each_file(begin_anew);
+	for (int fd = 0; fd <= highest_fd; fd++)
+		if (table[fd] != NULL)
+			table[fd]->references++;
+	for (unsigned int i = 0; i < ARENA_LANES_MAX; i++) {
+		free(slots[i].queue);
+		slots[i].queue = NULL;
+		slots[i].head = slots[i].tail = 0;
+	}
+	pthread_mutex_init(&lock, NULL);
+	arena_forget();
+	wait_reset();
+}
+
+void
+file_take_inheritance(void)
+{
+	static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
+	int channel;
+
+	pthread_mutex_lock(&taking);
+	channel = inherited_channel;
+	if (channel >= 0) {
+		arena_adopt(channel);
+		__atomic_store_n(&inherited_channel, -1, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&taking);
+}
+
 static void
 make_table(void)
 {
 	void *memory = mmap(NULL, MAX_FDS * sizeof(*table), PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 	if (memory != MAP_FAILED)
 		__atomic_store_n(&table, memory, __ATOMIC_RELEASE);
+}
+
+/* Makes a descriptor name a file. */
+static void
+enter(int fd, struct file *file)
+{
+	int highest = __atomic_load_n(&highest_fd, __ATOMIC_RELAXED);
+
+	while (fd > highest && !__atomic_compare_exchange_n(&highest_fd, &highest, fd, false,
+							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	__atomic_store_n(&table[fd], file, __ATOMIC_RELEASE);
 }
 
 /* ---- References */
@@ -53,6 +180,8 @@ file_get(int fd)
 
 	if (fd < 0 || fd >= MAX_FDS || __atomic_load_n(&table, __ATOMIC_ACQUIRE) == NULL)
 		return NULL;
+	if (__atomic_load_n(&inherited_channel, __ATOMIC_ACQUIRE) >= 0 && table[fd] != NULL)
+		file_take_inheritance();
 	while ((file = __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE)) != NULL) {
 		n = __atomic_load_n(&file->references, __ATOMIC_RELAXED);
 		if (n == 0 || !__atomic_compare_exchange_n(&file->references, &n, n + 1, false,
@@ -190,7 +319,7 @@ file_install(struct file *file, int flags)
 		return -EMFILE;
 	}
 	file->nonblocking = (flags & SOCK_NONBLOCK) != 0;
-	__atomic_store_n(&table[fd], file, __ATOMIC_RELEASE);
+	enter(fd, file);
 	return fd;
 }
 
@@ -198,7 +327,7 @@ void
 file_alias(struct file *file, int fd)
 {
 	__atomic_add_fetch(&file->references, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&table[fd], file, __ATOMIC_RELEASE);
+	enter(fd, file);
 }
 
 bool

@@ -20,6 +20,7 @@
 struct file {
 	uint32_t references; /* atomic: descriptors and calls under way; 0: free */
 	struct file *next_free;
+	uint32_t mark; /* of the last walk over all files that met it */
 	unsigned int lane;
 	uint32_t slot;
 	int family;
@@ -47,6 +48,9 @@ file_control(const struct file *file)
 {
 	return &arena.views[file->lane].control[file->slot];
 }
+
+/* In a child of fork(): takes up the sockets that it shares with its parent, if it has not yet. */
+void file_take_inheritance(void);
 
 /* The socket that a descriptor names, to be put back; NULL if it is none of ours. */
 struct file *file_get(int fd);
