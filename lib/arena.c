@@ -26,6 +26,7 @@ enum {
 struct arena arena = {.channel = -1, .doorbell = -1};
 
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER; /* who waits for an answer on the channel */
 
 /* One for each ring: who posts holds it. */
 static struct ring_lock {
@@ -238,14 +239,16 @@ arena_share(void)
 	struct shm_message message = {.version = SHM_VERSION, .op = SHM_SHARE};
 	struct pollfd fd = {.fd = arena.channel, .events = POLLIN};
 	int channel = -1;
+	ssize_t n = -1;
 
-	if (send(arena.channel, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
-		return -ECONNRESET;
-	while (poll(&fd, 1, -1) < 0 && errno == EINTR)
-		;
-	if (receive_with_fds(arena.channel, &message, sizeof(message), &channel, 1) !=
-		    sizeof(message) ||
-	    message.op != SHM_SHARE || channel < 0)
+	pthread_mutex_lock(&asking);
+	if (send(arena.channel, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message)) {
+		while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+			;
+		n = receive_with_fds(arena.channel, &message, sizeof(message), &channel, 1);
+	}
+	pthread_mutex_unlock(&asking);
+	if (n != sizeof(message) || message.op != SHM_SHARE || channel < 0)
 		return message.error < 0 ? message.error : -ECONNRESET;
 	return channel;
 }
@@ -260,17 +263,23 @@ arena_forget(void)
 	memset(ring_locks, 0, sizeof(ring_locks));
 	busy_replies = 0;
 	pthread_mutex_init(&attaching, NULL);
+	pthread_mutex_init(&asking, NULL);
 }
 
 void
 arena_take_message(void)
 {
 	struct shm_message message;
-	ssize_t n = recv(arena.channel, &message, sizeof(message), MSG_DONTWAIT);
+	ssize_t n;
+
+	if (pthread_mutex_trylock(&asking) != 0) /* it is an answer, for somebody else */
+		return;
+	n = recv(arena.channel, &message, sizeof(message), MSG_DONTWAIT);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
 	    (n == sizeof(message) && message.op == SHM_BYE))
 		__atomic_store_n(&arena.dead, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&asking);
 }
 
 /* ---- Posting */

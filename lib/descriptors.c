@@ -43,6 +43,7 @@ descriptor_own(int fd)
 	if (moved < 0)
 		moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	error = errno;
+	mark(fd, false);
 	close(fd);
 	errno = error;
 	if (moved >= 0)

@@ -138,6 +138,9 @@ file_take_inheritance(void)
 	static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
 	int channel;
 
+	if (__atomic_load_n(&inherited_channel, __ATOMIC_ACQUIRE) < 0)
+		return;
+
 	pthread_mutex_lock(&taking);
 	channel = inherited_channel;
 	if (channel >= 0) {
@@ -172,16 +175,25 @@ enter(int fd, struct file *file)
 
 /* ---- References */
 
+/* Whether the table has a place for it. After this its file, if there is one, may be used. */
+static bool
+may_be_ours(int fd)
+{
+	if (fd < 0 || fd >= MAX_FDS || __atomic_load_n(&table, __ATOMIC_ACQUIRE) == NULL)
+		return false;
+	if (__atomic_load_n(&inherited_channel, __ATOMIC_ACQUIRE) >= 0 && table[fd] != NULL)
+		file_take_inheritance();
+	return true;
+}
+
 struct file *
 file_get(int fd)
 {
 	struct file *file;
 	uint32_t n;
 
-	if (fd < 0 || fd >= MAX_FDS || __atomic_load_n(&table, __ATOMIC_ACQUIRE) == NULL)
+	if (!may_be_ours(fd))
 		return NULL;
-	if (__atomic_load_n(&inherited_channel, __ATOMIC_ACQUIRE) >= 0 && table[fd] != NULL)
-		file_take_inheritance();
 	while ((file = __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE)) != NULL) {
 		n = __atomic_load_n(&file->references, __ATOMIC_RELAXED);
 		if (n == 0 || !__atomic_compare_exchange_n(&file->references, &n, n + 1, false,
@@ -197,6 +209,8 @@ file_get(int fd)
 static void
 free_slot(unsigned int lane, uint32_t slot)
 {
+	if (slots[lane].queue == NULL) /* it will begin with all */
+		return;
 	slots[lane].queue[slots[lane].tail++ & (arena.header.sockets - 1)] = slot;
 }
 
@@ -280,6 +294,7 @@ file_make(unsigned int lane, int *error)
 	file->lane = lane;
 	file->slot = (uint32_t)slot;
 	file->nonblocking = false;
+	file->reset_told = false;
 	file->receive_ns = file->send_ns = WAIT_FOREVER;
 	file->consumed = file->reported = file->sent = 0;
 	file->next_chunk = file_status(file)->delivered;
@@ -335,7 +350,7 @@ file_remove(int fd)
 {
 	struct file *file;
 
-	if (fd < 0 || fd >= MAX_FDS || __atomic_load_n(&table, __ATOMIC_ACQUIRE) == NULL)
+	if (!may_be_ours(fd))
 		return false;
 	file = __atomic_exchange_n(&table[fd], NULL, __ATOMIC_ACQ_REL);
 	if (file == NULL)

@@ -24,6 +24,7 @@ struct file {
 	unsigned int lane;
 	uint32_t slot;
 	int family;
+	bool reset_told;         /* ternd has gone, and the program has heard ECONNRESET */
 	bool nonblocking;        /* atomic; O_NONBLOCK */
 	int64_t receive_ns;      /* SO_RCVTIMEO; WAIT_FOREVER: none */
 	int64_t send_ns;         /* SO_SNDTIMEO */

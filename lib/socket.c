@@ -151,6 +151,7 @@ tern_socket(int domain, int type, int protocol)
 		return done(-ESOCKTNOSUPPORT);
 	if (protocol != 0 && protocol != IPPROTO_TCP)
 		return done(-EPROTONOSUPPORT);
+	file_take_inheritance();
 	if (arena_attach() < 0)
 		return done(-ENXIO);
 	file = file_make(0, &status);

@@ -159,6 +159,15 @@ note_read(struct file *file, size_t bytes, bool by_call)
 	}
 }
 
+/* ternd has gone: as if every peer had reset its connection. */
+static ssize_t
+orphaned(struct file *file, ssize_t afterwards)
+{
+	if (__atomic_exchange_n(&file->reset_told, true, __ATOMIC_RELAXED))
+		return afterwards;
+	return -ECONNRESET;
+}
+
 /* One read by a call. Returns as recv(). */
 static ssize_t
 read_by_call(struct file *file, struct cursor *to, int flags)
@@ -207,6 +216,8 @@ read_once(struct file *file, struct cursor *to, int flags)
 		    __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE) == file->consumed &&
 		    (__atomic_load_n(&status->poll, __ATOMIC_ACQUIRE) & POLLOUT) != 0)
 			return -EAGAIN;
+		if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
+			return orphaned(file, 0);
 		got = read_by_call(file, to, flags);
 		/* Delivered meanwhile: look again. */
 		if (got == -EAGAIN && __atomic_load_n(&status->delivered, __ATOMIC_ACQUIRE) !=
@@ -281,6 +292,8 @@ write_once(struct file *file, struct cursor *from, int flags)
 	uint32_t n;
 	int taken, more;
 
+	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
+		return orphaned(file, -EPIPE);
 	if (limit > file->sent && from->left > 0) {
 		n = cursor_pieces(from, pieces, limit - file->sent);
 		/* What follows at once belongs together; the end of a record is the last piece's. */

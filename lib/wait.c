@@ -82,11 +82,21 @@ wake(struct wait *wait)
 }
 
 static void
-wake_ready(void)
+wake_ready_others(const struct wait *self)
 {
 	for (struct wait *w = waiting; w != NULL; w = w->next)
-		if (w->ready(w->arg))
+		if (w != self && w->ready(w->arg))
 			wake(w);
+}
+
+static void
+take_wake(struct wait *wait)
+{
+	eventfd_t n;
+
+	if (wait->woken)
+		eventfd_read(wait->wake_fd, &n);
+	wait->woken = false;
 }
 
 static void
@@ -107,6 +117,7 @@ leave(struct wait *wait)
 	while (*at != wait)
 		at = &(*at)->next;
 	*at = wait->next;
+	take_wake(wait);
 	if (arena.shared != NULL)
 		__atomic_sub_fetch(&arena.shared->sleepers, 1, __ATOMIC_SEQ_CST);
 	if (!has_leader && waiting != NULL)
@@ -148,16 +159,14 @@ sleep_once(struct wait *wait, struct pollfd *fds, const sigset_t *mask)
 		status = -errno;
 	pthread_mutex_lock(&lock);
 	leading = false;
-	if (wait->woken)
-		eventfd_read(wait->wake_fd, &rings);
-	wait->woken = false;
+	take_wake(wait);
 	if (leads) {
 		has_leader = false;
 		if (status > 0 && fds[1].revents != 0)
 			eventfd_read(arena.doorbell, &rings);
 		if (status > 0 && fds[2].revents != 0)
 			arena_take_message();
-		wake_ready();
+		wake_ready_others(wait);
 	}
 	for (unsigned int i = 0; i < wait->n_fds; i++)
 		wait->fds[i].revents = status > 0 ? fds[OWN_FDS + i].revents : 0;
@@ -263,6 +272,11 @@ wait_for(struct wait *wait)
 void
 wait_reset(void)
 {
+	/* The parent's thread has the same one. */
+	pthread_once(&once, make_key);
+	close_wake_fd(pthread_getspecific(key));
+	pthread_setspecific(key, NULL);
+
 	waiting = NULL;
 	has_leader = false;
 	pthread_mutex_init(&lock, NULL);

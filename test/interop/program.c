@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A program on libtern, for the interop tests: servers and clients that check every byte. Ends with
+ * status 0 if all was right, 1 with a line on stderr if not.
+ *
+ *     program fork PORT N          echoes for N connections, a child for each
+ *     program poll PORT N          the same for N connections at once, with poll()
+ *     program send HOST PORT BYTES sends a pattern, and reads it back from an echo
+ *     program hold HOST PORT       connects, says so, and waits to be killed
+ *     program refused HOST PORT    connects to where nobody listens
+ *     program orphan HOST PORT     connects, says so, waits for ternd to go, and says what it sees
+ *     program linux-echo HOST PORT N   echoes for N connections with the kernel's sockets
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tern.h"
+
+enum {
+	CHUNK = 65536,
+	MAX_AT_ONCE = 256,
+};
+
+static uint8_t chunk[CHUNK];
+
+static _Noreturn __attribute__((format(printf, 1, 2))) void
+fail(const char *format, ...)
+{
+	int error = errno;
+	va_list args;
+
+	va_start(args, format);
+	fputs("program: ", stderr);
+	vfprintf(stderr, format, args);
+	fprintf(stderr, ": %s\n", strerror(error));
+	va_end(args);
+	exit(1);
+}
+
+static void
+say(const char *what)
+{
+	puts(what);
+	fflush(stdout);
+}
+
+/* An address of either family; NULL is the any-address of both. */
+static socklen_t
+address(const char *host, const char *port, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (host != NULL && inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons((uint16_t)atoi(port));
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons((uint16_t)atoi(port));
+	if (host != NULL && inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
+		fail("%s is no address", host);
+	return sizeof(*in6);
+}
+
+/* ---- Servers */
+
+static int
+listen_on(const char *port, int type)
+{
+	struct sockaddr_storage any;
+	socklen_t n = address(NULL, port, &any);
+	int fd = tern_socket(AF_INET6, SOCK_STREAM | type, 0), on = 1;
+
+	if (fd < 0)
+		fail("socket");
+	if (tern_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    tern_bind(fd, (struct sockaddr *)&any, n) < 0 || tern_listen(fd, 128) < 0)
+		fail("listening on port %s", port);
+	say("listening");
+	return fd;
+}
+
+static void
+echo_all(int fd)
+{
+	ssize_t n;
+
+	while ((n = tern_read(fd, chunk, sizeof(chunk))) > 0)
+		if (tern_write(fd, chunk, (size_t)n) != n)
+			fail("write");
+	if (n < 0)
+		fail("read");
+}
+
+/* The parent keeps nothing of a connection; each child lets go of the listener. */
+static void
+serve_by_fork(const char *port, unsigned int n)
+{
+	int listener = listen_on(port, 0), status;
+
+	for (unsigned int i = 0; i < n; i++) {
+		int fd = tern_accept(listener, NULL, NULL);
+		pid_t child;
+
+		if (fd < 0)
+			fail("accept");
+		child = fork();
+		if (child < 0)
+			fail("fork");
+		if (child == 0) {
+			tern_close(listener);
+			echo_all(fd);
+			_exit(tern_close(fd) < 0);
+		}
+		if (tern_close(fd) < 0)
+			fail("close");
+	}
+	while (wait(&status) > 0)
+		if (status != 0)
+			fail("a child ended with %#x", (unsigned int)status);
+}
+
+/* What is read and cannot be written waits; a connection with something waiting is not read. */
+static struct waiting {
+	size_t at, n;
+	uint8_t bytes[CHUNK];
+} waiting[MAX_AT_ONCE];
+
+/* Returns false at the end of the connection. */
+static bool
+echo_some(struct pollfd *fd, struct waiting *w)
+{
+	ssize_t n;
+
+	if (w->n == 0) {
+		n = tern_recv(fd->fd, w->bytes, sizeof(w->bytes), 0);
+		if (n == 0)
+			return false;
+		if (n < 0 && errno != EAGAIN)
+			fail("recv");
+		w->at = 0;
+		w->n = n > 0 ? (size_t)n : 0;
+	}
+	if (w->n > 0) {
+		n = tern_send(fd->fd, w->bytes + w->at, w->n, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			fail("send");
+		if (n > 0) {
+			w->at += (size_t)n;
+			w->n -= (size_t)n;
+		}
+	}
+	fd->events = w->n > 0 ? POLLOUT : POLLIN;
+	return true;
+}
+
+static void
+serve_by_poll(const char *port, unsigned int n)
+{
+	static struct pollfd fds[MAX_AT_ONCE + 1];
+	unsigned int used = 1, accepted = 0;
+
+	fds[0] = (struct pollfd){listen_on(port, SOCK_NONBLOCK), POLLIN, 0};
+	while (accepted < n || used > 1) {
+		if (tern_poll(fds, used, 30000) <= 0)
+			fail("poll");
+		while (fds[0].revents != 0 && used <= MAX_AT_ONCE) {
+			int fd = tern_accept4(fds[0].fd, NULL, NULL, SOCK_NONBLOCK);
+
+			if (fd < 0 && errno != EAGAIN)
+				fail("accept");
+			if (fd < 0)
+				break;
+			waiting[used - 1].n = 0;
+			fds[used++] = (struct pollfd){fd, POLLIN, 0};
+			accepted++;
+		}
+		for (unsigned int i = 1; i < used; i++) {
+			if (fds[i].revents == 0 || echo_some(&fds[i], &waiting[i - 1]))
+				continue;
+			tern_close(fds[i].fd);
+			fds[i] = fds[--used];
+			waiting[i - 1] = waiting[used - 1];
+			i--;
+		}
+	}
+}
+
+static void
+serve_on_linux(const char *host, const char *port, unsigned int n)
+{
+	struct sockaddr_storage at;
+	socklen_t bytes = address(host, port, &at);
+	int listener = socket(at.ss_family, SOCK_STREAM, 0), on = 1, fd;
+	ssize_t got;
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (listener < 0 || bind(listener, (struct sockaddr *)&at, bytes) < 0 ||
+	    listen(listener, 16) < 0)
+		fail("listening on %s", port);
+	say("listening");
+	for (unsigned int i = 0; i < n; i++) {
+		fd = accept(listener, NULL, NULL);
+		while ((got = read(fd, chunk, sizeof(chunk))) > 0)
+			if (write(fd, chunk, (size_t)got) != got)
+				break;
+		close(fd);
+	}
+}
+
+/* ---- Clients */
+
+static int
+connect_to(const char *host, const char *port)
+{
+	struct sockaddr_storage to;
+	socklen_t n = address(host, port, &to);
+	int fd = tern_socket(to.ss_family, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		fail("socket");
+	if (tern_connect(fd, (struct sockaddr *)&to, n) < 0)
+		fail("connect to %s, port %s", host, port);
+	return fd;
+}
+
+static uint8_t
+pattern(size_t i)
+{
+	return (uint8_t)(i * 31 + i / 253);
+}
+
+/* A child sends while its parent reads: both use the connection, which fork has shared. */
+static void
+send_and_read(const char *host, const char *port, size_t bytes)
+{
+	int fd = connect_to(host, port), status;
+	size_t got = 0;
+	pid_t child = fork();
+	ssize_t n;
+
+	if (child < 0)
+		fail("fork");
+	if (child == 0) {
+		for (size_t at = 0; at < bytes; at += (size_t)n) {
+			size_t some = bytes - at < CHUNK ? bytes - at : CHUNK;
+
+			for (size_t i = 0; i < some; i++)
+				chunk[i] = pattern(at + i);
+			n = tern_write(fd, chunk, some);
+			if (n <= 0)
+				fail("write");
+		}
+		_exit(tern_shutdown(fd, SHUT_WR) < 0);
+	}
+	while ((n = tern_read(fd, chunk, sizeof(chunk))) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			if (chunk[i] != pattern(got + (size_t)i)) {
+				errno = EILSEQ;
+				fail("byte %zu", got + (size_t)i);
+			}
+		got += (size_t)n;
+	}
+	if (n < 0 || got != bytes)
+		fail("%zu bytes came back of %zu", got, bytes);
+	if (waitpid(child, &status, 0) != child || status != 0)
+		fail("the sending child ended with %#x", (unsigned int)status);
+	if (tern_close(fd) < 0)
+		fail("close");
+}
+
+static void
+expect_refusal(const char *host, const char *port)
+{
+	struct sockaddr_storage to;
+	socklen_t n = address(host, port, &to);
+	int fd = tern_socket(to.ss_family, SOCK_STREAM, 0);
+
+	if (tern_connect(fd, (struct sockaddr *)&to, n) == 0 || errno != ECONNREFUSED)
+		fail("connect to a closed port");
+}
+
+static void
+outlive_ternd(const char *host, const char *port)
+{
+	int fd = connect_to(host, port);
+	ssize_t n;
+
+	say("connected");
+	n = tern_read(fd, chunk, sizeof(chunk));
+	if (n >= 0 || errno != ECONNRESET)
+		fail("read gave %zd", n);
+	if (tern_read(fd, chunk, sizeof(chunk)) != 0)
+		fail("a second read");
+	if (tern_send(fd, "x", 1, MSG_NOSIGNAL) >= 0 || errno != EPIPE)
+		fail("send");
+	if (tern_close(fd) < 0)
+		fail("close");
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (argc == 4 && strcmp(what, "fork") == 0)
+		serve_by_fork(argv[2], (unsigned int)atoi(argv[3]));
+	else if (argc == 4 && strcmp(what, "poll") == 0)
+		serve_by_poll(argv[2], (unsigned int)atoi(argv[3]));
+	else if (argc == 5 && strcmp(what, "linux-echo") == 0)
+		serve_on_linux(argv[2], argv[3], (unsigned int)atoi(argv[4]));
+	else if (argc == 5 && strcmp(what, "send") == 0)
+		send_and_read(argv[2], argv[3], strtoul(argv[4], NULL, 10));
+	else if (argc == 4 && strcmp(what, "refused") == 0)
+		expect_refusal(argv[2], argv[3]);
+	else if (argc == 4 && strcmp(what, "orphan") == 0)
+		outlive_ternd(argv[2], argv[3]);
+	else if (argc == 4 && strcmp(what, "hold") == 0) {
+		connect_to(argv[2], argv[3]);
+		say("connected");
+		pause();
+	} else {
+		fprintf(stderr, "usage: see the head of program.c\n");
+		return 2;
+	}
+	return 0;
+}
