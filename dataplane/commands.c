@@ -132,7 +132,8 @@ commands_answer(void *ctx, const char *command, const json_t *request,
 		*error = "a lane does not answer";
 		return commands[i].answer(ctx, request, cursor);
 	}
-	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses, lanes "
+	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses, "
+		 "lanes "
 		 "and attach";
 	return NULL;
 }

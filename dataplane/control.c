@@ -23,7 +23,7 @@ struct client {
 	size_t out_bytes, out_sent;
 	json_t *request; /* whose list is not at its end; NULL: none */
 	struct control_cursor cursor;
-	int pass_fd; /* goes along with `out`; -1: none */
+	int pass_fd;  /* goes along with `out`; -1: none */
 	bool closing; /* at the end of `out`: it sent what we do not read on */
 	bool half;    /* it has shut down its side; answer what it asked, then close */
 };
@@ -349,10 +349,9 @@ send_with_fd(const struct client *client)
 static int
 transmit(struct client *client)
 {
-	ssize_t n = client->pass_fd >= 0
-			    ? send_with_fd(client)
-			    : send(client->fd, client->out + client->out_sent,
-				   client->out_bytes - client->out_sent, MSG_NOSIGNAL);
+	ssize_t n = client->pass_fd >= 0 ? send_with_fd(client)
+					 : send(client->fd, client->out + client->out_sent,
+						client->out_bytes - client->out_sent, MSG_NOSIGNAL);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;

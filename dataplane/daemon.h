@@ -20,7 +20,7 @@ struct daemon {
 	struct service_content *content;
 	struct programs *programs;
 	int fault_event; /* eventfd: a gateway says that a program is bad */
-	int link_event; /* eventfd: a driver says that a link changed */
+	int link_event;  /* eventfd: a driver says that a link changed */
 };
 
 /*

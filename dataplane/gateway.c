@@ -39,9 +39,8 @@ gateway_stats_read(const struct gateway *gateway, struct gateway_stats *stats)
 struct gateway *
 gateway_create(const struct gateway_config *config)
 {
-	struct gateway *gateway =
-		rte_zmalloc_socket("gateway", sizeof(*gateway), RTE_CACHE_LINE_SIZE,
-				   config->numa_node);
+	struct gateway *gateway = rte_zmalloc_socket("gateway", sizeof(*gateway),
+						     RTE_CACHE_LINE_SIZE, config->numa_node);
 
 	if (gateway == NULL)
 		return NULL;
@@ -76,7 +75,8 @@ gateway_destroy(struct gateway *gateway)
 /* ---- Programs */
 
 struct gateway_program *
-gateway_program_create(void *arena, const struct shm_header *header, unsigned int lane, int doorbell)
+gateway_program_create(void *arena, const struct shm_header *header, unsigned int lane,
+		       int doorbell)
 {
 	struct gateway_program *program = calloc(1, sizeof(*program));
 	struct shm_layout layout;
@@ -240,8 +240,8 @@ gateway_turn(struct gateway *gateway)
 	struct gateway_program *program;
 	unsigned int n = 0;
 
-	TAILQ_FOREACH(program, &gateway->programs, entry)
-	n += take_requests(gateway, program);
+	TAILQ_FOREACH (program, &gateway->programs, entry)
+		n += take_requests(gateway, program);
 	if (n != 0)
 		GATEWAY_COUNT_N(gateway, requests, n);
 	return n;
@@ -300,8 +300,7 @@ gateway_tell(struct gateway *gateway)
 	bool fenced = false;
 
 	refresh_changed(gateway);
-	TAILQ_FOREACH(program, &gateway->programs, entry)
-	{
+	TAILQ_FOREACH (program, &gateway->programs, entry) {
 		if (program->fed)
 			feed(gateway, program);
 		if (!program->news)

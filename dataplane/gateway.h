@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The gateway: a lane's side of the programs outside. It takes their requests out of their arenas
- * (lib/shm.h), makes the engine's socket calls for them, copies what came in into their data blocks and
- * keeps the status of their sockets.
+ * (lib/shm.h), makes the engine's socket calls for them, copies what came in into their data blocks
+ * and keeps the status of their sockets.
  *
- * A program's memory is not trusted: what is read from it is read once and checked, and a request that
- * no honest program would make marks the program as bad. A bad program is served no more; whoever made
- * it (dataplane/program.c) finds out by gateway_program_fault() and detaches it.
+ * A program's memory is not trusted: what is read from it is read once and checked, and a request
+ * that no honest program would make marks the program as bad. A bad program is served no more;
+ * whoever made it (dataplane/program.c) finds out by gateway_program_fault() and detaches it.
  *
  * Delivered bytes stay in the engine's receive queue until the program has read them.
  *
@@ -50,8 +50,8 @@ void gateway_destroy(struct gateway *gateway);
 
 /*
  * A program's part on one lane, for an arena that is mapped here and whose header is filled in.
- * `arena` and `doorbell`, the eventfd on which the program sleeps, must outlive it. Returns NULL without
- * memory.
+ * `arena` and `doorbell`, the eventfd on which the program sleeps, must outlive it. Returns NULL
+ * without memory.
  */
 struct gateway_program *gateway_program_create(void *arena, const struct shm_header *header,
 					       unsigned int lane, int doorbell);
@@ -69,8 +69,9 @@ void gateway_attach(struct gateway *gateway, struct gateway_program *program);
 void gateway_detach(struct gateway *gateway, struct gateway_program *program);
 
 /*
- * Gives `to`, which is not attached and has no sockets, a second reference to each socket of `from`, under
- * the same slots. Both must have the same number of slots. Bytes that were delivered and not read are recalled.
+ * Gives `to`, which is not attached and has no sockets, a second reference to each socket of
+ * `from`, under the same slots. Both must have the same number of slots. Bytes that were delivered
+ * and not read are recalled.
  */
 void gateway_share(struct gateway *gateway, struct gateway_program *from,
 		   struct gateway_program *to);

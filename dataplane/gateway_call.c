@@ -3,8 +3,8 @@
  * What each request of a program does: the engine's socket calls, with everything that comes from
  * the program checked first.
  *
- * Before an answer is given the status of the sockets that it concerns is written, so that the program sees
- * both.
+ * Before an answer is given the status of the sockets that it concerns is written, so that the
+ * program sees both.
  */
 #include <errno.h>
 #include <string.h>

@@ -2,14 +2,15 @@
 /*
  * What goes between a socket and its program's arena: bytes, and the status that tells of them.
  *
- * Bytes that came in are copied into data blocks, a chunk for each piece of a block. A block is filled by
- * one socket, chunk after chunk, while its last chunk is not read; when it is, the block is free. So an idle
- * connection holds none. The engine's queue keeps the bytes until the program says that it has read
- * them; where they cannot be delivered (the socket is shared, blocks are short, an urgent byte) the
- * program asks for them by a call.
+ * Bytes that came in are copied into data blocks, a chunk for each piece of a block. A block is
+ * filled by one socket, chunk after chunk, while its last chunk is not read; when it is, the block
+ * is free. So an idle connection holds none. The engine's queue keeps the bytes until the program
+ * says that it has read them; where they cannot be delivered (the socket is shared, blocks are
+ * short, an urgent byte) the program asks for them by a call.
  *
- * Invariants: status.delivered - first_chunk <= SHM_CHUNKS; consumed <= delivered, and delivered - consumed
- * bytes at the front of the engine's queue are in the arena; ref->status is what the arena says.
+ * Invariants: status.delivered - first_chunk <= SHM_CHUNKS; consumed <= delivered, and delivered -
+ * consumed bytes at the front of the engine's queue are in the arena; ref->status is what the arena
+ * says.
  */
 #include <poll.h>
 #include <string.h>

@@ -54,7 +54,8 @@ TAILQ_HEAD(gateway_refs, gateway_ref);
 
 struct gateway_ring {
 	uint32_t head;
-	uint32_t send_done; /* bytes of the SHM_SEND at the head that are sent; it waits for mbufs */
+	uint32_t
+		send_done; /* bytes of the SHM_SEND at the head that are sent; it waits for mbufs */
 };
 
 struct gateway_program {
@@ -63,7 +64,7 @@ struct gateway_program {
 	struct shm_header *shared;          /* in the arena: for `sleepers` alone */
 	struct shm_view view;
 	struct shm_reply *replies;
-	struct gateway_ref *refs; /* by slot */
+	struct gateway_ref *refs;   /* by slot */
 	struct gateway_refs hungry; /* wait for a block */
 	uint32_t *free_blocks;
 	uint32_t n_free_blocks;
@@ -71,9 +72,9 @@ struct gateway_program {
 	int doorbell;
 	bool attached;
 	uint64_t left_over; /* rings that hold requests for the next turn, a bit each */
-	bool fed;  /* blocks came free while sockets were hungry */
-	bool news; /* something was written in this iteration that a sleeper waits for */
-	const char *fault;         /* atomic */
+	bool fed;           /* blocks came free while sockets were hungry */
+	bool news;          /* something was written in this iteration that a sleeper waits for */
+	const char *fault;  /* atomic */
 	struct gateway_ring rings[SHM_RINGS_MAX];
 };
 
@@ -137,8 +138,8 @@ bool gateway_take_consumed(struct gateway *gateway, struct gateway_ref *ref);
 void gateway_recall(struct gateway *gateway, struct gateway_ref *ref);
 
 /*
- * Sends bytes that were posted within the credit. Returns how many are done with; the rest must wait
- * for mbufs.
+ * Sends bytes that were posted within the credit. Returns how many are done with; the rest must
+ * wait for mbufs.
  */
 uint32_t gateway_send(struct gateway *gateway, struct gateway_ref *ref, const uint8_t *bytes,
 		      uint32_t n, int flags);

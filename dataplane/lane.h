@@ -95,11 +95,11 @@ struct lane_request {
 	struct lane_news message; /* what goes into the ring */
 	uint32_t state;           /* atomic: enum lane_request_state */
 	enum lane_request_kind kind;
-	uint64_t cursor; /* lists: 0 at first */
-	unsigned int n;  /* lists: entries that follow; 0: the list is at its end */
-	uint16_t port;   /* ASK_LINK */
-	bool up;         /* ASK_LINK */
-	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
+	uint64_t cursor;                 /* lists: 0 at first */
+	unsigned int n;                  /* lists: entries that follow; 0: the list is at its end */
+	uint16_t port;                   /* ASK_LINK */
+	bool up;                         /* ASK_LINK */
+	struct gateway_program *program; /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
 	struct gateway_program *share_from; /* ASK_ATTACH: whose sockets it shares; or NULL */
 	union {
 		struct tcp_listing connections[LANE_LIST];

@@ -2,10 +2,10 @@
 /*
  * Attaching and detaching; see programs.h.
  *
- * An arena is a memfd of ordinary pages, sealed against a change of its size. Its owner can punch holes
- * into it, which come back as zeros; should a page not come back at all, because memory is short, the
- * kernel sends SIGBUS to whoever touched it. The handler puts anonymous memory in the page's place, so
- * that the lane goes on, and notes whose arena it was.
+ * An arena is a memfd of ordinary pages, sealed against a change of its size. Its owner can punch
+ * holes into it, which come back as zeros; should a page not come back at all, because memory is
+ * short, the kernel sends SIGBUS to whoever touched it. The handler puts anonymous memory in the
+ * page's place, so that the lane goes on, and notes whose arena it was.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -104,8 +104,8 @@ make_arena(struct program *program, const struct programs *programs, struct shm_
 	if (program->memfd < 0 || ftruncate(program->memfd, (off_t)layout.bytes) < 0 ||
 	    fcntl(program->memfd, F_ADD_SEALS, seals) < 0)
 		return -1;
-	program->arena = mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			      program->memfd, 0);
+	program->arena =
+		mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, program->memfd, 0);
 	if (program->arena == MAP_FAILED) {
 		program->arena = NULL;
 		return -1;
@@ -190,7 +190,8 @@ free_entry(struct programs *programs)
 	return NULL;
 }
 
-/* A program with its arena and its parts; with references to another's sockets, if that is given. */
+/* A program with its arena and its parts; with references to another's sockets, if that is given.
+ */
 static struct program *
 make_program(struct programs *programs, pid_t pid, int channel, const struct program *from,
 	     const char **error)

@@ -3,11 +3,12 @@
  * The programs that are attached: their channels, arenas and ends. The main thread's part of the
  * gateway.
  *
- * A program asks the control socket to attach and gets its channel, one end of a SOCK_SEQPACKET pair
- * (lib/shm.h); by the channel it gets the arena. The end of the channel is the end of the program.
+ * A program asks the control socket to attach and gets its channel, one end of a SOCK_SEQPACKET
+ * pair (lib/shm.h); by the channel it gets the arena. The end of the channel is the end of the
+ * program.
  *
- * A second channel for a child to come (SHM_SHARE) is a program too, with references to all sockets of
- * the first.
+ * A second channel for a child to come (SHM_SHARE) is a program too, with references to all sockets
+ * of the first.
  */
 #ifndef TERN_DATAPLANE_PROGRAMS_H
 #define TERN_DATAPLANE_PROGRAMS_H
@@ -36,8 +37,8 @@ int programs_fd(const struct programs *programs);
 void programs_run(struct programs *programs);
 
 /*
- * Attaches process `pid`. Returns the channel's end for it, which the caller sends and closes; or -1
- * with *error set to a static string.
+ * Attaches process `pid`. Returns the channel's end for it, which the caller sends and closes; or
+ * -1 with *error set to a static string.
  */
 int programs_attach(struct programs *programs, pid_t pid, const char **error);
 

@@ -26,7 +26,8 @@ enum {
 struct arena arena = {.channel = -1, .doorbell = -1};
 
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
-static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER; /* who waits for an answer on the channel */
+static pthread_mutex_t asking =
+	PTHREAD_MUTEX_INITIALIZER; /* who waits for an answer on the channel */
 
 /* One for each ring: who posts holds it. */
 static struct ring_lock {
@@ -76,7 +77,8 @@ find_socket(struct sockaddr_un *sun)
 	return n == 1 ? 0 : -ENOENT;
 }
 
-/* Receives a message with up to n descriptors. Returns its length, 0 at the end, or a negative errno. */
+/* Receives a message with up to n descriptors. Returns its length, 0 at the end, or a negative
+ * errno. */
 static ssize_t
 receive_with_fds(int fd, void *buf, size_t bytes, int *fds, unsigned int n)
 {
@@ -418,8 +420,8 @@ take_reply(void)
 			sched_yield();
 			continue;
 		}
-		if (__atomic_compare_exchange_n(&busy_replies, &busy, busy | UINT64_C(1) << i, false,
-						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&busy_replies, &busy, busy | UINT64_C(1) << i,
+						false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return (uint16_t)i;
 	}
 }
@@ -475,8 +477,7 @@ arena_call(struct arena_call *call)
 	call->data_bytes = 0;
 	if (__atomic_load_n(&reply->ticket, __ATOMIC_ACQUIRE) == ticket) {
 		result = reply->result;
-		call->data_bytes =
-			reply->bytes < call->data_room ? reply->bytes : call->data_room;
+		call->data_bytes = reply->bytes < call->data_room ? reply->bytes : call->data_room;
 		if (call->data_bytes > 0)
 			memcpy(call->data, reply->data, call->data_bytes);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A process's attachment to ternd: its channel, its doorbell, its arena, and how requests are posted
- * and answered. See shm.h for the layout.
+ * A process's attachment to ternd: its channel, its doorbell, its arena, and how requests are
+ * posted and answered. See shm.h for the layout.
  *
  * Threads: any, at any time after arena_attach() returned 0.
  */
@@ -35,16 +35,17 @@ extern struct arena arena;
 
 /*
  * Attaches, if this process has not yet: to the control socket that TERN_SOCKET names, or the only
- * one in /run/tern. Returns 0 or a negative errno: -ENOENT when no ternd runs, -ECONNREFUSED when it
- * does not let us, -EPROTO when it is of another version, and those of the calls that it takes. Why not is told on
- * stderr when TERN_DEBUG is set.
+ * one in /run/tern. Returns 0 or a negative errno: -ENOENT when no ternd runs, -ECONNREFUSED when
+ * it does not let us, -EPROTO when it is of another version, and those of the calls that it takes.
+ * Why not is told on stderr when TERN_DEBUG is set.
  */
 int arena_attach(void);
 
 /* Takes over a channel that another process made for this one. Returns as arena_attach() does. */
 int arena_adopt(int channel);
 
-/* Asks for a channel with references to all sockets of this process. Returns it, or a negative errno. */
+/* Asks for a channel with references to all sockets of this process. Returns it, or a negative
+ * errno. */
 int arena_share(void);
 
 /* In a child: forgets the parent's, without a word to ternd. */
@@ -54,8 +55,9 @@ void arena_forget(void);
 void arena_take_message(void);
 
 /*
- * Posts a request that wants no answer, with a payload gathered from `iov`, of which it takes the first
- * `bytes`. Waits while the ring is full. Requests of one socket are taken in the order in which they are posted.
+ * Posts a request that wants no answer, with a payload gathered from `iov`, of which it takes the
+ * first `bytes`. Waits while the ring is full. Requests of one socket are taken in the order in
+ * which they are posted.
  */
 void arena_post(unsigned int lane, enum shm_op op, uint32_t socket, uint32_t arg,
 		const struct iovec *iov, uint32_t bytes);
@@ -69,8 +71,8 @@ struct arena_call {
 	uint64_t arg2;
 	const struct iovec *payload; /* `bytes` gathered from it */
 	uint32_t bytes;
-	void *data;         /* of the answer; may be NULL */
-	uint32_t data_room; /* bytes; the rest of the answer's data is dropped */
+	void *data;          /* of the answer; may be NULL */
+	uint32_t data_room;  /* bytes; the rest of the answer's data is dropped */
 	uint32_t data_bytes; /* out */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The library's own descriptors (channel, doorbell, ...). They live at high numbers, out of the way of programs
- * that count on the lowest free one, and are known, so that a program that closes everything does not
- * close them.
+ * The library's own descriptors (channel, doorbell, ...). They live at high numbers, out of the way
+ * of programs that count on the lowest free one, and are known, so that a program that closes
+ * everything does not close them.
  *
  * Threads: any.
  */
@@ -11,7 +11,8 @@
 
 #include <stdbool.h>
 
-/* Moves a descriptor (taken, also on failure) to a high number. Returns that, or -1 with errno; -1 for -1. */
+/* Moves a descriptor (taken, also on failure) to a high number. Returns that, or -1 with errno; -1
+ * for -1. */
 int descriptor_own(int fd);
 
 bool descriptor_is_own(int fd);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See file.h. Files are never given back to the system, only used again, so that a thread that looks at a
- * file while another closes it sees a file: it takes a reference if there is one left to take, and
- * then looks whether the table still says so.
+ * See file.h. Files are never given back to the system, only used again, so that a thread that
+ * looks at a file while another closes it sees a file: it takes a reference if there is one left to
+ * take, and then looks whether the table still says so.
  *
- * Slots are used again in the order in which they were freed, when the lane says that they are free.
+ * Slots are used again in the order in which they were freed, when the lane says that they are
+ * free.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +36,9 @@ static struct {
 
 /* ---- fork
 
-   The child gets references of its own to all sockets, by a channel that the parent asks for before it forks. It
-   takes them up when it first needs one; until then, and if it never does, the open channel keeps them. */
+   The child gets references of its own to all sockets, by a channel that the parent asks for before
+   it forks. It takes them up when it first needs one; until then, and if it never does, the open
+   channel keeps them. */
 
 static int inherited_channel = -1; /* atomic; the child's, not taken up yet */
 static int highest_fd = -1;        /* atomic; of those ever in the table */
@@ -112,7 +114,8 @@ begin_anew(struct file *file)
 	file->chunk_read = 0;
 }
 
-/* Only this thread lives on: references of calls under way are gone, those of descriptors remain. */
+/* Only this thread lives on: references of calls under way are gone, those of descriptors remain.
+ */
 static void
 after_fork_in_child(void)
 {

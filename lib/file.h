@@ -2,9 +2,9 @@
 /*
  * Open sockets, and the descriptors that name them.
  *
- * A descriptor is a real one of the process, a duplicate of a placeholder socket, so that its number is
- * nobody else's; the table here says which socket it is. Several descriptors may name one socket (dup),
- * as with the kernel's open file descriptions.
+ * A descriptor is a real one of the process, a duplicate of a placeholder socket, so that its
+ * number is nobody else's; the table here says which socket it is. Several descriptors may name one
+ * socket (dup), as with the kernel's open file descriptions.
  *
  * Threads: any. file_get() keeps a file until file_put(), whoever closes it meanwhile.
  */
@@ -58,8 +58,8 @@ struct file *file_get(int fd);
 void file_put(struct file *file);
 
 /*
- * A new file with a free slot on a lane, and one reference. NULL when there is none: *error is -ENOMEM, or -ENFILE
- * when all slots are in use.
+ * A new file with a free slot on a lane, and one reference. NULL when there is none: *error is
+ * -ENOMEM, or -ENFILE when all slots are in use.
  */
 struct file *file_make(unsigned int lane, int *error);
 
@@ -67,15 +67,16 @@ struct file *file_make(unsigned int lane, int *error);
 void file_discard(struct file *file);
 
 /*
- * Gives a file (its caller's reference) a descriptor. flags: SOCK_CLOEXEC, SOCK_NONBLOCK. Returns it, or a
- * negative errno, and then the reference remains the caller's.
+ * Gives a file (its caller's reference) a descriptor. flags: SOCK_CLOEXEC, SOCK_NONBLOCK. Returns
+ * it, or a negative errno, and then the reference remains the caller's.
  */
 int file_install(struct file *file, int flags);
 
 /* Another descriptor for what `fd` names, which has been made by dup(2) and the like. */
 void file_alias(struct file *file, int fd);
 
-/* Takes a descriptor out of the table. The caller closes its number. Returns false if it is none of ours. */
+/* Takes a descriptor out of the table. The caller closes its number. Returns false if it is none of
+ * ours. */
 bool file_remove(int fd);
 
 #endif

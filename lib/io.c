@@ -169,9 +169,8 @@ any_is_ready(void *arg)
 	const struct polled *polled = arg;
 
 	for (nfds_t i = 0; i < polled->n; i++)
-		if (polled->files[i] != NULL &&
-		    (stream_events(polled->files[i]) &
-		     (polled->fds[i].events | POLLERR | POLLHUP)) != 0)
+		if (polled->files[i] != NULL && (stream_events(polled->files[i]) &
+						 (polled->fds[i].events | POLLERR | POLLHUP)) != 0)
 			return true;
 	return false;
 }

@@ -2,16 +2,16 @@
 /*
  * The arena: the memory that ternd and one program share. This is its whole layout.
  *
- *     shm_header | replies | for each lane: { shm_lane | rings | events | status | control | chunks |
- *     blocks }
+ *     shm_header | replies | for each lane: { shm_lane | rings | events | status | control | chunks
+ * | blocks }
  *
  * Each word has one writer, named below. The program posts requests into rings (a byte stream of
  * messages; several rings a lane, so that threads do not wait for each other); the lane answers
  * those that ask for it in a reply slot, and keeps the status of each socket. ternd trusts nothing
  * that it reads here and reads nothing that it wrote; a program may trust ternd.
  *
- * A socket is named by a slot that the program chooses (below header.sockets) when it opens or accepts
- * it. The same number on another lane is another socket.
+ * A socket is named by a slot that the program chooses (below header.sockets) when it opens or
+ * accepts it. The same number on another lane is another socket.
  */
 #ifndef TERN_LIB_SHM_H
 #define TERN_LIB_SHM_H
@@ -21,11 +21,11 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 1,         /* of this layout, the requests and the channel's messages */
-	SHM_LINE = 64,           /* bytes that one core owns at a time */
-	SHM_RINGS_MAX = 64,      /* of a lane, at most */
+	SHM_VERSION = 1,          /* of this layout, the requests and the channel's messages */
+	SHM_LINE = 64,            /* bytes that one core owns at a time */
+	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
-	SHM_REQUEST_ALIGN = 32,  /* of each message in a ring */
+	SHM_REQUEST_ALIGN = 32,   /* of each message in a ring */
 	SHM_PAYLOAD_MAX = 1 << 16,
 	SHM_BLOCK_BYTES = 4096, /* of a data block */
 	SHM_CHUNKS = 32,        /* delivered and not yet read, at most, of a socket */
@@ -44,16 +44,17 @@ enum shm_op {
 	SHM_CLOSE,    /* the status says SHM_FREE when it is done */
 
 	/* With an answer: a value >= 0 or a negative errno, and perhaps data. */
-	SHM_OPEN,     /* arg: family */
-	SHM_BIND,     /* payload: shm_endpoint */
-	SHM_CONNECT,  /* payload: shm_endpoint */
-	SHM_LISTEN,   /* arg: backlog */
-	SHM_ACCEPT,   /* arg: slot of the child; data: shm_endpoint of its peer */
-	SHM_SEND_NOW, /* payload, arg as SHM_SEND; how many bytes were taken */
-	SHM_RECV,     /* arg: MSG_... flags; arg2: bytes at most; data: the bytes */
-	SHM_SHUTDOWN, /* arg: how */
+	SHM_OPEN,       /* arg: family */
+	SHM_BIND,       /* payload: shm_endpoint */
+	SHM_CONNECT,    /* payload: shm_endpoint */
+	SHM_LISTEN,     /* arg: backlog */
+	SHM_ACCEPT,     /* arg: slot of the child; data: shm_endpoint of its peer */
+	SHM_SEND_NOW,   /* payload, arg as SHM_SEND; how many bytes were taken */
+	SHM_RECV,       /* arg: MSG_... flags; arg2: bytes at most; data: the bytes */
+	SHM_SHUTDOWN,   /* arg: how */
 	SHM_SETSOCKOPT, /* arg: level; arg2: name; payload: the value */
-	SHM_GETSOCKOPT, /* arg: level; arg2: name; payload: uint32_t, bytes at most; data: the value */
+	SHM_GETSOCKOPT, /* arg: level; arg2: name; payload: uint32_t, bytes at most; data: the value
+			 */
 	SHM_IOCTL,      /* arg2: request; data: int */
 	SHM_SOCKNAME,   /* data: shm_endpoint */
 	SHM_PEERNAME,   /* data: shm_endpoint */
@@ -75,7 +76,7 @@ struct shm_request {
 /* Both families; IPv4 addresses as IPv4-mapped ones (RFC 4291 §2.5.5.2). */
 struct shm_endpoint {
 	uint8_t ip[16];
-	uint16_t port; /* host byte order */
+	uint16_t port;   /* host byte order */
 	uint16_t family; /* AF_INET, AF_INET6: what the socket calls show */
 };
 
@@ -111,7 +112,7 @@ enum {
 /* Lane. */
 struct shm_status {
 	_Alignas(SHM_LINE) uint32_t changes; /* counts up with each change of what follows */
-	uint16_t state; /* enum shm_state */
+	uint16_t state;                      /* enum shm_state */
 	uint16_t flags;
 	uint32_t poll;         /* POLL... as Linux's poll() would say; POLLIN for other than data */
 	uint32_t delivered;    /* chunks, counts up */
@@ -237,7 +238,8 @@ _Static_assert(sizeof(struct shm_reply) == 4096, "a page each");
 
 enum shm_channel_op {
 	SHM_HELLO, /* program: here I am; ternd: memfd and doorbell, in this order */
-	SHM_SHARE, /* program: make a second channel with references to my sockets; ternd: here it is */
+	SHM_SHARE, /* program: make a second channel with references to my sockets; ternd: here it
+		      is */
 	SHM_BYE,   /* ternd: you are detached; `error` says why */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The socket calls of tern.h that are one request each, and those that only this process knows of. */
+/* The socket calls of tern.h that are one request each, and those that only this process knows of.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -287,8 +288,7 @@ take_timeout(struct file *file, int name, const void *value)
 	int64_t ns;
 
 	memcpy(&timeout, value, sizeof(timeout));
-	ns = timeout.tv_sec < 0 ? 0
-				: (int64_t)timeout.tv_sec * 1000000000 + timeout.tv_usec * 1000;
+	ns = timeout.tv_sec < 0 ? 0 : (int64_t)timeout.tv_sec * 1000000000 + timeout.tv_usec * 1000;
 	if (timeout.tv_sec > INT64_C(1000000000) || (timeout.tv_sec == 0 && timeout.tv_usec == 0))
 		ns = WAIT_FOREVER;
 	if (name == SO_RCVTIMEO)
@@ -347,8 +347,7 @@ int
 tern_ioctl(int fd, unsigned long request, void *argument)
 {
 	struct file *file = file_get(fd);
-	struct arena_call answer = {
-		.arg2 = request, .data = argument, .data_room = sizeof(int)};
+	struct arena_call answer = {.arg2 = request, .data = argument, .data_room = sizeof(int)};
 	int status;
 
 	if (file == NULL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See stream.h. Two ways lead to the stream: the fast one through the arena, where nothing can go wrong, and
- * a call, which has the engine's answer. Readable bytes that are not delivered, the end, errors and urgent
- * data take a call; so does sending without credit.
+ * See stream.h. Two ways lead to the stream: the fast one through the arena, where nothing can go
+ * wrong, and a call, which has the engine's answer. Readable bytes that are not delivered, the end,
+ * errors and urgent data take a call; so does sending without credit.
  */
 #include <errno.h>
 #include <poll.h>
@@ -39,8 +39,7 @@ is_ready(void *arg)
 {
 	const struct readiness *readiness = arg;
 
-	return (stream_events(readiness->file) &
-		(readiness->events | POLLERR | POLLHUP)) != 0;
+	return (stream_events(readiness->file) & (readiness->events | POLLERR | POLLHUP)) != 0;
 }
 
 int
@@ -125,8 +124,10 @@ read_chunks(struct file *file, struct cursor *to, bool peek, bool drop)
 		if (drop)
 			cursor_skip(to, n);
 		else
-			cursor_put(to, view->blocks + (size_t)chunk->block * SHM_BLOCK_BYTES +
-					       chunk->offset + skip, n);
+			cursor_put(to,
+				   view->blocks + (size_t)chunk->block * SHM_BLOCK_BYTES +
+					   chunk->offset + skip,
+				   n);
 		done += n;
 		skip = (uint16_t)(skip + n);
 		if (skip == chunk->bytes) {
@@ -220,8 +221,8 @@ read_once(struct file *file, struct cursor *to, int flags)
 			return orphaned(file, 0);
 		got = read_by_call(file, to, flags);
 		/* Delivered meanwhile: look again. */
-		if (got == -EAGAIN && __atomic_load_n(&status->delivered, __ATOMIC_ACQUIRE) !=
-					      file->next_chunk)
+		if (got == -EAGAIN &&
+		    __atomic_load_n(&status->delivered, __ATOMIC_ACQUIRE) != file->next_chunk)
 			continue;
 		return got;
 	}
@@ -239,8 +240,7 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 		got = read_once(file, &to, flags);
 		if (got > 0)
 			done += got;
-		if (got > 0 && (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0 &&
-		    to.left > 0)
+		if (got > 0 && (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0 && to.left > 0)
 			continue;
 		if (got != -EAGAIN || !wait || (flags & MSG_OOB) != 0)
 			break;
@@ -296,7 +296,8 @@ write_once(struct file *file, struct cursor *from, int flags)
 		return orphaned(file, -EPIPE);
 	if (limit > file->sent && from->left > 0) {
 		n = cursor_pieces(from, pieces, limit - file->sent);
-		/* What follows at once belongs together; the end of a record is the last piece's. */
+		/* What follows at once belongs together; the end of a record is the last piece's.
+		 */
 		more = n < from->left ? MSG_MORE : flags & (MSG_MORE | MSG_EOR | MSG_OOB);
 		arena_post(file->lane, SHM_SEND, file->slot, (uint32_t)more, pieces, n);
 		file->sent += n;

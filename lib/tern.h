@@ -2,16 +2,18 @@
 /*
  * TCP sockets on Tern, for programs that are written for it.
  *
- * Each function does what the system call without its "tern_" does, as Linux documents and does it: the same
- * arguments, return values, and values of errno. Only what differs is said here. The first call that
- * needs it attaches the process to ternd: to the control socket that the environment's TERN_SOCKET names, or the only one
- * in /run/tern.
+ * Each function does what the system call without its "tern_" does, as Linux documents and does it:
+ * the same arguments, return values, and values of errno. Only what differs is said here. The first
+ * call that needs it attaches the process to ternd: to the control socket that the environment's
+ * TERN_SOCKET names, or the only one in /run/tern.
  *
- * Descriptors are numbers of this process like all others, but only the functions here do anything useful
- * with them; these functions do not take the kernel's descriptors, and answer EBADF, except tern_poll().
+ * Descriptors are numbers of this process like all others, but only the functions here do anything
+ * useful with them; these functions do not take the kernel's descriptors, and answer EBADF, except
+ * tern_poll().
  *
- * Threads: every function may be called by any thread at any time. errno beyond what the system call's manual
- * lists: ENXIO when no ternd can be found or it refuses this process; ECONNRESET once ternd has gone.
+ * Threads: every function may be called by any thread at any time. errno beyond what the system
+ * call's manual lists: ENXIO when no ternd can be found or it refuses this process; ECONNRESET once
+ * ternd has gone.
  */
 #ifndef TERN_H
 #define TERN_H
@@ -25,7 +27,8 @@
 extern "C" {
 #endif
 
-/* socket(2). AF_INET or AF_INET6, SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC, 0 or IPPROTO_TCP. */
+/* socket(2). AF_INET or AF_INET6, SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC, 0 or
+ * IPPROTO_TCP. */
 int tern_socket(int domain, int type, int protocol);
 
 /* bind(2), listen(2), connect(2). Addresses are ternd's own, not this machine's. */
@@ -38,8 +41,9 @@ int tern_accept(int fd, struct sockaddr *address, socklen_t *length);
 int tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 
 /*
- * recv(2) and its relatives. MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC and MSG_OOB; RFC 9293 §3.10.3.
- * tern_recvfrom() leaves the address alone, as TCP does on Linux; tern_recvmsg() gives no control messages.
+ * recv(2) and its relatives. MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC and MSG_OOB; RFC 9293
+ * §3.10.3. tern_recvfrom() leaves the address alone, as TCP does on Linux; tern_recvmsg() gives no
+ * control messages.
  */
 ssize_t tern_recv(int fd, void *buffer, size_t bytes, int flags);
 ssize_t tern_recvfrom(int fd, void *buffer, size_t bytes, int flags, struct sockaddr *address,
@@ -49,9 +53,9 @@ ssize_t tern_read(int fd, void *buffer, size_t bytes);
 ssize_t tern_readv(int fd, const struct iovec *iov, int n);
 
 /*
- * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL and MSG_OOB; RFC 9293 §3.10.2. Without
- * MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when the call returns; whether they were sent, nobody
- * knows, as with the kernel.
+ * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL and MSG_OOB; RFC 9293
+ * §3.10.2. Without MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when the call returns;
+ * whether they were sent, nobody knows, as with the kernel.
  */
 ssize_t tern_send(int fd, const void *buffer, size_t bytes, int flags);
 ssize_t tern_sendto(int fd, const void *buffer, size_t bytes, int flags,
@@ -72,7 +76,8 @@ int tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 int tern_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int tern_getpeername(int fd, struct sockaddr *address, socklen_t *length);
 
-/* ioctl(2): FIONBIO, FIONREAD (SIOCINQ), SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; others answer ENOTTY. */
+/* ioctl(2): FIONBIO, FIONREAD (SIOCINQ), SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; others answer ENOTTY.
+ */
 int tern_ioctl(int fd, unsigned long request, void *argument);
 
 /* fcntl(2): F_GETFL and F_SETFL of O_NONBLOCK, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC. */

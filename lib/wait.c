@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See wait.h. While the list is locked all signals are blocked, so that a handler may wait, too; they are
- * let through by ppoll() alone, which leaves no gap between the last look and the sleep.
+ * See wait.h. While the list is locked all signals are blocked, so that a handler may wait, too;
+ * they are let through by ppoll() alone, which leaves no gap between the last look and the sleep.
  *
  * The handshake with the lanes: `sleepers` in the arena is raised, then, after a fence, the
- * condition is looked at once more, then comes the sleep. A lane writes its news, then, after a fence, reads
- * `sleepers`.
+ * condition is looked at once more, then comes the sleep. A lane writes its news, then, after a
+ * fence, reads `sleepers`.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +26,8 @@ enum {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wait *waiting; /* all who wait */
 static bool has_leader;
-static __thread bool leading; /* this thread is in ppoll() as leader; a signal handler may find so */
+static __thread bool
+	leading; /* this thread is in ppoll() as leader; a signal handler may find so */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key; /* a thread's wake_fd + 1 */
@@ -138,8 +139,8 @@ sleep_once(struct wait *wait, struct pollfd *fds, const sigset_t *mask)
 
 	fds[n++] = (struct pollfd){.fd = wait->wake_fd, .events = POLLIN};
 	fds[n++] = (struct pollfd){.fd = leads ? arena.doorbell : -1, .events = POLLIN};
-	fds[n++] = (struct pollfd){.fd = leads && !arena.dead ? arena.channel : -1,
-				   .events = POLLIN};
+	fds[n++] =
+		(struct pollfd){.fd = leads && !arena.dead ? arena.channel : -1, .events = POLLIN};
 	for (unsigned int i = 0; i < wait->n_fds; i++)
 		fds[n++] = wait->fds[i];
 	if (wait->deadline_ns != WAIT_FOREVER) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Waiting: until something in the arena has changed, a kernel descriptor is ready, the time is over, or a
- * signal comes.
+ * Waiting: until something in the arena has changed, a kernel descriptor is ready, the time is
+ * over, or a signal comes.
  *
- * All threads of a process share one doorbell. Of those that wait one, the leader, polls it; whenever it
- * rings, the leader looks whose condition has come true, and wakes those. The others poll a descriptor of
- * their own. A leader that leaves makes another one leader.
+ * All threads of a process share one doorbell. Of those that wait one, the leader, polls it;
+ * whenever it rings, the leader looks whose condition has come true, and wakes those. The others
+ * poll a descriptor of their own. A leader that leaves makes another one leader.
  */
 #ifndef TERN_LIB_WAIT_H
 #define TERN_LIB_WAIT_H
@@ -37,8 +37,9 @@ struct wait {
 int64_t wait_now_ns(void);
 
 /*
- * Returns 0 when it is ready or a descriptor of `fds` is; -ETIMEDOUT, -EINTR when a signal was handled, or
- * the errno of making a descriptor to wait on. The end of ternd ends no wait by itself: ready() looks for that.
+ * Returns 0 when it is ready or a descriptor of `fds` is; -ETIMEDOUT, -EINTR when a signal was
+ * handled, or the errno of making a descriptor to wait on. The end of ternd ends no wait by itself:
+ * ready() looks for that.
  */
 int wait_for(struct wait *wait);
 

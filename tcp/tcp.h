@@ -343,10 +343,10 @@ ssize_t tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags);
 size_t tcp_send_room(const struct tcp_conn *c);
 
 /*
- * Queues bytes for which tcp_send_room() gave its word at an earlier time, whatever room there is now.
- * Takes flags as tcp_send() does. Returns the number of bytes taken, fewer than given only while
- * mbufs are short; -EPIPE if the connection can send no more, whose error, if it has one, remains
- * for the next call to tell.
+ * Queues bytes for which tcp_send_room() gave its word at an earlier time, whatever room there is
+ * now. Takes flags as tcp_send() does. Returns the number of bytes taken, fewer than given only
+ * while mbufs are short; -EPIPE if the connection can send no more, whose error, if it has one,
+ * remains for the next call to tell.
  */
 ssize_t tcp_send_promised(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
 

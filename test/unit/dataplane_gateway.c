@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dataplane/gateway.c, gateway_call.c, gateway_data.c between two engines, with arenas written by hand. */
+/* dataplane/gateway.c, gateway_call.c, gateway_data.c between two engines, with arenas written by
+ * hand. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -502,7 +503,8 @@ UNIT_CASE(rings_that_do_not_exist_are_not_looked_at)
 	end(peer);
 }
 
-/* Whatever lies in rings, control words and event head: the lane goes on, and nothing is missing after it. */
+/* Whatever lies in rings, control words and event head: the lane goes on, and nothing is missing
+ * after it. */
 UNIT_CASE(garbage_harms_its_program_alone)
 {
 	unsigned int seed = 20261121;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A gateway on one of two engines, and programs whose arenas a test writes by hand. The other engine
- * has plain sockets: the peers.
+ * A gateway on one of two engines, and programs whose arenas a test writes by hand. The other
+ * engine has plain sockets: the peers.
  */
 #ifndef TERN_TEST_GATEWAY_RIG_H
 #define TERN_TEST_GATEWAY_RIG_H
@@ -53,7 +53,8 @@ void rig_detach(struct gateway_rig *r, struct rig_program *p);
 /* Writes a message into ring 0, as it is. */
 void rig_post(struct rig_program *p, const struct shm_request *request, const void *payload);
 
-/* Posts a request that wants an answer and runs one iteration. Returns the answer; data in reply 0. */
+/* Posts a request that wants an answer and runs one iteration. Returns the answer; data in reply 0.
+ */
 int rig_call(struct gateway_rig *r, struct rig_program *p, enum shm_op op, uint32_t slot,
 	     uint32_t arg, uint64_t arg2, const void *payload, uint32_t bytes);
 
