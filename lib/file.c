@@ -16,12 +16,15 @@
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "epoll.h"
 #include "file.h"
 #include "wait.h"
 
 enum {
 	MAX_FDS = 1 << 20,
 };
+
+#define NO_SLOT UINT32_MAX
 
 static struct file **table; /* by descriptor; atomic entries */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -32,6 +35,7 @@ static int placeholder = -1;
 static struct {
 	uint32_t *queue; /* of free slots; arena.header.sockets entries */
 	uint32_t head, tail;
+	struct file **files; /* by slot; atomic entries */
 } slots[ARENA_LANES_MAX];
 
 /* ---- fork
@@ -87,7 +91,9 @@ before_fork(void)
 static void
 resume(struct file *file)
 {
-	file->next_chunk = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
+	if (file->epoll == NULL)
+		file->next_chunk =
+			__atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
 	file->chunk_read = 0;
 	let_go(file);
 }
@@ -132,6 +138,7 @@ after_fork_in_child(void)
 	}
 	pthread_mutex_init(&lock, NULL);
 	arena_forget();
+	epoll_reset();
 	wait_reset();
 }
 
@@ -147,7 +154,8 @@ file_take_inheritance(void)
 	pthread_mutex_lock(&taking);
 	channel = inherited_channel;
 	if (channel >= 0) {
-		arena_adopt(channel);
+		if (arena_adopt(channel) == 0)
+			epoll_begin_anew();
 		__atomic_store_n(&inherited_channel, -1, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&taking);
@@ -209,6 +217,17 @@ file_get(int fd)
 	return NULL;
 }
 
+struct file *
+socket_get(int fd)
+{
+	struct file *file = file_get(fd);
+
+	if (file == NULL || file->epoll == NULL)
+		return file;
+	file_put(file);
+	return NULL;
+}
+
 static void
 free_slot(unsigned int lane, uint32_t slot)
 {
@@ -222,7 +241,10 @@ file_discard(struct file *file)
 {
 	__atomic_store_n(&file->references, 0, __ATOMIC_RELEASE);
 	pthread_mutex_lock(&lock);
-	free_slot(file->lane, file->slot);
+	if (file->slot != NO_SLOT) {
+		__atomic_store_n(&slots[file->lane].files[file->slot], NULL, __ATOMIC_RELEASE);
+		free_slot(file->lane, file->slot);
+	}
 	file->next_free = free_files;
 	free_files = file;
 	pthread_mutex_unlock(&lock);
@@ -233,7 +255,12 @@ file_put(struct file *file)
 {
 	if (__atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
+	if (file->epoll != NULL) {
+		epoll_close(file);
+	} else {
+		epoll_forget_socket(file);
+		arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
+	}
 	file_discard(file);
 }
 
@@ -247,8 +274,13 @@ take_slot(unsigned int lane)
 
 	if (slots[lane].queue == NULL) {
 		slots[lane].queue = malloc(n * sizeof(uint32_t));
-		if (slots[lane].queue == NULL)
+		if (slots[lane].files == NULL)
+			slots[lane].files = calloc(n, sizeof(struct file *));
+		if (slots[lane].queue == NULL || slots[lane].files == NULL) {
+			free(slots[lane].queue);
+			slots[lane].queue = NULL;
 			return -1;
+		}
 		for (uint32_t i = 0; i < n; i++)
 			free_slot(lane, i);
 	}
@@ -302,8 +334,36 @@ file_make(unsigned int lane, int *error)
 	file->consumed = file->reported = file->sent = 0;
 	file->next_chunk = file_status(file)->delivered;
 	file->chunk_read = 0;
+	file->epoll = NULL;
+	LIST_INIT(&file->interests);
+	__atomic_store_n(&slots[lane].files[slot], file, __ATOMIC_RELEASE);
 	__atomic_store_n(&file->references, 1, __ATOMIC_RELEASE);
 	return file;
+}
+
+struct file *
+file_make_plain(void)
+{
+	struct file *file;
+
+	pthread_mutex_lock(&lock);
+	file = take_file();
+	pthread_mutex_unlock(&lock);
+	if (file == NULL)
+		return NULL;
+	file->slot = NO_SLOT;
+	file->epoll = NULL;
+	LIST_INIT(&file->interests);
+	__atomic_store_n(&file->references, 1, __ATOMIC_RELEASE);
+	return file;
+}
+
+struct file *
+file_of_slot(unsigned int lane, uint32_t slot)
+{
+	if (slots[lane].files == NULL || slot >= arena.header.sockets)
+		return NULL;
+	return __atomic_load_n(&slots[lane].files[slot], __ATOMIC_ACQUIRE);
 }
 
 /* ---- Descriptors */
@@ -339,6 +399,18 @@ file_install(struct file *file, int flags)
 	file->nonblocking = (flags & SOCK_NONBLOCK) != 0;
 	enter(fd, file);
 	return fd;
+}
+
+int
+file_install_at(struct file *file, int fd)
+{
+	pthread_once(&once, make_table);
+	if (table == NULL)
+		return -ENOMEM;
+	if (fd >= MAX_FDS)
+		return -EMFILE;
+	enter(fd, file);
+	return 0;
 }
 
 void

@@ -14,13 +14,19 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "arena.h"
+
+struct epoll;
+struct interest;
 
 struct file {
 	uint32_t references; /* atomic: descriptors and calls under way; 0: free */
 	struct file *next_free;
 	uint32_t mark; /* of the last walk over all files that met it */
+	struct epoll *epoll; /* an epoll instance; NULL: a socket, of which the rest tells */
+	LIST_HEAD(, interest) interests; /* of epoll instances in it; epoll.c's */
 	unsigned int lane;
 	uint32_t slot;
 	int family;
@@ -57,11 +63,20 @@ void file_take_inheritance(void);
 struct file *file_get(int fd);
 void file_put(struct file *file);
 
+/* The same for sockets alone. */
+struct file *socket_get(int fd);
+
 /*
  * A new file with a free slot on a lane, and one reference. NULL when there is none: *error is
  * -ENOMEM, or -ENFILE when all slots are in use.
  */
 struct file *file_make(unsigned int lane, int *error);
+
+/* A new file that is no socket yet, with one reference. NULL without memory. */
+struct file *file_make_plain(void);
+
+/* The socket that has a slot; NULL if none has. Only while nobody can free it. */
+struct file *file_of_slot(unsigned int lane, uint32_t slot);
 
 /* Gives back a file that was made, and of which the lane does not know. */
 void file_discard(struct file *file);
@@ -71,6 +86,9 @@ void file_discard(struct file *file);
  * it, or a negative errno, and then the reference remains the caller's.
  */
 int file_install(struct file *file, int flags);
+
+/* The same with a descriptor that exists. Returns 0, or -EMFILE if its number is too large. */
+int file_install_at(struct file *file, int fd);
 
 /* Another descriptor for what `fd` names, which has been made by dup(2) and the like. */
 void file_alias(struct file *file, int fd);

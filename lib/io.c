@@ -15,7 +15,7 @@
 static ssize_t
 receive(int fd, const struct iovec *iov, size_t n, int flags)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	ssize_t got;
 
 	if (file == NULL) {
@@ -81,7 +81,7 @@ tern_readv(int fd, const struct iovec *iov, int n)
 static ssize_t
 transmit(int fd, const struct iovec *iov, size_t n, int flags)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	ssize_t taken;
 
 	if (file == NULL) {
@@ -216,7 +216,7 @@ tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
 	if (kernel != NULL && polled.files != NULL) {
 		for (nfds_t i = 0; i < n; i++)
-			polled.files[i] = file_get(fds[i].fd);
+			polled.files[i] = socket_get(fds[i].fd);
 		status = poll_all(&polled, kernel, deadline_ns);
 		for (nfds_t i = 0; i < n; i++)
 			if (polled.files[i] != NULL)

@@ -109,7 +109,7 @@ ask_name(int fd, enum shm_op op, struct sockaddr *address, socklen_t *length)
 {
 	struct shm_endpoint endpoint;
 	struct arena_call answer = {.data = &endpoint, .data_room = sizeof(endpoint)};
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	int status;
 
 	if (file == NULL)
@@ -173,7 +173,7 @@ tern_socket(int domain, int type, int protocol)
 int
 tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	struct shm_endpoint endpoint;
 	int status;
 
@@ -189,7 +189,7 @@ tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 int
 tern_listen(int fd, int backlog)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	int status;
 
 	if (file == NULL)
@@ -202,7 +202,7 @@ tern_listen(int fd, int backlog)
 int
 tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	struct shm_endpoint endpoint;
 	int status;
 
@@ -244,7 +244,7 @@ accept_once(struct file *listener, struct file **child, struct shm_endpoint *pee
 int
 tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-	struct file *file = file_get(fd), *child = NULL;
+	struct file *file = socket_get(fd), *child = NULL;
 	struct shm_endpoint peer;
 	int status;
 
@@ -300,7 +300,7 @@ take_timeout(struct file *file, int name, const void *value)
 int
 tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	struct arena_call answer = {.arg2 = (uint32_t)name};
 	int status;
 
@@ -322,7 +322,7 @@ tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length
 int
 tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	struct arena_call answer = {.arg2 = (uint32_t)name, .data = value};
 	int status;
 
@@ -346,7 +346,7 @@ tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 int
 tern_ioctl(int fd, unsigned long request, void *argument)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	struct arena_call answer = {.arg2 = request, .data = argument, .data_room = sizeof(int)};
 	int status;
 
@@ -369,7 +369,7 @@ tern_ioctl(int fd, unsigned long request, void *argument)
 int
 tern_shutdown(int fd, int how)
 {
-	struct file *file = file_get(fd);
+	struct file *file = socket_get(fd);
 	int status;
 
 	if (file == NULL)

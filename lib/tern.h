@@ -19,6 +19,8 @@
 #define TERN_H
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -85,6 +87,16 @@ int tern_fcntl(int fd, int command, long argument);
 
 /* poll(2). The kernel's descriptors and Tern's may be mixed. */
 int tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+
+/*
+ * epoll(7): level- and edge-triggered, EPOLLONESHOT, EPOLLEXCLUSIVE (which wakes all), EPOLLRDHUP. The kernel's
+ * descriptors and Tern's may be mixed in one set. Not there: sets within sets, and sets in poll().
+ */
+int tern_epoll_create1(int flags);
+int tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event);
+int tern_epoll_wait(int epfd, struct epoll_event *events, int n, int timeout_ms);
+int tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms,
+		     const sigset_t *mask);
 
 #ifdef __cplusplus
 }

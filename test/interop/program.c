@@ -5,6 +5,8 @@
  *
  *     program fork PORT N          echoes for N connections, a child for each
  *     program poll PORT N          the same for N connections at once, with poll()
+ *     program epoll PORT N         the same with epoll, level-triggered, a kernel's timer in the set
+ *     program edge PORT N          ... and edge-triggered
  *     program send HOST PORT BYTES sends a pattern, and reads it back from an echo
  *     program hold HOST PORT       connects, says so, and waits to be killed
  *     program refused HOST PORT    connects to where nobody listens
@@ -19,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,6 +199,95 @@ serve_by_poll(const char *port, unsigned int n)
 	}
 }
 
+/* Connections are told apart by their place in waiting[]; these two are not. */
+enum {
+	LISTENER = MAX_AT_ONCE,
+	TIMER,
+};
+
+static void
+watch(int set, int operation, int fd, uint32_t events, uint32_t what)
+{
+	struct epoll_event event = {.events = events, .data.u32 = what};
+
+	if (tern_epoll_ctl(set, operation, fd, &event) < 0)
+		fail("epoll_ctl");
+}
+
+static int
+timer_of_20_ms(void)
+{
+	struct itimerspec often = {{0, 20000000}, {0, 20000000}};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+
+	if (fd < 0 || timerfd_settime(fd, 0, &often, NULL) < 0)
+		fail("timerfd");
+	return fd;
+}
+
+/* Goes on until nothing moves; edges tell only once. Returns false at the end of the connection. */
+static bool
+echo_until_empty(int fd, struct waiting *w)
+{
+	struct pollfd p = {.fd = fd};
+	size_t before;
+
+	do {
+		before = w->n;
+		if (!echo_some(&p, w))
+			return false;
+	} while (w->n != before || (w->n == 0 && tern_recv(fd, w->bytes, 1, MSG_PEEK) == 1));
+	return true;
+}
+
+static void
+serve_by_epoll(const char *port, unsigned int n, bool edge)
+{
+	static int fds[MAX_AT_ONCE];
+	uint32_t how = edge ? EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET : EPOLLIN;
+	int set = tern_epoll_create1(EPOLL_CLOEXEC), listener = listen_on(port, SOCK_NONBLOCK);
+	int timer = timer_of_20_ms();
+	unsigned int accepted = 0, closed = 0, ticks = 0;
+	struct epoll_event events[32];
+
+	watch(set, EPOLL_CTL_ADD, listener, EPOLLIN, LISTENER);
+	watch(set, EPOLL_CTL_ADD, timer, EPOLLIN, TIMER);
+	while (closed < n) {
+		int found = tern_epoll_wait(set, events, 32, 30000);
+		uint64_t expirations;
+
+		if (found <= 0)
+			fail("epoll_wait gave %d", found);
+		for (int i = 0; i < found; i++) {
+			uint32_t at = events[i].data.u32;
+
+			if (at == TIMER) {
+				ticks += read(timer, &expirations, sizeof(expirations)) > 0;
+			} else if (at == LISTENER) {
+				int fd = tern_accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+
+				if (fd < 0 && errno != EAGAIN)
+					fail("accept");
+				if (fd < 0)
+					continue;
+				fds[accepted] = fd;
+				waiting[accepted].n = 0;
+				watch(set, EPOLL_CTL_ADD, fd, how, accepted++);
+			} else if (!(edge ? echo_until_empty(fds[at], &waiting[at])
+					  : echo_some(&(struct pollfd){.fd = fds[at]},
+						      &waiting[at]))) {
+				tern_close(fds[at]);
+				closed++;
+			} else if (!edge) {
+				watch(set, EPOLL_CTL_MOD, fds[at],
+				      waiting[at].n > 0 ? EPOLLOUT : EPOLLIN, at);
+			}
+		}
+	}
+	if (ticks == 0)
+		fail("the timer in the set never fired");
+}
+
 static void
 serve_on_linux(const char *host, const char *port, unsigned int n)
 {
@@ -317,6 +409,10 @@ main(int argc, char **argv)
 		serve_by_fork(argv[2], (unsigned int)atoi(argv[3]));
 	else if (argc == 4 && strcmp(what, "poll") == 0)
 		serve_by_poll(argv[2], (unsigned int)atoi(argv[3]));
+	else if (argc == 4 && strcmp(what, "epoll") == 0)
+		serve_by_epoll(argv[2], (unsigned int)atoi(argv[3]), false);
+	else if (argc == 4 && strcmp(what, "edge") == 0)
+		serve_by_epoll(argv[2], (unsigned int)atoi(argv[3]), true);
 	else if (argc == 5 && strcmp(what, "linux-echo") == 0)
 		serve_on_linux(argv[2], argv[3], (unsigned int)atoi(argv[4]));
 	else if (argc == 5 && strcmp(what, "send") == 0)

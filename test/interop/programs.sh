@@ -41,17 +41,21 @@ done
 reap
 
 # Many connections at once.
-server "$PROGRAM" poll 5001 21
-pids=
-for i in $(seq 20); do
-	client echo "$HOST4" 5001 $((i * 30000)) >/dev/null &
-	pids="$pids $!"
+port=5010
+for way in poll epoll edge; do
+	port=$((port + 1))
+	server "$PROGRAM" $way $port 21
+	pids=
+	for i in $(seq 20); do
+		client echo "$HOST4" $port $((i * 30000)) >/dev/null &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait "$pid" || fail "$way: a client of 20"
+	done
+	expect client echo "$HOST6" $port $((3 * MIB))
+	reap
 done
-for pid in $pids; do
-	wait "$pid" || fail "a client of 20"
-done
-expect client echo "$HOST6" 5001 $((3 * MIB))
-reap
 
 # Clients: one process reads, its child writes.
 server in_ns "$PROGRAM" linux-echo 198.18.0.1 5002 2

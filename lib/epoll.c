@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * epoll for Tern's sockets and the kernel's descriptors in one set.
+ *
+ * An instance's descriptor is a real epoll descriptor: it holds the kernel's members. Tern's are held
+ * here, each with its interest. A lane sends an event when the status of an armed socket has changed; whoever
+ * waits, of all threads, drains the event rings, arms the socket again, and puts its interests on the ready lists
+ * of their instances. On a ready list a socket is a candidate: epoll_wait() looks what holds now.
+ *
+ * Level-triggered interests leave the ready list when nothing of theirs holds; since the socket is armed, the
+ * next change brings them back. Edge-triggered ones leave it when they are looked at, and are reported if
+ * something has come since they last were: more bytes, or a condition that did not hold.
+ *
+ * One lock covers everything here; it is taken after wait.c's, never before.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "epoll.h"
+#include "stream.h"
+#include "tern.h"
+
+struct interest {
+	struct epoll *epoll;
+	struct file *file;
+	int fd; /* by which it was added */
+	struct epoll_event event;
+	uint64_t readable; /* edges: as last reported */
+	short events;      /* edges: what held then */
+	bool ready;        /* on the ready list */
+	TAILQ_ENTRY(interest) by_ready;
+	TAILQ_ENTRY(interest) by_epoll;
+	LIST_ENTRY(interest) by_file;
+};
+
+TAILQ_HEAD(interests, interest);
+
+struct epoll {
+	struct interests all;
+	struct interests ready;
+	bool has_kernel; /* members of the kernel's were added at some time */
+	bool orphaned;   /* all were put on the ready list because ternd has gone */
+	LIST_ENTRY(epoll) entry;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(, epoll) epolls = LIST_HEAD_INITIALIZER(epolls);
+
+/* ---- Candidates; under the lock */
+
+static void
+make_candidate(struct interest *interest)
+{
+	if (interest->ready)
+		return;
+	interest->ready = true;
+	TAILQ_INSERT_TAIL(&interest->epoll->ready, interest, by_ready);
+}
+
+static void
+drop_candidate(struct interest *interest)
+{
+	if (!interest->ready)
+		return;
+	interest->ready = false;
+	TAILQ_REMOVE(&interest->epoll->ready, interest, by_ready);
+}
+
+static void
+arm(const struct file *file)
+{
+	__atomic_store_n(&file_control(file)->armed, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Takes the events of all lanes. */
+static void
+drain(void)
+{
+	if (arena.memory == NULL)
+		return;
+	for (unsigned int i = 0; i < arena.header.lanes; i++) {
+		struct shm_view *view = &arena.views[i];
+		uint32_t head = view->lane->event_head;
+		uint32_t tail = __atomic_load_n(&view->lane->event_tail, __ATOMIC_ACQUIRE);
+
+		if (head == tail)
+			continue;
+		for (; head != tail; head++) {
+			uint32_t slot = view->events[head & (arena.header.sockets - 1)];
+			struct file *file = file_of_slot(i, slot);
+			struct interest *interest;
+
+			if (file == NULL || LIST_EMPTY(&file->interests))
+				continue;
+			arm(file); /* before anybody looks */
+			LIST_FOREACH(interest, &file->interests, by_file)
+			make_candidate(interest);
+		}
+		__atomic_store_n(&view->lane->event_head, head, __ATOMIC_RELEASE);
+	}
+}
+
+/* What is to be reported of a candidate now; 0: nothing, and it may leave the list. */
+static uint32_t
+holds(const struct interest *interest)
+{
+	uint32_t wanted = interest->event.events; /* no condition at all once its one shot is spent */
+	uint32_t found = (uint16_t)stream_events(interest->file) & wanted;
+	uint64_t readable;
+
+	if (found == 0 || (wanted & EPOLLET) == 0)
+		return found;
+	readable = __atomic_load_n(&file_status(interest->file)->readable, __ATOMIC_ACQUIRE);
+	if (readable <= interest->readable && (found & ~(uint32_t)(uint16_t)interest->events) == 0)
+		return 0;
+	return found;
+}
+
+/* Reports up to n candidates. Returns how many. */
+static int
+collect(struct epoll *epoll, struct epoll_event *events, int n)
+{
+	struct interest *interest, *last = TAILQ_LAST(&epoll->ready, interests);
+	int found = 0;
+
+	while (found < n && (interest = TAILQ_FIRST(&epoll->ready)) != NULL) {
+		uint32_t what = holds(interest);
+		bool was_last = interest == last;
+
+		drop_candidate(interest);
+		if (what != 0) {
+			events[found++] = (struct epoll_event){.events = what,
+							       .data = interest->event.data};
+			interest->readable = __atomic_load_n(
+				&file_status(interest->file)->readable, __ATOMIC_ACQUIRE);
+			if (interest->event.events & EPOLLONESHOT)
+				interest->event.events &= EPOLLONESHOT | EPOLLET;
+			else if ((interest->event.events & EPOLLET) == 0)
+				make_candidate(interest); /* at the end: others have their turn */
+		}
+		interest->events = (short)what;
+		if (was_last)
+			break;
+	}
+	return found;
+}
+
+static bool
+has_candidate(struct epoll *epoll)
+{
+	struct interest *interest, *next;
+
+	if (arena.dead && !epoll->orphaned) {
+		epoll->orphaned = true;
+		TAILQ_FOREACH(interest, &epoll->all, by_epoll)
+		make_candidate(interest);
+	}
+	for (interest = TAILQ_FIRST(&epoll->ready); interest != NULL; interest = next) {
+		next = TAILQ_NEXT(interest, by_ready);
+		if (holds(interest) != 0)
+			return true;
+		interest->events = 0;
+		drop_candidate(interest);
+	}
+	return false;
+}
+
+/* ---- An instance's life */
+
+static void
+remove_interest(struct interest *interest)
+{
+	drop_candidate(interest);
+	TAILQ_REMOVE(&interest->epoll->all, interest, by_epoll);
+	LIST_REMOVE(interest, by_file);
+	free(interest);
+}
+
+void
+epoll_forget_socket(struct file *file)
+{
+	struct interest *interest;
+
+	pthread_mutex_lock(&lock);
+	while ((interest = LIST_FIRST(&file->interests)) != NULL)
+		remove_interest(interest);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+epoll_close(struct file *file)
+{
+	struct interest *interest;
+
+	pthread_mutex_lock(&lock);
+	while ((interest = TAILQ_FIRST(&file->epoll->all)) != NULL)
+		remove_interest(interest);
+	LIST_REMOVE(file->epoll, entry);
+	pthread_mutex_unlock(&lock);
+	free(file->epoll);
+	file->epoll = NULL;
+}
+
+void
+epoll_begin_anew(void)
+{
+	struct interest *interest;
+	struct epoll *epoll;
+
+	pthread_mutex_lock(&lock);
+	LIST_FOREACH(epoll, &epolls, entry)
+	TAILQ_FOREACH(interest, &epoll->all, by_epoll)
+	{
+		interest->readable = 0;
+		interest->events = 0;
+		arm(interest->file);
+		make_candidate(interest);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void
+epoll_reset(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
+
+static int
+done(int status)
+{
+	if (status >= 0)
+		return status;
+	errno = -status;
+	return -1;
+}
+
+int
+tern_epoll_create1(int flags)
+{
+	int fd = epoll_create1(flags), status;
+	struct epoll *epoll;
+	struct file *file;
+
+	if (fd < 0)
+		return -1;
+	epoll = calloc(1, sizeof(*epoll));
+	file = epoll == NULL ? NULL : file_make_plain();
+	if (file == NULL) {
+		free(epoll);
+		close(fd);
+		return done(-ENOMEM);
+	}
+	TAILQ_INIT(&epoll->all);
+	TAILQ_INIT(&epoll->ready);
+	file->epoll = epoll;
+	pthread_mutex_lock(&lock);
+	LIST_INSERT_HEAD(&epolls, epoll, entry);
+	pthread_mutex_unlock(&lock);
+	status = file_install_at(file, fd);
+	if (status < 0) {
+		file_put(file);
+		close(fd);
+	}
+	return done(status < 0 ? status : fd);
+}
+
+/* ---- epoll_ctl */
+
+/* Under the lock. */
+static struct interest *
+find(const struct epoll *epoll, const struct file *file, int fd)
+{
+	struct interest *interest;
+
+	LIST_FOREACH(interest, &file->interests, by_file)
+	if (interest->epoll == epoll && interest->fd == fd)
+		return interest;
+	return NULL;
+}
+
+static int
+add(struct epoll *epoll, struct file *file, int fd, const struct epoll_event *event)
+{
+	struct interest *interest;
+
+	if (find(epoll, file, fd) != NULL)
+		return -EEXIST;
+	interest = calloc(1, sizeof(*interest));
+	if (interest == NULL)
+		return -ENOMEM;
+	interest->epoll = epoll;
+	interest->file = file;
+	interest->fd = fd;
+	interest->event = *event;
+	interest->event.events |= EPOLLERR | EPOLLHUP;
+	TAILQ_INSERT_TAIL(&epoll->all, interest, by_epoll);
+	LIST_INSERT_HEAD(&file->interests, interest, by_file);
+	arm(file);
+	make_candidate(interest);
+	return 0;
+}
+
+static int
+control(struct epoll *epoll, int operation, struct file *file, int fd,
+	const struct epoll_event *event)
+{
+	struct interest *interest = find(epoll, file, fd);
+
+	if (operation == EPOLL_CTL_ADD)
+		return event == NULL ? -EFAULT : add(epoll, file, fd, event);
+	if (operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
+		return -EINVAL;
+	if (interest == NULL)
+		return -ENOENT;
+	if (operation == EPOLL_CTL_DEL) {
+		remove_interest(interest);
+		return 0;
+	}
+	if (event == NULL)
+		return -EFAULT;
+	if ((event->events & EPOLLEXCLUSIVE) || (interest->event.events & EPOLLEXCLUSIVE))
+		return -EINVAL;
+	interest->event = *event;
+	interest->event.events |= EPOLLERR | EPOLLHUP;
+	interest->readable = 0;
+	interest->events = 0;
+	arm(file);
+	make_candidate(interest);
+	return 0;
+}
+
+int
+tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
+{
+	struct file *set = file_get(epfd), *file = file_get(fd);
+	int status;
+
+	if (set == NULL || set->epoll == NULL) {
+		status = set == NULL ? -EBADF : -EINVAL;
+	} else if (file == NULL || file->epoll != NULL) {
+		if (operation == EPOLL_CTL_ADD)
+			__atomic_store_n(&set->epoll->has_kernel, true, __ATOMIC_RELAXED);
+		status = epoll_ctl(epfd, operation, fd, event) < 0 ? -errno : 0;
+	} else {
+		pthread_mutex_lock(&lock);
+		status = control(set->epoll, operation, file, fd, event);
+		pthread_mutex_unlock(&lock);
+	}
+	if (set != NULL)
+		file_put(set);
+	if (file != NULL)
+		file_put(file);
+	return done(status);
+}
+
+/* ---- epoll_wait */
+
+static bool
+is_ready(void *arg)
+{
+	struct epoll *epoll = arg;
+	bool ready;
+
+	pthread_mutex_lock(&lock);
+	drain();
+	ready = has_candidate(epoll);
+	pthread_mutex_unlock(&lock);
+	return ready;
+}
+
+/* What there is now, Tern's and the kernel's. */
+static int
+take_all(struct epoll *epoll, int epfd, struct epoll_event *events, int n)
+{
+	int found, kernel = 0;
+
+	pthread_mutex_lock(&lock);
+	drain();
+	found = collect(epoll, events, n);
+	pthread_mutex_unlock(&lock);
+	if (found < n && __atomic_load_n(&epoll->has_kernel, __ATOMIC_RELAXED))
+		kernel = epoll_wait(epfd, events + found, n - found, 0);
+	return found + (kernel > 0 ? kernel : 0);
+}
+
+static int
+wait_in(struct epoll *epoll, int epfd, struct epoll_event *events, int n, int64_t deadline_ns,
+	const sigset_t *mask)
+{
+	for (;;) {
+		struct pollfd fd = {.fd = epfd, .events = POLLIN};
+		struct wait wait = {.ready = is_ready,
+				    .arg = epoll,
+				    .fds = &fd,
+				    .n_fds = epoll->has_kernel ? 1 : 0,
+				    .deadline_ns = deadline_ns,
+				    .sigmask = mask};
+		int found = take_all(epoll, epfd, events, n), status;
+
+		if (found > 0)
+			return found;
+		status = wait_for(&wait);
+		if (status < 0)
+			return status == -ETIMEDOUT ? 0 : status;
+	}
+}
+
+int
+tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms,
+		 const sigset_t *mask)
+{
+	int64_t deadline_ns = WAIT_FOREVER;
+	struct file *set = file_get(epfd);
+	int status;
+
+	if (set == NULL)
+		return done(-EBADF);
+	if (timeout_ms >= 0)
+		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
+	if (set->epoll == NULL || n <= 0)
+		status = -EINVAL;
+	else
+		status = wait_in(set->epoll, epfd, events, n, deadline_ns, mask);
+	file_put(set);
+	return done(status);
+}
+
+int
+tern_epoll_wait(int epfd, struct epoll_event *events, int n, int timeout_ms)
+{
+	return tern_epoll_pwait(epfd, events, n, timeout_ms, NULL);
+}
