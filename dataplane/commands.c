@@ -107,7 +107,7 @@ answer_attach(const struct daemon *daemon, const json_t *request, struct control
 		*error = "libtern is of another version than ternd; install the same of both";
 		return NULL;
 	}
-	cursor->pass_fd = programs_attach(daemon->programs, cursor->client_pid, error);
+	cursor->pass_fd = programs_attach(daemon->programs, &cursor->client, error);
 	return cursor->pass_fd < 0 ? NULL : json_object();
 }
 

@@ -229,14 +229,14 @@ put_answer(struct client *client, json_t *answer, const char *error)
 	return true;
 }
 
-static int
-peer_pid(int fd)
+static struct ucred
+peer_of(int fd)
 {
 	struct ucred peer = {0};
 	socklen_t n = sizeof(peer);
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
-	return (int)peer.pid;
+	return peer;
 }
 
 /* The first answer to client->request, or its next part. */
@@ -250,7 +250,7 @@ answer_request(struct control *control, struct client *client)
 
 	client->cursor.more = false;
 	client->cursor.pass_fd = -1;
-	client->cursor.client_pid = peer_pid(client->fd);
+	client->cursor.client = peer_of(client->fd);
 	answer = control->handler(control->ctx, command, client->request, &client->cursor, &error);
 	client->pass_fd = client->cursor.pass_fd;
 	put = put_answer(client, answer, error);

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <jansson.h>
 
@@ -30,7 +31,7 @@ struct control_cursor {
 	uint32_t lane;
 	uint64_t at;
 	bool more;      /* set by the handler: call again for the next part */
-	int client_pid; /* set by control: the process that asks */
+	struct ucred client; /* set by control: who asks */
 	int pass_fd; /* set by the handler: goes along with the answer and is closed here; -1: none
 		      */
 };

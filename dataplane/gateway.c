@@ -76,7 +76,7 @@ gateway_destroy(struct gateway *gateway)
 
 struct gateway_program *
 gateway_program_create(void *arena, const struct shm_header *header, unsigned int lane,
-		       int doorbell)
+		       int doorbell, uint32_t uid)
 {
 	struct gateway_program *program = calloc(1, sizeof(*program));
 	struct shm_layout layout;
@@ -92,6 +92,7 @@ gateway_program_create(void *arena, const struct shm_header *header, unsigned in
 	program->header = *header;
 	program->shared = arena;
 	program->doorbell = doorbell;
+	program->uid = uid;
 	TAILQ_INIT(&program->hungry);
 	shm_lay_out(header, &layout);
 	shm_view(arena, &layout, lane, &program->view);

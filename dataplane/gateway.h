@@ -50,11 +50,11 @@ void gateway_destroy(struct gateway *gateway);
 
 /*
  * A program's part on one lane, for an arena that is mapped here and whose header is filled in.
- * `arena` and `doorbell`, the eventfd on which the program sleeps, must outlive it. Returns NULL
+ * `uid` is its user. `arena` and `doorbell`, the eventfd on which the program sleeps, must outlive it. Returns NULL
  * without memory.
  */
 struct gateway_program *gateway_program_create(void *arena, const struct shm_header *header,
-					       unsigned int lane, int doorbell);
+					       unsigned int lane, int doorbell, uint32_t uid);
 
 /* Detached, or never attached. NULL is ignored. */
 void gateway_program_destroy(struct gateway_program *program);

@@ -141,6 +141,7 @@ call_open(struct call *call)
 		tcp_close(c);
 		return -ENFILE;
 	}
+	tcp_set_uid(c, call->program->uid);
 	gateway_refer(call->gateway, call->program, call->request->socket, socket);
 	GATEWAY_COUNT(call->gateway, opened);
 	return 0;

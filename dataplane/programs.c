@@ -30,7 +30,7 @@ enum {
 
 struct program {
 	bool used;
-	pid_t pid;
+	struct ucred who;
 	int channel;
 	int memfd;
 	int doorbell;
@@ -160,7 +160,7 @@ detach(struct programs *programs, struct program *program, const char *why)
 	bool safe = true;
 
 	if (why != NULL)
-		log_line("process %d is detached: %s", (int)program->pid, why);
+		log_line("process %d is detached: %s", (int)program->who.pid, why);
 	if (program->channel >= 0)
 		epoll_ctl(programs->epoll, EPOLL_CTL_DEL, program->channel, NULL);
 	for (unsigned int i = 0; i < programs->config.n_lanes; i++) {
@@ -174,7 +174,7 @@ detach(struct programs *programs, struct program *program, const char *why)
 		free_program(programs, program);
 	} else {
 		log_line("a lane does not answer: process %d's memory is not given back",
-			 (int)program->pid);
+			 (int)program->who.pid);
 		if (program->channel >= 0)
 			close(program->channel);
 		program->channel = -1;
@@ -193,8 +193,8 @@ free_entry(struct programs *programs)
 /* A program with its arena and its parts; with references to another's sockets, if that is given.
  */
 static struct program *
-make_program(struct programs *programs, pid_t pid, int channel, const struct program *from,
-	     const char **error)
+make_program(struct programs *programs, const struct ucred *who, int channel,
+	     const struct program *from, const char **error)
 {
 	struct program *program = free_entry(programs);
 	struct epoll_event event = {.events = EPOLLIN};
@@ -205,7 +205,7 @@ make_program(struct programs *programs, pid_t pid, int channel, const struct pro
 	if (program == NULL)
 		return NULL;
 	index = (size_t)(program - programs->table);
-	*program = (struct program){.used = true, .pid = pid, .channel = -1, .memfd = -1};
+	*program = (struct program){.used = true, .who = *who, .channel = -1, .memfd = -1};
 	programs->n++;
 	program->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	*error = "no memory for another program";
@@ -216,7 +216,8 @@ make_program(struct programs *programs, pid_t pid, int channel, const struct pro
 	__atomic_store_n(&arenas[index].arena, program->arena, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < header.lanes; i++) {
 		program->parts[i] =
-			gateway_program_create(program->arena, &header, i, program->doorbell);
+			gateway_program_create(program->arena, &header, i, program->doorbell,
+					       who->uid);
 		if (program->parts[i] == NULL)
 			goto failed;
 	}
@@ -242,14 +243,15 @@ failed:
 
 /* Makes a channel and a program at its end. Returns the other end, or -1. */
 static int
-open_channel(struct programs *programs, pid_t pid, const struct program *from, const char **error)
+open_channel(struct programs *programs, const struct ucred *who, const struct program *from,
+	     const char **error)
 {
 	int ends[2];
 
 	*error = "no descriptors for another program";
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -1;
-	if (make_program(programs, pid, ends[0], from, error) == NULL) {
+	if (make_program(programs, who, ends[0], from, error) == NULL) {
 		close(ends[0]);
 		close(ends[1]);
 		return -1;
@@ -258,9 +260,9 @@ open_channel(struct programs *programs, pid_t pid, const struct program *from, c
 }
 
 int
-programs_attach(struct programs *programs, pid_t pid, const char **error)
+programs_attach(struct programs *programs, const struct ucred *who, const char **error)
 {
-	return open_channel(programs, pid, NULL, error);
+	return open_channel(programs, who, NULL, error);
 }
 
 unsigned int
@@ -300,11 +302,11 @@ static void
 share(struct programs *programs, struct program *program)
 {
 	const char *error;
-	int end = open_channel(programs, program->pid, program, &error);
+	int end = open_channel(programs, &program->who, program, &error);
 
 	if (end < 0) {
 		log_line("process %d forks, and its child cannot share its sockets: %s",
-			 (int)program->pid, error);
+			 (int)program->who.pid, error);
 		say(program->channel, SHM_SHARE, -ENOMEM, NULL, 0);
 		return;
 	}
@@ -331,7 +333,7 @@ take_message(struct programs *programs, struct program *program)
 	switch (message.op) {
 	case SHM_HELLO:
 		if (message.pid > 0)
-			program->pid = message.pid;
+			program->who.pid = message.pid;
 		say(program->channel, SHM_HELLO, 0, fds, 2);
 		return NULL;
 	case SHM_SHARE:

@@ -14,6 +14,7 @@
 #define TERN_DATAPLANE_PROGRAMS_H
 
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "dataplane/lane.h"
@@ -37,10 +38,10 @@ int programs_fd(const struct programs *programs);
 void programs_run(struct programs *programs);
 
 /*
- * Attaches process `pid`. Returns the channel's end for it, which the caller sends and closes; or
+ * Attaches a process. Returns the channel's end for it, which the caller sends and closes; or
  * -1 with *error set to a static string.
  */
-int programs_attach(struct programs *programs, pid_t pid, const char **error);
+int programs_attach(struct programs *programs, const struct ucred *who, const char **error);
 
 unsigned int programs_count(const struct programs *programs);
 

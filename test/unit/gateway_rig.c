@@ -96,7 +96,7 @@ rig_attach(struct gateway_rig *r, unsigned int i, struct rig_program *from)
 	shm_view(p->arena, &layout, 0, &p->view);
 	p->replies = (struct shm_reply *)(void *)(p->arena + layout.replies);
 	p->doorbell = eventfd(0, EFD_NONBLOCK);
-	p->gateway = gateway_program_create(p->arena, &p->header, 0, p->doorbell);
+	p->gateway = gateway_program_create(p->arena, &p->header, 0, p->doorbell, i);
 	if (p->gateway == NULL)
 		exit(2);
 	gateway_attach(r->gateway, p->gateway);
