@@ -37,7 +37,7 @@ tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us)
 void
 tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us)
 {
-	tcp_rack_min_rtt(c, rtt_us);
+	tcp_min_rtt_sample(c, rtt_us);
 	tcp_rtt_sample(c, rtt_us);
 }
 
@@ -118,18 +118,23 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 {
 	struct tcp_engine *e = c->engine;
 	uint32_t bytes = seg->ack - c->snd_una;
-	bool ambiguous = false;
+	uint32_t sacked_before = c->sacked_segs;
+	bool ambiguous = false, syn = false;
 	struct tcp_sent *s;
 
 	while ((s = TAILQ_FIRST(&c->sent)) != NULL && seq_leq(s->end, seg->ack)) {
 		bytes -= ((s->flags & SENT_SYN) != 0) + ((s->flags & SENT_FIN) != 0);
 		ambiguous |= (s->flags & SENT_EVER_RETRANS) != 0;
+		syn |= (s->flags & SENT_SYN) != 0;
 		acknowledge_record(c, s, ack);
 	}
 	/* Before the bytes go: the record may point into the first mbuf that stays. */
 	if (s != NULL && seq_lt(s->seq, seg->ack)) {
 		bytes -= (s->flags & SENT_SYN) != 0;
 		tcp_sent_trim(c, s, seg->ack);
+	} else {
+		ack->lone_short =
+			ack->acked_segs == 1 && bytes < c->mss && !syn && sacked_before == 0;
 	}
 	if (ambiguous)
 		ack->rtt_us = ack->last_rtt_us = -1; /* Karn: RFC 6298 §3 */
@@ -196,7 +201,8 @@ take_rtt(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 		rtt_us = ack->sack_rtt_us;
 	if (rtt_us < 0 && ack->una_advanced)
 		rtt_us = ack->last_rtt_us = timestamp_rtt(c, seg);
-	tcp_rack_min_rtt(c, rtt_us);
+	if (rtt_us >= 0)
+		tcp_min_rtt_ack(c, ack, ack->last_rtt_us);
 	tcp_rtt_sample(c, rtt_us);
 	/* Karn: a backed-off RTO stands until a sample says otherwise, RFC 6298 §3. */
 	if (rtt_us >= 0)

@@ -50,6 +50,8 @@ struct tcp_ack {
 	bool tlp_dsacked;      /* the loss probe did */
 	bool original_arrived; /* something never sent again, from before the time-out */
 	bool cwnd_limited;     /* the window, not the application, held us back */
+	bool lone_short;       /* of one record, shorter than a full segment, and all of it */
+	bool may_be_delayed;   /* the peer may have waited before he acknowledged */
 	struct tcp_rate_sample rate;
 };
 

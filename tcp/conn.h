@@ -171,12 +171,18 @@ struct tcp_sent_index {
 	bool on;
 };
 
+/* A round trip, and when it was measured. */
+struct tcp_rtt_at {
+	uint32_t at_ms; /* of the engine's clock */
+	uint32_t rtt_us;
+};
+
 /* RFC 8985 §5.3, in its names. */
 struct tcp_rack {
 	uint64_t xmit_us; /* when the latest sent of what has arrived was sent */
 	seq_t end_seq;    /* its end */
 	uint32_t rtt_us;
-	uint32_t min_rtt_us; /* over the connection's life; 0: none */
+	uint32_t min_rtt_us; /* of the last minutes: min_rtt.c; 0: none */
 	seq_t fack;          /* highest sequence number known to have arrived */
 	seq_t dsack_round;   /* RACK.dsack_round: reo_wnd_mult grows once a round trip */
 	uint8_t reo_wnd_mult;
@@ -361,8 +367,9 @@ struct tcp_conn {
 	struct tcp_rack rack;
 	struct tcp_prr prr;
 	struct tcp_undo undo;
-	struct tcp_range_list news;  /* of ranges */
-	struct tcp_sack_block dsack; /* while CONN_DSACK_DUE */
+	struct tcp_range_list news;    /* of ranges */
+	struct tcp_sack_block dsack;   /* while CONN_DSACK_DUE */
+	struct tcp_rtt_at min_rtts[3]; /* min_rtt.c */
 	struct tcp_rate rate;
 	uint32_t delivered_segs;    /* over the connection's life, SACKed ones and the SYN too */
 	uint32_t marked_lost_segs;  /* over the connection's life; of retransmissions, too */

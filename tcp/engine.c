@@ -68,6 +68,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.probe_interval_s = 600,
 		.initial_cwnd = TCP_INITIAL_CWND,
 		.min_tso_segs = 2,
+		.min_rtt_wlen_s = 300,
 		.reordering = 3,
 		.max_reordering = 300,
 		.notsent_lowat_bytes = UINT32_MAX,
@@ -83,7 +84,8 @@ settings_are_valid(const struct tcp_config *c)
 	       c->sndbuf_bytes <= 1u << 30 && c->rcvbuf_max_bytes <= 1u << 30 &&
 	       c->sndbuf_max_bytes <= 1u << 30 && c->ttl > 0 && c->congestion != NULL &&
 	       c->base_mss >= TCP_MSS_MIN && c->initial_cwnd > 0 && c->reordering > 0 &&
-	       c->max_reordering > 0 && c->keepalive_time_s > 0 && c->keepalive_intvl_s > 0;
+	       c->max_reordering > 0 && c->keepalive_time_s > 0 && c->keepalive_intvl_s > 0 &&
+	       c->min_rtt_wlen_s <= 86400;
 }
 
 static bool

@@ -285,7 +285,6 @@ void tcp_note_reordering(struct tcp_conn *c, const struct tcp_ack *ack);
 /* ---- rack.c: RFC 8985 */
 
 void tcp_rack_delivered(struct tcp_conn *c, const struct tcp_sent *s, const struct tcp_ack *ack);
-void tcp_rack_min_rtt(struct tcp_conn *c, int64_t rtt_us);
 void tcp_rack_dsack(struct tcp_conn *c);
 void tcp_rack_recovery_ended(struct tcp_conn *c);
 /* Marks what is lost; sets the reordering timer for what may be. */
@@ -295,6 +294,12 @@ bool tcp_tlp_schedule(struct tcp_conn *c, uint64_t rto_at_us);
 /* Returns whether a probe left. */
 bool tcp_tlp_send(struct tcp_conn *c);
 void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack);
+
+/* ---- min_rtt.c: the smallest round trip */
+
+/* Of the handshake; of an acknowledgment. Negative: there is none. */
+void tcp_min_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
+void tcp_min_rtt_ack(struct tcp_conn *c, struct tcp_ack *ack, int64_t rtt_us);
 
 /* ---- rate.c: the delivery rate */
 

@@ -42,15 +42,6 @@ tcp_rack_delivered(struct tcp_conn *c, const struct tcp_sent *s, const struct tc
 	}
 }
 
-void
-tcp_rack_min_rtt(struct tcp_conn *c, int64_t rtt_us)
-{
-	uint32_t rtt = (uint32_t)RTE_MIN(RTE_MAX(rtt_us, (int64_t)1), (int64_t)UINT32_MAX);
-
-	if (rtt_us >= 0 && (c->rack.min_rtt_us == 0 || rtt < c->rack.min_rtt_us))
-		c->rack.min_rtt_us = rtt;
-}
-
 /* RFC 8985 §6.2 step 4: what was sent again needlessly was only reordered; wait longer. */
 void
 tcp_rack_dsack(struct tcp_conn *c)

@@ -186,6 +186,7 @@ struct tcp_config {
 	uint16_t base_mss;                /* bytes where probing begins; Linux's tcp_base_mss */
 	uint16_t probe_threshold;         /* bytes; a narrower search rests; tcp_probe_threshold */
 	uint32_t probe_interval_s;        /* until it goes on; tcp_probe_interval */
+	uint32_t min_rtt_wlen_s;          /* how long a smallest round trip holds; as Linux's */
 	uint16_t min_tso_segs;            /* that leave at once, if they may; tcp_min_tso_segs */
 	uint32_t initial_cwnd;            /* segments, RFC 6928; as initcwnd of Linux's routes */
 	uint16_t reordering; /* segments; as Linux's tcp_reordering, tcp_max_reordering */

@@ -87,6 +87,7 @@ TAKE(orphan_retries, config->orphan_retries = (uint8_t)number(value))
 TAKE(syncookies, config->syncookies = (enum tcp_syncookies)(number(value) % 3))
 TAKE(mtu_probing, config->mtu_probing = (enum tcp_mtu_probing)(number(value) % 3))
 TAKE(base_mss, config->base_mss = (uint16_t)number(value))
+TAKE(min_rtt_wlen, config->min_rtt_wlen_s = number(value))
 TAKE(min_tso_segs, config->min_tso_segs = (uint16_t)number(value))
 TAKE(notsent_lowat, config->notsent_lowat_bytes = number(value))
 TAKE(keepalive_time, config->keepalive_time_s = number(value))
@@ -118,6 +119,7 @@ static const struct setting settings[] = {
 	{"tcp_syncookies", take_syncookies},
 	{"tcp_mtu_probing", take_mtu_probing},
 	{"tcp_base_mss", take_base_mss},
+	{"tcp_min_rtt_wlen", take_min_rtt_wlen},
 	{"tcp_min_tso_segs", take_min_tso_segs},
 	{"tcp_notsent_lowat", take_notsent_lowat},
 	{"tcp_keepalive_time", take_keepalive_time},
