@@ -94,6 +94,8 @@ struct config {
 	bool timestamps;
 	bool window_scaling;
 	bool tw_reuse;           /* own connections may take a TIME-WAIT's place */
+	bool pacing;             /* of every connection, by its congestion window */
+	uint32_t min_rtt_wlen;   /* seconds that a smallest round trip holds */
 	uint32_t rmem_bytes;     /* default SO_RCVBUF */
 	uint32_t rmem_max_bytes; /* up to which it grows by itself */
 	uint32_t wmem_bytes;     /* default SO_SNDBUF */

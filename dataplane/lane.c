@@ -253,6 +253,8 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp_config.timewait_ms = config->timewait_s * 1000;
 	tcp_config.user_timeout_ms = config->user_timeout_s * 1000;
 	tcp_config.tw_reuse = config->tw_reuse;
+	tcp_config.pacing = config->pacing;
+	tcp_config.min_rtt_wlen_s = config->min_rtt_wlen;
 	tcp_config.syn_retries = config->syn_retries;
 	tcp_config.syn_linear_timeouts = config->syn_linear_timeouts;
 	tcp_config.synack_retries = config->synack_retries;

@@ -47,6 +47,7 @@ tcp_rtt_handshake_over(struct tcp_conn *c)
 	if (c->srtt_us == 0)
 		c->rto_us = RTE_MIN((uint32_t)TCP_RTO_FALLBACK_US, c->rto_max_ms * 1000);
 	c->backoffs = 0;
+	tcp_pacing_update(c);
 }
 
 void
@@ -238,10 +239,16 @@ ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack 
 	tcp_rate_sample(c, ack);
 	if (ack->una_advanced)
 		c->retries = 0;
-	if (may_grow(c, ack)) {
-		ack->cwnd_limited = tcp_cwnd_is_limited(c);
-		c->cc->acked(c, ack);
+	if (c->cc->control != NULL) {
+		c->cc->control(c, ack);
 		tcp_cwnd_touched(c);
+	} else {
+		if (may_grow(c, ack)) {
+			ack->cwnd_limited = tcp_cwnd_is_limited(c);
+			c->cc->acked(c, ack);
+			tcp_cwnd_touched(c);
+		}
+		tcp_pacing_update(c);
 	}
 	/* RACK may have set its own time. */
 	if (ack->una_advanced && (c->rtx_kind != RTX_REORDER || c->rtx_at_us <= ack->now_us))
@@ -260,6 +267,7 @@ tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 		.flight_before = tcp_flight_segs(c),
 		.fack_before = c->rack.fack,
 		.reordered_from = c->snd_nxt,
+		.marked_lost_before = c->marked_lost_segs,
 		.ece = (c->ecn & ECN_ON) != 0 && (seg->flags & TCP_ECE) != 0 && !seg->was_syn,
 	};
 	bool window_changed;

@@ -4,7 +4,8 @@
  * again is loss recovery's business (recovery.c).
  *
  * A control sees one record for each acknowledgment that moved something, and the events of a loss.
- * It counts in segments, as Linux does.
+ * It counts in segments, as Linux does. One that goes by rates rather than by losses, as BBR, has
+ * control().
  */
 #ifndef TERN_TCP_CC_H
 #define TERN_TCP_CC_H
@@ -23,6 +24,7 @@ struct tcp_rate_sample {
 	uint32_t send_us;              /* in which these segments were sent */
 	uint32_t ack_us;               /* in which they were acknowledged */
 	uint32_t last_end;             /* end of the record that it is taken from */
+	uint32_t lost_segs;            /* taken for lost by this acknowledgment; valid or not */
 	bool valid;                    /* it is a sample: else nothing above counts */
 	bool app_limited;              /* the user sent too little to show the path's rate */
 	bool of_retrans;               /* taken from a retransmission */
@@ -31,13 +33,14 @@ struct tcp_rate_sample {
 /* What one acknowledgment told. */
 struct tcp_ack {
 	uint64_t now_us;
-	uint32_t acked_bytes;    /* newly acknowledged in sequence */
-	uint32_t acked_segs;     /* transmissions newly acknowledged in sequence */
-	uint32_t sacked_segs;    /* newly SACKed */
-	uint32_t delivered_segs; /* newly known to have arrived, in either way */
-	uint32_t flight_before;  /* segments in flight before it */
-	int64_t rtt_us;          /* sample from what was acknowledged in sequence; < 0: none */
-	int64_t sack_rtt_us;     /* sample from what was SACKed; < 0: none */
+	uint32_t acked_bytes;        /* newly acknowledged in sequence */
+	uint32_t acked_segs;         /* transmissions newly acknowledged in sequence */
+	uint32_t sacked_segs;        /* newly SACKed */
+	uint32_t delivered_segs;     /* newly known to have arrived, in either way */
+	uint32_t flight_before;      /* segments in flight before it */
+	uint32_t marked_lost_before; /* the connection's marked_lost_segs before it */
+	int64_t rtt_us;              /* sample from what was acknowledged in sequence; < 0: none */
+	int64_t sack_rtt_us;         /* sample from what was SACKed; < 0: none */
 	int64_t last_rtt_us;  /* of the last acknowledged, or if any was the last SACKed; < 0: none
 			       */
 	uint32_t fack_before; /* highest sequence number known to have arrived before it */
@@ -69,7 +72,27 @@ struct tcp_cc_ops {
 	uint32_t (*ssthresh)(struct tcp_conn *c);
 	/* A retransmission time-out has happened; may be NULL. */
 	void (*timeout)(struct tcp_conn *c);
+	/*
+	 * Takes the place of acked(), if it is not NULL: called for each acknowledgment that tells
+	 * something, in every state, behind loss recovery (which finds what is lost and repairs it,
+	 * but leaves cwnd alone: no proportional rate reduction, nothing taken back) and with its
+	 * rate sample, ack->rate. It sets c->cwnd, and the rate by tcp_pacing_set_rate(); start()
+	 * calls tcp_pacing_start(). c->ca_state tells it of recovery, timeout() of time-outs (cwnd
+	 * is what is in flight and one more then), ssthresh() that a reduction begins.
+	 */
+	void (*control)(struct tcp_conn *c, const struct tcp_ack *ack);
+	/* A reduction turned out to be unfounded; for those with control(), may be NULL. */
+	void (*undone)(struct tcp_conn *c);
+	/* Segments that leave at once, if they may; NULL: the configuration's min_tso_segs. */
+	uint32_t (*min_tso_segs)(const struct tcp_conn *c);
 };
+
+/* Paces the connection from now on. */
+void tcp_pacing_start(struct tcp_conn *c);
+
+/* The rate of a connection under a control with control(), bytes a second, 0 or UINT64_MAX for no
+ * pacing; SO_MAX_PACING_RATE bounds it. */
+void tcp_pacing_set_rate(struct tcp_conn *c, uint64_t bytes_per_s);
 
 /* Puts a connection under another control, which starts anew; cwnd and ssthresh stay. */
 void tcp_cc_switch(struct tcp_conn *c, const struct tcp_cc_ops *cc);

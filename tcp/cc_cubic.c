@@ -92,7 +92,10 @@ train_is_long(struct tcp_conn *c)
 	rate = tcp_pacing_rate(c);
 	limit_us = RTE_MIN(rate != 0 ? (uint64_t)4 * TCP_TSO_MAX_BYTES * 1000000 / rate : 0,
 			   (uint64_t)HYSTART_SPREAD_MAX_US);
-	limit_us = (limit_us + c->cubic.delay_min_us) / 2;
+	limit_us += c->cubic.delay_min_us;
+	/* What is paced is spread out over the round trip, and so is what answers it. */
+	if (!c->pacing.on)
+		limit_us /= 2;
 	return now_us - c->cubic.round_us > limit_us;
 }
 

@@ -142,6 +142,15 @@ struct tcp_flight {
 	uint32_t oldest, newest; /* their numbers, or SENT_NONE */
 };
 
+/* When what may leave does: pacing.c. */
+struct tcp_pacing {
+	uint64_t rate; /* bytes a second, as a congestion control set it; UINT64_MAX: none yet */
+	uint64_t max_rate; /* SO_MAX_PACING_RATE; UINT64_MAX: not set */
+	uint64_t product;  /* divided by srtt_us: the default rate; 0: none yet */
+	uint64_t at_ns;    /* nothing leaves before, on the engine's clock */
+	bool on;
+};
+
 /* How fast the path delivers: rate.c. */
 struct tcp_rate {
 	uint64_t first_sent_us; /* when what arrived last was sent, or the first of what is out */
@@ -367,8 +376,9 @@ struct tcp_conn {
 	struct tcp_rack rack;
 	struct tcp_prr prr;
 	struct tcp_undo undo;
-	struct tcp_range_list news;    /* of ranges */
-	struct tcp_sack_block dsack;   /* while CONN_DSACK_DUE */
+	struct tcp_range_list news;  /* of ranges */
+	struct tcp_sack_block dsack; /* while CONN_DSACK_DUE */
+	struct tcp_pacing pacing;
 	struct tcp_rtt_at min_rtts[3]; /* min_rtt.c */
 	struct tcp_rate rate;
 	uint32_t delivered_segs;    /* over the connection's life, SACKed ones and the SYN too */
@@ -382,11 +392,12 @@ struct tcp_conn {
 	bool frto_new_first;      /* its step 2b: send new data before what may be lost */
 	uint8_t rtx_kind;         /* enum tcp_rtx_kind */
 	uint8_t ecn;              /* ECN_... */
-	struct wheel_timer timer; /* fires no later than the earliest of the four below */
+	struct wheel_timer timer; /* fires no later than the earliest of the five below */
 	uint64_t rtx_at_us;       /* retransmission or persist; UINT64_MAX: off */
 	uint64_t ack_at_us;       /* delayed ACK */
 	uint64_t life_at_us;      /* FIN-WAIT-2 of an orphan */
 	uint64_t keep_at_us;      /* keep-alive */
+	uint64_t pace_at_us;      /* the next slot, while something waits for it */
 	uint64_t rtx_since_us;    /* while retries > 0: when the first of them left */
 	uint64_t
 		progress_us; /* when something unacknowledged was first sent or last acknowledged */

@@ -236,6 +236,8 @@ tcp_conn_new(struct tcp_engine *e)
 		.ack_at_us = UINT64_MAX,
 		.life_at_us = UINT64_MAX,
 		.keep_at_us = UINT64_MAX,
+		.pace_at_us = UINT64_MAX,
+		.pacing = {.rate = UINT64_MAX, .max_rate = UINT64_MAX, .on = e->config.pacing},
 		.rto_max_ms = TCP_RTO_MAX_US / 1000,
 		.rto_min_us = TCP_RTO_MIN_US,
 		.rcvbuf_bytes = e->config.rcvbuf_bytes,
@@ -282,7 +284,7 @@ detach(struct tcp_conn *c)
 	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
 	tcp_port_ended(c);
 	wheel_remove(&c->timer);
-	c->rtx_at_us = c->ack_at_us = c->life_at_us = c->keep_at_us = UINT64_MAX;
+	c->rtx_at_us = c->ack_at_us = c->life_at_us = c->keep_at_us = c->pace_at_us = UINT64_MAX;
 	release_queues(c);
 }
 

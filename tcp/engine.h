@@ -295,6 +295,19 @@ bool tcp_tlp_schedule(struct tcp_conn *c, uint64_t rto_at_us);
 bool tcp_tlp_send(struct tcp_conn *c);
 void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack);
 
+/* ---- pacing.c: see also cc.h */
+
+/* After an acknowledgment: the default rate. */
+void tcp_pacing_update(struct tcp_conn *c);
+/* Bytes a second; UINT64_MAX: none. */
+uint64_t tcp_pacing_rate(const struct tcp_conn *c);
+/* Whether what would leave now must wait; the timer is set then. */
+bool tcp_pacing_waits(struct tcp_conn *c);
+/* How long until the next slot. */
+uint64_t tcp_pacing_delay_us(const struct tcp_conn *c);
+/* Payload has left, as one piece. */
+void tcp_pacing_sent(struct tcp_conn *c, uint32_t bytes);
+
 /* ---- min_rtt.c: the smallest round trip */
 
 /* Of the handshake; of an acknowledgment. Negative: there is none. */
@@ -504,9 +517,6 @@ void tcp_transmit_flush(struct tcp_engine *e);
 
 /* Payload of the largest packet: as Linux, which leaves room for the largest headers. */
 enum { TCP_TSO_MAX_BYTES = 65536 - 321 };
-
-/* Bytes a second: somewhat more than cwnd a round trip. 0: no round trip was seen yet. */
-uint64_t tcp_pacing_rate(const struct tcp_conn *c);
 
 /* How many segments leave at once, whoever cuts them; computed once for all that leaves now. */
 unsigned int tcp_tso_goal(const struct tcp_conn *c);

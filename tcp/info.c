@@ -174,8 +174,8 @@ tcp_info_get(struct tcp_conn *c, void *value, size_t *len)
 		.options = options_of(c),
 		.wscales = (uint8_t)(c->snd_wscale_shift | c->rcv_wscale_shift << 4),
 		.flags = c->rate.sample_app_limited,
-		.pacing_rate = UINT64_MAX,
-		.max_pacing_rate = UINT64_MAX,
+		.pacing_rate = tcp_pacing_rate(c),
+		.max_pacing_rate = c->pacing.max_rate,
 	};
 
 	fill_sender(c, &i);

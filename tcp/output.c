@@ -77,6 +77,7 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 	c->retransmits++;
 	c->mtu_search.size = 0;
 	c->bytes_retrans += bytes;
+	tcp_pacing_sent(c, bytes);
 	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
 		c->prr.out++;
 	tcp_undo_note_retransmit(c);
@@ -100,7 +101,7 @@ send_lost(struct tcp_conn *c)
 		c->repair_from = s;
 		if ((s->flags & (SENT_LOST | SENT_RETRANS)) != SENT_LOST)
 			continue;
-		if (tcp_flight_segs(c) >= c->cwnd || !tcp_retransmit(c, s))
+		if (tcp_flight_segs(c) >= c->cwnd || tcp_pacing_waits(c) || !tcp_retransmit(c, s))
 			return;
 		if (c->ca_state == CA_RECOVERY)
 			TCP_COUNT(c->engine, fast_retransmits);
@@ -289,6 +290,7 @@ depart(struct tcp_conn *c, struct departure *d, bool in_one)
 	bool was_idle = c->sent_segs == d->segs, resumes = tcp_flight_segs(c) <= d->segs;
 	uint32_t idle_ms = c->engine->now_ms - c->last_data_sent_ms;
 	unsigned int sent;
+	uint32_t bytes;
 
 	sent = in_one ? depart_in_one(c, d, last) : depart_singly(c, d);
 	if (sent < d->segs) {
@@ -299,7 +301,9 @@ depart(struct tcp_conn *c, struct departure *d, bool in_one)
 	if (sent == 0)
 		return false;
 	last = TAILQ_LAST(&c->sent, tcp_sent_list);
-	TCP_ADD(c->engine, bytes_out, last->end - d->first->seq - ((last->flags & SENT_FIN) != 0));
+	bytes = last->end - d->first->seq - ((last->flags & SENT_FIN) != 0);
+	TCP_ADD(c->engine, bytes_out, bytes);
+	tcp_pacing_sent(c, bytes);
 	if (c->ca_state == CA_RECOVERY || c->ca_state == CA_CWR)
 		c->prr.out += sent;
 	if (resumes && d->bytes > 0 && c->cc->resumes != NULL)
@@ -376,18 +380,18 @@ is_last(const struct tcp_conn *c)
 	       c->unsent_bytes <= segment_room(c);
 }
 
-/* Why sending stopped: what TCP_INFO tells of it. */
+/* Why sending stopped: what TCP_INFO tells of it. `ours`: by the congestion window, by pacing. */
 static void
-note_limit(struct tcp_conn *c, bool cwnd_limited)
+note_limit(struct tcp_conn *c, bool ours)
 {
 	uint32_t wnd = c->snd_una + c->snd_wnd - c->snd_nxt;
 
 	if (c->unsent_bytes == 0) {
 		tcp_chrono_stop(c, CHRONO_RWND);
-		if (!cwnd_limited && (c->flags & CONN_WANT_ROOM) &&
+		if (!ours && (c->flags & CONN_WANT_ROOM) &&
 		    (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT))
 			tcp_chrono_start(c, CHRONO_SNDBUF);
-	} else if (!cwnd_limited && ((int32_t)wnd <= 0 || wnd < RTE_MIN(c->unsent_bytes, c->mss))) {
+	} else if (!ours && ((int32_t)wnd <= 0 || wnd < RTE_MIN(c->unsent_bytes, c->mss))) {
 		tcp_chrono_start(c, CHRONO_RWND);
 	} else {
 		tcp_chrono_stop(c, CHRONO_RWND);
@@ -399,7 +403,7 @@ static void
 send_window(struct tcp_conn *c, bool once)
 {
 	seq_t before = c->snd_nxt;
-	bool cwnd_limited = false;
+	bool cwnd_limited = false, paced = false;
 	uint32_t flight;
 	unsigned int goal;
 
@@ -407,6 +411,9 @@ send_window(struct tcp_conn *c, bool once)
 		return;
 	goal = tcp_tso_goal(c);
 	do {
+		paced = something_new(c) && tcp_pacing_waits(c);
+		if (paced)
+			break;
 		flight = tcp_flight_segs(c);
 		if (flight >= c->cwnd && is_last(c))
 			flight = c->cwnd - 1;
@@ -417,7 +424,7 @@ send_window(struct tcp_conn *c, bool once)
 	} while (send_some(c, RTE_MIN(goal, c->cwnd - flight)) && !once);
 	if (c->snd_nxt != before || cwnd_limited)
 		tcp_cwnd_validate(c, cwnd_limited || tcp_flight_segs(c) >= c->cwnd);
-	note_limit(c, cwnd_limited);
+	note_limit(c, cwnd_limited || paced);
 	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
 	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
 		tcp_tlp_schedule(c, tcp_rto_at(c));

@@ -130,7 +130,7 @@ tcp_tlp_schedule(struct tcp_conn *c, uint64_t rto_at_us)
 	    c->sacked_segs != 0 || c->state < TCP_ESTABLISHED || c->backoffs != 0 ||
 	    TAILQ_EMPTY(&c->sent))
 		return false;
-	at_us = c->engine->now_us + probe_timeout_us(c);
+	at_us = c->engine->now_us + tcp_pacing_delay_us(c) + probe_timeout_us(c);
 	c->rtx_kind = RTX_TLP;
 	c->rtx_at_us = rto_at_us > c->engine->now_us ? RTE_MIN(at_us, rto_at_us) : at_us;
 	return true;

@@ -93,6 +93,7 @@ tcp_rate_sample(struct tcp_conn *c, struct tcp_ack *ack)
 
 	if (r->app_limited != 0 && seq_gt(c->delivered_segs, r->app_limited))
 		r->app_limited = 0;
+	rs->lost_segs = c->marked_lost_segs - ack->marked_lost_before;
 	if (ack->delivered_segs > 0 || rs->valid)
 		r->delivered_us = ack->now_us;
 	if (!rs->valid)

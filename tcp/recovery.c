@@ -45,7 +45,7 @@ reduction_step(struct tcp_conn *c, uint32_t delivered, bool speedup, bool repair
 	uint32_t flight = tcp_flight_segs(c);
 	int64_t send;
 
-	if (delivered == 0 || c->prr.prior_cwnd == 0)
+	if (delivered == 0 || c->prr.prior_cwnd == 0 || c->cc->control != NULL)
 		return;
 	c->prr.delivered += delivered;
 	if (flight > c->ssthresh) {
@@ -64,7 +64,7 @@ reduction_step(struct tcp_conn *c, uint32_t delivered, bool speedup, bool repair
 static void
 reduction_end(struct tcp_conn *c)
 {
-	if (c->ca_state == CA_CWR || c->undo.possible)
+	if (c->cc->control == NULL && (c->ca_state == CA_CWR || c->undo.possible))
 		c->cwnd = c->ssthresh;
 	c->prr = (struct tcp_prr){0};
 	tcp_cwnd_touched(c);

@@ -329,6 +329,8 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->ttl = l->ttl;
 	c->mark = l->mark;
 	c->priority = l->priority;
+	c->pacing.max_rate = l->pacing.max_rate;
+	c->pacing.on = l->pacing.on;
 	c->cc = l->cc;
 	c->user_mss = l->user_mss;
 	c->rto_max_ms = l->rto_max_ms;

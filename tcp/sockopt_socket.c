@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Options of SOL_SOCKET. */
+#include <errno.h>
+#include <string.h>
+
 #include <rte_common.h>
 
 #include "sockopt.h"
@@ -167,7 +170,41 @@ get_meminfo(struct tcp_conn *c, void *value, size_t *len)
 	return tcp_put_value(info, sizeof(info), value, len);
 }
 
+/* Bytes a second, in 32 bits or in 64; all ones: none. As Linux, who sets any is paced from then
+ * on.
+ */
+static int
+set_max_pacing_rate(struct tcp_conn *c, const void *value, size_t len)
+{
+	uint64_t rate;
+	uint32_t v;
+
+	if (len < sizeof(v))
+		return -EINVAL;
+	memcpy(&v, value, sizeof(v));
+	rate = v == UINT32_MAX ? UINT64_MAX : v;
+	if (len >= sizeof(rate))
+		memcpy(&rate, value, sizeof(rate));
+	if (rate != UINT64_MAX)
+		tcp_pacing_start(c);
+	c->pacing.max_rate = rate;
+	tcp_mark_dirty(c);
+	return 0;
+}
+
+static int
+get_max_pacing_rate(struct tcp_conn *c, void *value, size_t *len)
+{
+	uint64_t rate = c->pacing.max_rate;
+	uint32_t v = (uint32_t)RTE_MIN(rate, (uint64_t)UINT32_MAX);
+
+	if (*len >= sizeof(rate))
+		return tcp_put_value(&rate, sizeof(rate), value, len);
+	return tcp_put_value(&v, sizeof(v), value, len);
+}
+
 static const struct tcp_block_option blocks[] = {
+	{SOL_SOCKET, SO_MAX_PACING_RATE, set_max_pacing_rate, get_max_pacing_rate},
 	{SOL_SOCKET, SO_MEMINFO, NULL, get_meminfo},
 };
 

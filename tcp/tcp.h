@@ -178,6 +178,7 @@ struct tcp_config {
 	bool frto;                  /* RFC 5682 */
 	bool tlp;                   /* RFC 8985 §7; as Linux's tcp_early_retrans */
 	bool rack;                  /* RFC 8985; as bit 0 of Linux's tcp_recovery; off: RFC 6675 */
+	bool pacing;                /* of every connection; as Linux's fq queues do */
 	bool slow_start_after_idle; /* RFC 2861 */
 	bool ecn_fallback;          /* a SYN that goes unanswered is sent again without ECN */
 	enum tcp_ecn_mode ecn;      /* RFC 3168 */

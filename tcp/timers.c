@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A connection's timers. It has four times, and one place in the wheel that fires no later than the
+ * A connection's timers. It has five times, and one place in the wheel that fires no later than the
  * earliest of them:
  *
  *     rtx_at_us   while something is unacknowledged: retransmission (RFC 6298 §5);
@@ -9,6 +9,7 @@
  *     ack_at_us   while an acknowledgment is delayed
  *     life_at_us  while the user has closed and the peer has not: the end of FIN-WAIT-2
  *     keep_at_us  with SO_KEEPALIVE: when to look whether the peer is silent (keepalive.c)
+ *     pace_at_us  while something waits for its slot (pacing.c)
  *
  * A time that moves later is not moved in the wheel; the timer fires, finds nothing due, and is
  * added again for the time that holds now. When a silent peer is given up is give_up.c's question.
@@ -25,7 +26,8 @@ enum { STARVED_RETRY_US = 100 * 1000 };
 static uint64_t
 earliest(const struct tcp_conn *c)
 {
-	return RTE_MIN(RTE_MIN(c->rtx_at_us, c->ack_at_us), RTE_MIN(c->life_at_us, c->keep_at_us));
+	return RTE_MIN(c->pace_at_us, RTE_MIN(RTE_MIN(c->rtx_at_us, c->ack_at_us),
+					      RTE_MIN(c->life_at_us, c->keep_at_us)));
 }
 
 void
@@ -66,7 +68,7 @@ tcp_rtx_restart(struct tcp_conn *c)
 
 	if (!tcp_tlp_schedule(c, c->engine->now_us + backed_off(c))) {
 		c->rtx_kind = RTX_TIMEOUT;
-		c->rtx_at_us = waits     ? c->engine->now_us + backed_off(c)
+		c->rtx_at_us = waits ? c->engine->now_us + tcp_pacing_delay_us(c) + backed_off(c)
 			       : starves ? c->engine->now_us + TCP_STARVED_USER_US
 					 : UINT64_MAX;
 		/* A peer who answers keeps a closed window no longer than the user likes. */
@@ -192,6 +194,10 @@ conn_timer_fired(struct tcp_conn *c)
 	}
 	if (now_us >= c->ack_at_us)
 		tcp_delack_timeout(c);
+	if (now_us >= c->pace_at_us) {
+		c->pace_at_us = UINT64_MAX;
+		tcp_mark_dirty(c);
+	}
 	if (now_us >= c->rtx_at_us)
 		rtx_timer_fired(c);
 	if ((c->flags & CONN_DEAD) == 0 && now_us >= c->keep_at_us)

@@ -3,10 +3,9 @@
  * Segmentation of large sends.
  *
  * New data leaves in pieces of several segments, of which the last may be short, as large as Linux
- * makes its own: what goes out in about a millisecond at twice (in congestion avoidance 1.2 times)
- * the rate that the congestion window allows, more on short paths, at least min_tso_segs, at most
- * 64 KB and half of the congestion window. PSH is on the last segment of each piece, so that
- * receivers pass it on.
+ * makes its own: what goes out in about a millisecond at the pacing rate (pacing.c), more on short
+ * paths, at least min_tso_segs, at most 64 KB and half of the congestion window. PSH is on the last
+ * segment of each piece, so that receivers pass it on.
  *
  * A device that can (RTE_MBUF_F_TX_TCP_SEG) gets a piece as one packet and cuts it apart:
  *
@@ -33,18 +32,6 @@ enum {
 	HEADERS_BYTES = (int)sizeof(struct ip6_header) + TCP_MAX_HDR_BYTES,
 };
 
-uint64_t
-tcp_pacing_rate(const struct tcp_conn *c)
-{
-	unsigned int percent = c->cwnd < c->ssthresh / 2 ? 200 : 120;
-
-	if (c->srtt_us == 0)
-		return 0;
-	/* srtt_us is eight times the round trip. */
-	return (uint64_t)c->mss * RTE_MAX(c->cwnd, c->sent_segs) * percent * (8 * 10000) /
-	       c->srtt_us;
-}
-
 /* Bytes that leave in 1024 us at the pacing rate, and what Linux grants to short paths on top. */
 static uint64_t
 bytes_at_once(const struct tcp_conn *c)
@@ -52,7 +39,7 @@ bytes_at_once(const struct tcp_conn *c)
 	uint32_t shift = c->rack.min_rtt_us >> 9;
 	uint64_t bytes;
 
-	if (c->srtt_us == 0 || (c->rack.min_rtt_us != 0 && shift == 0))
+	if (c->rack.min_rtt_us != 0 && shift == 0)
 		return TCP_TSO_MAX_BYTES;
 	bytes = tcp_pacing_rate(c) >> 10;
 	if (c->rack.min_rtt_us != 0 && shift < 32)
@@ -63,12 +50,14 @@ bytes_at_once(const struct tcp_conn *c)
 unsigned int
 tcp_tso_goal(const struct tcp_conn *c)
 {
-	uint32_t half = RTE_MAX(c->cwnd / 2, 1u), segs;
+	uint32_t half = RTE_MAX(c->cwnd / 2, 1u), segs, least;
 
 	if (c->unsent_bytes < 2u * c->mss)
 		return 1;
 	segs = (uint32_t)bytes_at_once(c) / c->mss;
-	return RTE_MIN(RTE_MAX(segs, (uint32_t)c->engine->config.min_tso_segs), half);
+	least = c->cc->min_tso_segs != NULL ? c->cc->min_tso_segs(c)
+					    : c->engine->config.min_tso_segs;
+	return RTE_MIN(RTE_MAX(segs, least), half);
 }
 
 unsigned int

@@ -77,7 +77,10 @@ tcp_undo(struct tcp_conn *c, bool unmark_lost)
 	/* There was congestion, whatever was lost. */
 	if (c->undo.forbidden)
 		return;
-	c->cwnd = RTE_MAX(c->cwnd, c->undo.prior_cwnd);
+	if (c->cc->control == NULL)
+		c->cwnd = RTE_MAX(c->cwnd, c->undo.prior_cwnd);
+	else if (c->cc->undone != NULL)
+		c->cc->undone(c);
 	tcp_cwnd_touched(c);
 	if (c->undo.prior_ssthresh > c->ssthresh) {
 		c->ssthresh = c->undo.prior_ssthresh;

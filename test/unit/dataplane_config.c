@@ -84,7 +84,8 @@ UNIT_CASE(a_whole_file_is_read)
 		 "[port 0]\nipv4 = 198.18.0.2/24,10.0.0.1/31\nipv6 = 2001:db8:18::2/64\n"
 		 "gateway4 = 198.18.0.1\ngateway6 =   ; none\nrx_desc=64\nrx_checksum = no\n"
 		 "tso = no\n"
-		 "[tcp]\ntimestamps = no\ntw_reuse = yes\nsyn_linear_timeouts = 0\nrmem = "
+		 "[tcp]\ntimestamps = no\npacing = yes\nmin_rtt_wlen = 60\ntw_reuse = "
+		 "yes\nsyn_linear_timeouts = 0\nrmem = "
 		 "64K\nrmem_max = 2M\nwmem = 1M\n"
 		 "mtu_probing = 2\nbase_mss = 600\n"
 		 "[limits]\nconnections = 1000\nbuffers = 4096\n"
@@ -107,6 +108,8 @@ UNIT_CASE(a_whole_file_is_read)
 	UNIT_EQ(config.ports[1].mtu, 1280);
 	CU_ASSERT(!config.timestamps && config.window_scaling);
 	CU_ASSERT(config.tw_reuse);
+	CU_ASSERT(config.pacing);
+	UNIT_EQ(config.min_rtt_wlen, 60);
 	UNIT_EQ(config.syn_linear_timeouts, 0);
 	UNIT_EQ(config.syn_retries, 6);
 	UNIT_EQ(config.rmem_bytes, 65536);

@@ -29,9 +29,11 @@ start(struct tcp_engine *e, struct tcp_conn *c, uint32_t cwnd)
 	c->ssthresh = UINT32_MAX;
 	c->mss = 1000;
 	c->srtt_us = RTT_US << 3;
+	c->pacing.rate = c->pacing.max_rate = UINT64_MAX;
 	c->cc = &tcp_cc_cubic;
 	c->cc->start(c);
 	c->cwnd = cwnd;
+	tcp_pacing_update(c);
 }
 
 /* One acknowledgment for `segs`, in each state. */
@@ -48,6 +50,7 @@ take(struct tcp_conn *c, uint32_t segs, uint32_t rtt_us, bool cwnd_limited)
 
 	c->cc->rtt(c, &ack);
 	c->cc->acked(c, &ack);
+	tcp_pacing_update(c);
 }
 
 /* One acknowledgment a segment, evenly spread over the round trips, until a time. */
