@@ -156,6 +156,8 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 	ack->acked_bytes = bytes;
 	ack->una_advanced = true;
 	c->snd_una = seg->ack;
+	if (c->zerocopy.n > 0)
+		tcp_zerocopy_acked(c);
 	c->progress_us = ack->now_us;
 	if (seq_lt(c->rack.fack, c->snd_una))
 		c->rack.fack = c->snd_una;

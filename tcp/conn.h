@@ -306,6 +306,21 @@ struct tcp_cwnd_use {
 	bool limited;          /* sending stopped because of cwnd */
 };
 
+enum { TCP_ZEROCOPY_ENDS = 8 };
+
+/* zerocopy.c */
+struct tcp_zerocopy {
+	struct {
+		seq_t end;         /* behind the last byte */
+		uint32_t sends;    /* how many send() calls that stands for */
+	} ends[TCP_ZEROCOPY_ENDS]; /* not acknowledged yet, rising */
+	uint32_t reported;         /* numbers below have been or are to be reported */
+	uint32_t report_first;     /* while due: up to reported - 1 */
+	uint8_t n;                 /* of ends */
+	bool due;                  /* a report waits */
+	bool on;                   /* SO_ZEROCOPY */
+};
+
 /*
  *       acknowledged       sent, in flight        may be sent        not yet
  *     --------------- | -------------------- | ---------------- | -----------
@@ -505,6 +520,7 @@ struct tcp_conn {
 	uint32_t last_data_recv_ms;
 	uint16_t total_rtos; /* retransmission time-outs */
 	struct tcp_chrono chrono;
+	struct tcp_zerocopy zerocopy;
 } __attribute__((aligned(64)));
 
 static_assert(offsetof(struct tcp_conn, sendq) == 64, "arrival has one cache line");

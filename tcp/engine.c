@@ -322,6 +322,7 @@ tcp_conn_end(struct tcp_conn *c, int error)
 	if (handshake)
 		TCP_COUNT(c->engine, attempts_failed);
 	detach(c);
+	tcp_zerocopy_over(c);
 	if (c->flags & CONN_ORPHAN) {
 		tcp_conn_free(c);
 		return;

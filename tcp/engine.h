@@ -112,6 +112,11 @@ uint16_t tcp_mss_of_mtu(const struct tcp_conn *c, uint16_t mtu);
 /* The MSS that we announce: what our MTU lets in, not more than the user wants. */
 uint16_t tcp_announced_mss(uint16_t mtu, bool is4, uint16_t user_mss);
 
+/* ---- zerocopy.c */
+
+void tcp_zerocopy_acked(struct tcp_conn *c); /* SND.UNA moved, while zerocopy.n > 0 */
+void tcp_zerocopy_over(struct tcp_conn *c);  /* nothing will be acknowledged any more */
+
 /* ---- pmtu.c: RFC 1191, RFC 8201 */
 
 size_t tcp_pmtu_bytes(void); /* of the table at e->pmtus */

@@ -325,6 +325,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->user_timeout_ms = l->user_timeout_ms;
 	c->notsent_lowat_bytes = l->notsent_lowat_bytes;
 	c->wants_inq = l->wants_inq;
+	c->zerocopy.on = l->zerocopy.on;
 	c->tos = l->tos;
 	c->ttl = l->ttl;
 	c->mark = l->mark;

@@ -755,7 +755,7 @@ tcp_poll(const struct tcp_conn *c)
 		events |= POLLHUP;
 	if (rd_shut)
 		events |= POLLIN | POLLRDNORM | POLLRDHUP;
-	if (c->error != 0)
+	if (c->error != 0 || c->zerocopy.due)
 		events |= POLLERR;
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		return events;

@@ -135,6 +135,21 @@ get_priority(struct tcp_conn *c)
 	return (int)c->priority;
 }
 
+static int
+set_zerocopy(struct tcp_conn *c, int v)
+{
+	if (v < 0 || v > 1)
+		return -EINVAL;
+	c->zerocopy.on = v == 1;
+	return 0;
+}
+
+static int
+get_zerocopy(struct tcp_conn *c)
+{
+	return c->zerocopy.on;
+}
+
 static const struct tcp_int_option ints[] = {
 	{SOL_SOCKET, SO_REUSEADDR, set_reuseaddr, get_reuseaddr, 0},
 	{SOL_SOCKET, SO_SNDBUF, set_sndbuf, get_sndbuf, 0},
@@ -144,6 +159,7 @@ static const struct tcp_int_option ints[] = {
 	{SOL_SOCKET, SO_RCVLOWAT, tcp_rcvlowat_set, get_rcvlowat, 0},
 	{SOL_SOCKET, SO_MARK, set_mark, get_mark, 0},
 	{SOL_SOCKET, SO_PRIORITY, set_priority, get_priority, 0},
+	{SOL_SOCKET, SO_ZEROCOPY, set_zerocopy, get_zerocopy, 0},
 	{SOL_SOCKET, SO_ERROR, NULL, get_error, 0},
 	{SOL_SOCKET, SO_TYPE, NULL, get_type, 0},
 	{SOL_SOCKET, SO_PROTOCOL, NULL, get_protocol, 0},

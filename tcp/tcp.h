@@ -33,6 +33,8 @@
 
 #include "ip_addr.h"
 
+struct sock_extended_err; /* <linux/errqueue.h> */
+
 struct tcp_engine;
 struct tcp_conn;
 
@@ -332,6 +334,20 @@ int tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
  * error (-ECONNRESET, -ETIMEDOUT, ...) once.
  */
 ssize_t tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
+
+/*
+ * To be called once after the tcp_send() calls that make up one send() with MSG_ZEROCOPY and took
+ * at least a byte: what is queued has the next number, and is reported when acknowledged. Nothing
+ * happens unless SO_ZEROCOPY is set. The bytes are copied nevertheless.
+ */
+void tcp_sent_zerocopy(struct tcp_conn *c);
+
+/*
+ * Takes the oldest report off the error queue, recvmsg(MSG_ERRQUEUE): that the sends with the
+ * numbers ee_info to ee_data are over (SO_EE_ORIGIN_ZEROCOPY). Returns 0, or -EAGAIN if there is
+ * none. While there is one, tcp_poll() says POLLERR.
+ */
+int tcp_recv_report(struct tcp_conn *c, struct sock_extended_err *out);
 
 /*
  * Queues a chain of mbufs for sending by reference. On success the engine owns the chain and frees

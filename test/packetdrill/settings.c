@@ -129,8 +129,8 @@ static const struct setting settings[] = {
 	{"tcp_fin_timeout", take_fin_timeout},
 };
 
-/* The route's, by `ip route`; 0: the interface's. */
-static uint16_t route_mtu;
+/* The route's, by `ip route`, and the interface's, by `ip link`; 0: not set. */
+static uint16_t route_mtu, link_mtu;
 
 static void
 take_line(struct tcp_config *config, char *line)
@@ -144,6 +144,8 @@ take_line(struct tcp_config *config, char *line)
 	value[strcspn(value, "\n")] = '\0';
 	if (strcmp(line, "route.mtu") == 0)
 		route_mtu = (uint16_t)number(value);
+	if (strcmp(line, "link.mtu") == 0)
+		link_mtu = (uint16_t)number(value);
 	if (strcmp(line, "route.initcwnd") == 0)
 		config->initial_cwnd = number(value);
 	if (strncmp(line, prefix, sizeof(prefix) - 1) != 0)
@@ -192,6 +194,32 @@ shim_settings_read(struct tcp_config *config)
 	if (f != NULL)
 		fclose(f);
 	return true;
+}
+
+/* ---- what scripts ask with `nstat` */
+
+void
+shim_counters_write(const struct tcp_engine *engine)
+{
+	static struct tcp_stats written;
+	const char *settings_path = getenv("TERN_SYSCTL_FILE");
+	struct tcp_stats now;
+	uint64_t values[TCP_STATS_COUNT];
+	char path[4096];
+	FILE *f;
+
+	tcp_stats_read(engine, &now);
+	if (settings_path == NULL || memcmp(&now, &written, sizeof(now)) == 0)
+		return;
+	written = now;
+	snprintf(path, sizeof(path), "%s.counters", settings_path);
+	f = fopen(path, "we");
+	if (f == NULL)
+		return;
+	memcpy(values, &now, sizeof(values));
+	for (size_t i = 0; i < TCP_STATS_COUNT; i++)
+		fprintf(f, "%s %llu\n", tcp_stats_names[i], (unsigned long long)values[i]);
+	fclose(f);
 }
 
 /* ---- what packetdrill itself was told */
@@ -274,5 +302,7 @@ shim_mtu(void)
 
 	if (route_mtu != 0)
 		return route_mtu;
+	if (link_mtu != 0)
+		return link_mtu;
 	return packetdrill_option("mtu", text, sizeof(text)) ? (uint16_t)number(text) : 1500;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What packetdrill looks for in the shared object, and the two calls of libc that it makes past it:
- * close() of what a script left open, and getsockopt() for assertions in code. Both serve our
- * descriptors and hand all others to the kernel.
+ * What packetdrill looks for in the shared object, and the three calls of libc that it makes past
+ * it: close() of what a script left open, getsockopt() for assertions in code, and sendfile(). They
+ * serve our descriptors and hand all others to the kernel.
  */
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +13,9 @@
 
 EXPORT void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc);
 EXPORT int close(int fd);
+/* sendfile(): in a program built for large files, as this one is, C gives that name another symbol.
+ */
+EXPORT ssize_t send_file(int out, int in, off_t *offset, size_t bytes) __asm__("sendfile");
 EXPORT int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict len);
 
 static struct packetdrill_interface interface;
@@ -33,6 +36,7 @@ packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc)
 	(void)flags;
 	shim_stack_start();
 	shim_calls_fill(&interface);
+	shim_transfer_fill(&interface);
 	interface.free = end;
 	interface.poll = shim_poll;
 	interface.epoll_create = shim_epoll_create;
@@ -59,4 +63,12 @@ getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restric
 	if (shim_file(fd) != NULL)
 		return interface.getsockopt(NULL, fd, level, name, value, len);
 	return (int)syscall(SYS_getsockopt, fd, level, name, value, len);
+}
+
+EXPORT ssize_t
+send_file(int out, int in, off_t *offset, size_t bytes)
+{
+	if (shim_file(out) != NULL)
+		return shim_sendfile(out, in, offset, bytes);
+	return syscall(SYS_sendfile, out, in, offset, bytes);
 }

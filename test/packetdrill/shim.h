@@ -3,10 +3,9 @@
  * A shared object through which packetdrill drives the engine: in process, without ports or lanes,
  * on a virtual clock.
  *
- *     packetdrill's main thread ----.                          .---> stack.c   engine, clock, wire
- *     its thread of blocking calls -+-> calls.c --> files.c --+
- *     its LD_PRELOADed libc calls --'                          '---> settings.c  sysctls from a
- * file
+ *     packetdrill's main thread ----.                             .---> stack.c   engine, clock,
+ * wire its thread of blocking calls -+-> calls.c    --> files.c --+ its LD_PRELOADed libc calls --'
+ * transfer.c               '---> settings.c  sysctls, a file
  *
  * One lock, shim_lock(), is held by whoever is inside. Time moves in three ways only: a little with
  * each gettimeofday(), by usleep(), and while netdev_receive() waits for a packet. A call that
@@ -109,6 +108,8 @@ int shim_gettimeofday(void *userdata, struct timeval *tv, struct timezone *tz);
 /* Fills in the suite's defaults and what the file named by TERN_SYSCTL_FILE says; false: nothing
  * has changed since the last time. */
 bool shim_settings_read(struct tcp_config *config);
+/* Writes the engine's counters, if they have changed, behind the name of the settings' file. */
+void shim_counters_write(const struct tcp_engine *engine);
 /* The addresses that connecting sockets use: from --local_ip on the command line or in the script.
  */
 struct ip_addr shim_local_ip(bool is4);
@@ -130,6 +131,20 @@ int shim_epoll_wait(void *userdata, int epfd, struct epoll_event *events, int n,
 
 /* ---- calls.c */
 
+/* Enters the shim; NULL, with errno and having left again, if the descriptor is no socket of ours.
+ */
+struct shim_file *shim_enter(int fd);
+/* Leaves it with what the engine answered: the result, or -1 with errno. */
+int shim_leave(ssize_t status);
+/* The socket again, after a wait in which it may have been closed: then NULL. */
+struct shim_file *shim_wait_for(int fd);
+int shim_take_address(const struct sockaddr *addr, socklen_t len, struct tcp_endpoint *out);
+int shim_family_of(struct tcp_conn *c);
 void shim_calls_fill(struct packetdrill_interface *ifc);
+
+/* ---- transfer.c */
+
+void shim_transfer_fill(struct packetdrill_interface *ifc);
+ssize_t shim_sendfile(int out, int in, off_t *offset, size_t bytes);
 
 #endif

@@ -41,6 +41,7 @@ static struct {
 	uint16_t mss; /* of what packetdrill sends, if it says so; 0 */
 	uint64_t now_us;
 	uint64_t moves;       /* counts what wakes blocked calls */
+	uint64_t wake_us;     /* the earliest end of a call's own waiting; UINT64_MAX: none */
 	unsigned int asleep;  /* blocked calls that have looked since the last move */
 	unsigned int looking; /* those that have not, or are returning */
 	struct {
@@ -51,7 +52,8 @@ static struct {
 	uint64_t random;
 } shim = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	  .moved = PTHREAD_COND_INITIALIZER,
-	  .returned = PTHREAD_COND_INITIALIZER};
+	  .returned = PTHREAD_COND_INITIALIZER,
+	  .wake_us = UINT64_MAX};
 
 /* This thread is one of shim.looking. */
 static __thread bool is_looking;
@@ -246,6 +248,7 @@ static void
 wake_all(void)
 {
 	shim.moves++;
+	shim.wake_us = UINT64_MAX; /* who goes on waiting says so */
 	shim.looking += shim.asleep;
 	shim.asleep = 0;
 	pthread_cond_broadcast(&shim.moved);
@@ -272,6 +275,7 @@ shim_settle(void)
 	}
 	tcp_advance(shim.engine, shim.now_us);
 	tcp_flush(shim.engine);
+	shim_counters_write(shim.engine);
 }
 
 /* Waits until each blocked call has looked at what is now, and those that return have returned. */
@@ -297,6 +301,7 @@ shim_wait(uint64_t until_us)
 	if (shim.now_us >= until_us)
 		return false;
 	has_looked();
+	shim.wake_us = RTE_MIN(shim.wake_us, until_us);
 	shim.asleep++;
 	while (moves == shim.moves)
 		pthread_cond_wait(&shim.moved, &shim.lock);
@@ -308,7 +313,7 @@ shim_wait(uint64_t until_us)
 static void
 step(uint64_t until_us)
 {
-	uint64_t next_us = tcp_next_timer(shim.engine);
+	uint64_t next_us = RTE_MIN(tcp_next_timer(shim.engine), shim.wake_us);
 
 	shim.now_us = RTE_MAX(shim.now_us, RTE_MIN(next_us, until_us));
 	shim_settle();
@@ -438,6 +443,22 @@ received(const uint8_t *packet, size_t bytes)
 	return m;
 }
 
+/* The length that the IP header says, if header and packet fit it; 0 if not. */
+static size_t
+packet_bytes(const uint8_t *packet, size_t bytes, size_t header)
+{
+	bool is4 = packet[0] >> 4 == 4;
+	const struct ip4_header *ip4 = (const void *)packet;
+	const struct ip6_header *ip6 = (const void *)packet;
+	size_t said;
+
+	if (bytes < header || header < (is4 ? sizeof(*ip4) : sizeof(*ip6)))
+		return 0;
+	said = is4 ? be16_get(ip4->total_len) : sizeof(*ip6) + be16_get(ip6->payload_len);
+	return said < header || said > bytes ? 0 : said;
+}
+
+/* What is no TCP and no ICMP goes unseen, as is what is no whole packet. */
 static int
 packet_arrives(const uint8_t *packet, size_t bytes)
 {
@@ -445,13 +466,19 @@ packet_arrives(const uint8_t *packet, size_t bytes)
 	const struct ip4_header *ip4 = (const void *)packet;
 	const struct ip6_header *ip6 = (const void *)packet;
 	size_t header = is4 ? (size_t)(packet[0] & 15) * 4 : sizeof(*ip6);
-	uint8_t proto = is4 ? ip4->proto : ip6->proto;
 	struct rte_mbuf *m;
+	uint8_t proto;
 
+	bytes = packet_bytes(packet, bytes, header);
+	if (bytes == 0)
+		return -1;
+	proto = is4 ? ip4->proto : ip6->proto;
 	if (proto == (is4 ? IP_PROTO_ICMP : IP_PROTO_ICMP6)) {
 		icmp_arrives(packet + header, bytes - header, is4);
 		return 0;
 	}
+	if (proto != IPPROTO_TCP)
+		return 0;
 	m = received(packet, bytes);
 	if (m == NULL)
 		return -1;

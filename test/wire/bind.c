@@ -71,6 +71,7 @@ WIRE_TEST(one_socket_one_port)
 	struct sockets s = {0};
 	struct tcp_endpoint foreign;
 	struct tcp_conn *c;
+	int on = 1;
 
 	wire_start(w);
 	c = sock(w, &s, w->family);
@@ -80,7 +81,10 @@ WIRE_TEST(one_socket_one_port)
 	WIRE_EQ(w, bind_ours(w, sock(w, &s, w->family), 1000), -EADDRINUSE);
 	WIRE_EQ(w, bind_ours(w, sock(w, &s, w->family), 1001), 0);
 	foreign = (struct tcp_endpoint){.ip = w->flows[0].remote.ip, .port = 1002};
-	WIRE_EQ(w, tcp_bind(sock(w, &s, w->family), &foreign), -EADDRNOTAVAIL);
+	c = sock(w, &s, w->family);
+	WIRE_EQ(w, tcp_bind(c, &foreign), -EADDRNOTAVAIL);
+	WIRE_EQ(w, tcp_setsockopt(c, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)), 0);
+	WIRE_EQ(w, tcp_bind(c, &foreign), 0);
 	tcp_close(s.c[0]);
 	s.c[0] = s.c[--s.n];
 	WIRE_EQ(w, bind_any(w, sock(w, &s, w->family), 1000), 0);
