@@ -287,6 +287,10 @@ void tcp_dsack_note(struct tcp_conn *c, seq_t start, seq_t end);
 void tcp_sack_arrives(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack);
 void tcp_note_reordering(struct tcp_conn *c, const struct tcp_ack *ack);
 
+/* ---- dupthresh.c: RFC 6675 §4, without RACK */
+
+void tcp_dupthresh_detect_loss(struct tcp_conn *c);
+
 /* ---- rack.c: RFC 8985 */
 
 void tcp_rack_delivered(struct tcp_conn *c, const struct tcp_sent *s, const struct tcp_ack *ack);

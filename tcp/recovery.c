@@ -121,7 +121,9 @@ detect_loss(struct tcp_conn *c, const struct tcp_ack *ack)
 {
 	if (TAILQ_EMPTY(&c->sent))
 		return;
-	if (has_sack(c))
+	if (has_sack(c) && !c->engine->config.rack)
+		tcp_dupthresh_detect_loss(c);
+	else if (has_sack(c))
 		tcp_rack_detect_loss(c);
 	else
 		tcp_reno_detect_loss(c, ack);
@@ -344,7 +346,8 @@ mark_all_lost(struct tcp_conn *c, bool reneged)
 
 		if (reneged)
 			tcp_sent_forget_sack(c, s);
-		else if (has_sack(c) && recent && s != TAILQ_FIRST(&c->sent))
+		else if (has_sack(c) && c->engine->config.rack && recent &&
+			 s != TAILQ_FIRST(&c->sent))
 			continue;
 		tcp_sent_mark_lost(c, s);
 	}
