@@ -236,7 +236,7 @@ echo_until_empty(int fd, struct waiting *w)
 		before = w->n;
 		if (!echo_some(&p, w))
 			return false;
-	} while (w->n != before || (w->n == 0 && tern_recv(fd, w->bytes, 1, MSG_PEEK) == 1));
+	} while (w->n != before || (w->n == 0 && tern_recv(fd, w->bytes, 1, MSG_PEEK) >= 0));
 	return true;
 }
 
