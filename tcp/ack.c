@@ -1,54 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Acknowledgments that arrive: what they take from the send queue, what they tell of the round trip
- * and of the peer's window. RFC 9293 §3.10.7.4 fifth, RFC 6298, RFC 5961 §5.
+ * and of the peer's window. RFC 9293 §3.10.7.4 fifth, RFC 5961 §5.
  */
 #include <errno.h>
 
 #include <rte_common.h>
 
 #include "engine.h"
-
-void
-tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us)
-{
-	int64_t rttvar;
-
-	if (rtt_us < 0)
-		return;
-	rtt_us = RTE_MAX(rtt_us, (int64_t)1);
-	if (c->srtt_us == 0) {
-		c->srtt_us = (uint32_t)RTE_MIN(rtt_us << 3, (int64_t)UINT32_MAX);
-		c->rttvar_us = (uint32_t)RTE_MIN(rtt_us << 1, (int64_t)UINT32_MAX);
-	} else {
-		int64_t delta = rtt_us - (c->srtt_us >> 3);
-
-		/* RTTVAR <- 3/4 RTTVAR + 1/4 |SRTT - R|; SRTT <- 7/8 SRTT + 1/8 R, in this order.
-		 */
-		rttvar = (int64_t)c->rttvar_us - (c->rttvar_us >> 2) + (delta < 0 ? -delta : delta);
-		c->rttvar_us = (uint32_t)RTE_MIN(rttvar, (int64_t)UINT32_MAX);
-		c->srtt_us = (uint32_t)RTE_MIN((int64_t)c->srtt_us + delta, (int64_t)UINT32_MAX);
-	}
-	/* As Linux: the variance's part is at least the least time-out, rather than the sum. */
-	c->rto_us = RTE_MIN((c->srtt_us >> 3) + RTE_MAX(c->rttvar_us, c->rto_min_us),
-			    c->rto_max_ms * 1000);
-}
-
-void
-tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us)
-{
-	tcp_min_rtt_sample(c, rtt_us);
-	tcp_rtt_sample(c, rtt_us);
-}
-
-void
-tcp_rtt_handshake_over(struct tcp_conn *c)
-{
-	if (c->srtt_us == 0)
-		c->rto_us = RTE_MIN((uint32_t)TCP_RTO_FALLBACK_US, c->rto_max_ms * 1000);
-	c->backoffs = 0;
-	tcp_pacing_update(c);
-}
 
 void
 tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd)

@@ -377,10 +377,13 @@ struct tcp_conn {
 	struct tcp_conn *events_next;
 	struct tcp_sent_list sent; /* awaiting acknowledgment, by sequence */
 	uint32_t srtt_us;          /* << 3; 0: no sample yet */
-	uint32_t rttvar_us;        /* << 2 */
+	uint32_t rttvar_us;        /* << 2: of the time-out; this and the next three: rtt.c */
 
 	/* ---- cold */
 	uint32_t rto_us;
+	uint32_t mdev_us;         /* << 2: the mean deviation of round trips */
+	uint32_t mdev_max_us;     /* the largest mdev_us of this round trip, at least rto_min_us */
+	seq_t rtt_seq;            /* beyond it a round trip has passed */
 	uint32_t retrans_segs;    /* transmissions sent again and in flight */
 	uint32_t unrepaired_segs; /* lost, and not yet sent again */
 	uint32_t sacked_segs;     /* of the sent ones: known to have arrived, or, without SACK, as

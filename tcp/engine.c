@@ -232,6 +232,7 @@ tcp_conn_new(struct tcp_engine *e)
 		.cc = e->cc,
 		.ssthresh = UINT32_MAX,
 		.rto_us = TCP_RTO_INITIAL_US,
+		.mdev_us = TCP_RTO_INITIAL_US,
 		.rtx_at_us = UINT64_MAX,
 		.ack_at_us = UINT64_MAX,
 		.life_at_us = UINT64_MAX,

@@ -194,13 +194,19 @@ void tcp_ack_now(struct tcp_conn *c);
 bool tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
 /* Tells a user who waits for room, if there is some. */
 void tcp_tell_room(struct tcp_conn *c);
-void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
-/* The handshake is over: without a sample from it the time-out is careful, RFC 6298 §5.7. */
-/* Our SYN-ACK was answered after that long. */
-void tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us);
-void tcp_rtt_handshake_over(struct tcp_conn *c);
 /* The window in a segment, scaled: SYNs' are not. */
 void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t wnd);
+
+/* ---- rtt.c: RFC 6298 */
+
+/* Nothing is known: before a SYN leaves. */
+void tcp_rtt_reset(struct tcp_conn *c);
+/* < 0: no sample. */
+void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
+/* Our SYN-ACK was answered after that long. */
+void tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us);
+/* Without a sample from the handshake the time-out is careful, RFC 6298 §5.7. */
+void tcp_rtt_handshake_over(struct tcp_conn *c);
 
 /* ---- sent.c: transmission records */
 

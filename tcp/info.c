@@ -118,7 +118,7 @@ fill_sender(const struct tcp_conn *c, struct info *i)
 	i->lost = c->lost_segs;
 	i->retrans = c->retrans_segs;
 	i->rtt = c->srtt_us >> 3;
-	i->rttvar = c->rttvar_us >> 2;
+	i->rttvar = c->mdev_us >> 2;
 	i->min_rtt = c->rack.min_rtt_us != 0 ? c->rack.min_rtt_us : UINT32_MAX;
 	i->snd_ssthresh = RTE_MIN(c->ssthresh, (uint32_t)INT32_MAX);
 	i->snd_cwnd = c->cwnd;

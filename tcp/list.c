@@ -37,7 +37,7 @@ list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
 		.recv_q = c->recvq.bytes,
 		.send_q = c->sendq.bytes,
 		.srtt_us = c->srtt_us >> 3,
-		.rttvar_us = c->rttvar_us >> 2,
+		.rttvar_us = c->mdev_us >> 2,
 		.rto_us = c->rto_us,
 		.cwnd_segs = c->cwnd,
 		.ssthresh_segs = c->ssthresh,

@@ -136,8 +136,7 @@ start_connection(struct tcp_conn *c)
 	c->ca_state = CA_OPEN;
 	c->backoffs = c->dupacks = c->probes = c->retries = 0;
 	c->soft_error = c->error = 0;
-	c->srtt_us = c->rttvar_us = 0;
-	c->rto_us = TCP_RTO_INITIAL_US;
+	tcp_rtt_reset(c);
 	c->ssthresh = UINT32_MAX;
 	c->snd_wnd = c->max_wnd = 0;
 	c->snd_wscale_shift = 0;
