@@ -30,7 +30,7 @@ struct control;
 struct control_cursor {
 	uint32_t lane;
 	uint64_t at;
-	bool more;      /* set by the handler: call again for the next part */
+	bool more;           /* set by the handler: call again for the next part */
 	struct ucred client; /* set by control: who asks */
 	int pass_fd; /* set by the handler: goes along with the answer and is closed here; -1: none
 		      */

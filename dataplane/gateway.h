@@ -50,8 +50,8 @@ void gateway_destroy(struct gateway *gateway);
 
 /*
  * A program's part on one lane, for an arena that is mapped here and whose header is filled in.
- * `uid` is its user. `arena` and `doorbell`, the eventfd on which the program sleeps, must outlive it. Returns NULL
- * without memory.
+ * `uid` is its user. `arena` and `doorbell`, the eventfd on which the program sleeps, must outlive
+ * it. Returns NULL without memory.
  */
 struct gateway_program *gateway_program_create(void *arena, const struct shm_header *header,
 					       unsigned int lane, int doorbell, uint32_t uid);

@@ -215,9 +215,8 @@ make_program(struct programs *programs, const struct ucred *who, int channel,
 	arenas[index].spoiled = 0;
 	__atomic_store_n(&arenas[index].arena, program->arena, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < header.lanes; i++) {
-		program->parts[i] =
-			gateway_program_create(program->arena, &header, i, program->doorbell,
-					       who->uid);
+		program->parts[i] = gateway_program_create(program->arena, &header, i,
+							   program->doorbell, who->uid);
 		if (program->parts[i] == NULL)
 			goto failed;
 	}

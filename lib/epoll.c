@@ -2,14 +2,16 @@
 /*
  * epoll for Tern's sockets and the kernel's descriptors in one set.
  *
- * An instance's descriptor is a real epoll descriptor: it holds the kernel's members. Tern's are held
- * here, each with its interest. A lane sends an event when the status of an armed socket has changed; whoever
- * waits, of all threads, drains the event rings, arms the socket again, and puts its interests on the ready lists
- * of their instances. On a ready list a socket is a candidate: epoll_wait() looks what holds now.
+ * An instance's descriptor is a real epoll descriptor: it holds the kernel's members. Tern's are
+ * held here, each with its interest. A lane sends an event when the status of an armed socket has
+ * changed; whoever waits, of all threads, drains the event rings, arms the socket again, and puts
+ * its interests on the ready lists of their instances. On a ready list a socket is a candidate:
+ * epoll_wait() looks what holds now.
  *
- * Level-triggered interests leave the ready list when nothing of theirs holds; since the socket is armed, the
- * next change brings them back. Edge-triggered ones leave it when they are looked at, and are reported if
- * something has come since they last were: more bytes, or a condition that did not hold.
+ * Level-triggered interests leave the ready list when nothing of theirs holds; since the socket is
+ * armed, the next change brings them back. Edge-triggered ones leave it when they are looked at,
+ * and are reported if something has come since they last were: more bytes, or a condition that did
+ * not hold.
  *
  * One lock covers everything here; it is taken after wait.c's, never before.
  */
@@ -96,8 +98,8 @@ drain(void)
 			if (file == NULL || LIST_EMPTY(&file->interests))
 				continue;
 			arm(file); /* before anybody looks */
-			LIST_FOREACH(interest, &file->interests, by_file)
-			make_candidate(interest);
+			LIST_FOREACH (interest, &file->interests, by_file)
+				make_candidate(interest);
 		}
 		__atomic_store_n(&view->lane->event_head, head, __ATOMIC_RELEASE);
 	}
@@ -107,7 +109,8 @@ drain(void)
 static uint32_t
 holds(const struct interest *interest)
 {
-	uint32_t wanted = interest->event.events; /* no condition at all once its one shot is spent */
+	uint32_t wanted =
+		interest->event.events; /* no condition at all once its one shot is spent */
 	uint32_t found = (uint16_t)stream_events(interest->file) & wanted;
 	uint64_t readable;
 
@@ -132,10 +135,10 @@ collect(struct epoll *epoll, struct epoll_event *events, int n)
 
 		drop_candidate(interest);
 		if (what != 0) {
-			events[found++] = (struct epoll_event){.events = what,
-							       .data = interest->event.data};
-			interest->readable = __atomic_load_n(
-				&file_status(interest->file)->readable, __ATOMIC_ACQUIRE);
+			events[found++] =
+				(struct epoll_event){.events = what, .data = interest->event.data};
+			interest->readable = __atomic_load_n(&file_status(interest->file)->readable,
+							     __ATOMIC_ACQUIRE);
 			if (interest->event.events & EPOLLONESHOT)
 				interest->event.events &= EPOLLONESHOT | EPOLLET;
 			else if ((interest->event.events & EPOLLET) == 0)
@@ -155,8 +158,8 @@ has_candidate(struct epoll *epoll)
 
 	if (arena.dead && !epoll->orphaned) {
 		epoll->orphaned = true;
-		TAILQ_FOREACH(interest, &epoll->all, by_epoll)
-		make_candidate(interest);
+		TAILQ_FOREACH (interest, &epoll->all, by_epoll)
+			make_candidate(interest);
 	}
 	for (interest = TAILQ_FIRST(&epoll->ready); interest != NULL; interest = next) {
 		next = TAILQ_NEXT(interest, by_ready);
@@ -211,14 +214,13 @@ epoll_begin_anew(void)
 	struct epoll *epoll;
 
 	pthread_mutex_lock(&lock);
-	LIST_FOREACH(epoll, &epolls, entry)
-	TAILQ_FOREACH(interest, &epoll->all, by_epoll)
-	{
-		interest->readable = 0;
-		interest->events = 0;
-		arm(interest->file);
-		make_candidate(interest);
-	}
+	LIST_FOREACH (epoll, &epolls, entry)
+		TAILQ_FOREACH (interest, &epoll->all, by_epoll) {
+			interest->readable = 0;
+			interest->events = 0;
+			arm(interest->file);
+			make_candidate(interest);
+		}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -275,9 +277,9 @@ find(const struct epoll *epoll, const struct file *file, int fd)
 {
 	struct interest *interest;
 
-	LIST_FOREACH(interest, &file->interests, by_file)
-	if (interest->epoll == epoll && interest->fd == fd)
-		return interest;
+	LIST_FOREACH (interest, &file->interests, by_file)
+		if (interest->epoll == epoll && interest->fd == fd)
+			return interest;
 	return NULL;
 }
 
@@ -409,8 +411,7 @@ wait_in(struct epoll *epoll, int epfd, struct epoll_event *events, int n, int64_
 }
 
 int
-tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms,
-		 const sigset_t *mask)
+tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms, const sigset_t *mask)
 {
 	int64_t deadline_ns = WAIT_FOREVER;
 	struct file *set = file_get(epfd);

@@ -92,8 +92,7 @@ static void
 resume(struct file *file)
 {
 	if (file->epoll == NULL)
-		file->next_chunk =
-			__atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
+		file->next_chunk = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
 	file->chunk_read = 0;
 	let_go(file);
 }

@@ -24,7 +24,7 @@ struct interest;
 struct file {
 	uint32_t references; /* atomic: descriptors and calls under way; 0: free */
 	struct file *next_free;
-	uint32_t mark; /* of the last walk over all files that met it */
+	uint32_t mark;       /* of the last walk over all files that met it */
 	struct epoll *epoll; /* an epoll instance; NULL: a socket, of which the rest tells */
 	LIST_HEAD(, interest) interests; /* of epoll instances in it; epoll.c's */
 	unsigned int lane;

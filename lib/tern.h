@@ -89,8 +89,9 @@ int tern_fcntl(int fd, int command, long argument);
 int tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 
 /*
- * epoll(7): level- and edge-triggered, EPOLLONESHOT, EPOLLEXCLUSIVE (which wakes all), EPOLLRDHUP. The kernel's
- * descriptors and Tern's may be mixed in one set. Not there: sets within sets, and sets in poll().
+ * epoll(7): level- and edge-triggered, EPOLLONESHOT, EPOLLEXCLUSIVE (which wakes all), EPOLLRDHUP.
+ * The kernel's descriptors and Tern's may be mixed in one set. Not there: sets within sets, and
+ * sets in poll().
  */
 int tern_epoll_create1(int flags);
 int tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event);

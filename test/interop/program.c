@@ -5,13 +5,12 @@
  *
  *     program fork PORT N          echoes for N connections, a child for each
  *     program poll PORT N          the same for N connections at once, with poll()
- *     program epoll PORT N         the same with epoll, level-triggered, a kernel's timer in the set
- *     program edge PORT N          ... and edge-triggered
- *     program send HOST PORT BYTES sends a pattern, and reads it back from an echo
- *     program hold HOST PORT       connects, says so, and waits to be killed
- *     program refused HOST PORT    connects to where nobody listens
- *     program orphan HOST PORT     connects, says so, waits for ternd to go, and says what it sees
- *     program linux-echo HOST PORT N   echoes for N connections with the kernel's sockets
+ *     program epoll PORT N         the same with epoll, level-triggered, a kernel's timer in the
+ * set program edge PORT N          ... and edge-triggered program send HOST PORT BYTES sends a
+ * pattern, and reads it back from an echo program hold HOST PORT       connects, says so, and waits
+ * to be killed program refused HOST PORT    connects to where nobody listens program orphan HOST
+ * PORT     connects, says so, waits for ternd to go, and says what it sees program linux-echo HOST
+ * PORT N   echoes for N connections with the kernel's sockets
  */
 #include <arpa/inet.h>
 #include <errno.h>

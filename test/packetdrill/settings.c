@@ -146,6 +146,8 @@ take_line(struct tcp_config *config, char *line)
 		route_mtu = (uint16_t)number(value);
 	if (strcmp(line, "link.mtu") == 0)
 		link_mtu = (uint16_t)number(value);
+	if (strcmp(line, "qdisc") == 0)
+		config->pacing = strcmp(value, "fq") == 0;
 	if (strcmp(line, "route.initcwnd") == 0)
 		config->initial_cwnd = number(value);
 	if (strncmp(line, prefix, sizeof(prefix) - 1) != 0)
