@@ -30,7 +30,7 @@ filled(struct wire *w)
 	wire_send(w, 1, -EAGAIN);
 	wire_poll(w, 0);
 	sent = wire_skip(w);
-	WIRE_IN(w, sent, 2, 40);
+	WIRE_IN(w, sent, 2, 44); /* the window of 65,535 bytes */
 	WIRE_EQ(w, sndbuf(w), SMALL);
 	return sent * WIRE_MSS;
 }
