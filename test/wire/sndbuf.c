@@ -162,7 +162,7 @@ WIRE_TEST(no_further_than_the_lane_bears)
 	wire_start(w, .sndbuf_bytes = SMALL, .configure = endless);
 	filled(w);
 	wire_in(w, "+10ms . 1:1(0) ack 1461");
-	WIRE_IN(w, sndbuf(w), (WIRE_POOL - 64) / 4 * WIRE_MSS, WIRE_POOL / 4 * WIRE_MSS);
+	WIRE_IN(w, sndbuf(w), (WIRE_POOL - 96) / 4 * WIRE_MSS, WIRE_POOL / 4 * WIRE_MSS);
 	wire_skip(w);
 	wire_end(w);
 }
