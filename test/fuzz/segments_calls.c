@@ -115,9 +115,13 @@ do_poll(struct world *w)
 		   "events %x, urgent data %d", (unsigned int)events, s->c->urg_state);
 	FUZZ_CHECK(((events & POLLERR) != 0) == (s->c->error != 0), "events %x, error %d",
 		   (unsigned int)events, s->c->error);
-	if (events & POLLERR)
+	/* SO_PEEK_OFF may let MSG_PEEK look behind all there is. */
+	if ((events & POLLERR) || s->c->peek_off > 0)
 		return;
 	n = tcp_recv(s->c, &byte, 1, MSG_PEEK);
+	/* SO_RCVLOWAT: there may be bytes, but too few to tell of. */
+	if (n > 0 && (events & POLLIN) == 0 && tcp_readable(s->c) < s->c->rcvlowat_bytes)
+		return;
 	FUZZ_CHECK((n == -EAGAIN) == ((events & POLLIN) == 0) || n == -ENOTCONN,
 		   "events %x, and recv() gives %zd", (unsigned int)events, n);
 }
