@@ -50,8 +50,8 @@ own(struct seg_socket *s, struct tcp_conn *c, uint8_t reaction)
 }
 
 /*
- * recv(MSG_OOB): the byte at the mark, once; read in line or not there, none. Once the connection is
- * CLOSED, it may be refused though the byte is there, as on Linux.
+ * recv(MSG_OOB): the byte at the mark, once; read in line or not there, none. Once the connection
+ * is CLOSED, it may be refused though the byte is there, as on Linux.
  */
 static void
 recv_oob(struct seg_socket *s, size_t bytes, int flags)
