@@ -102,10 +102,11 @@ enum {
 	SENT_PSH = 1 << 7,       /* a write ended with it */
 };
 
-/* Of rate_flags. */
+/* Of more_flags. */
 enum {
 	SENT_RATE_APP_LIMITED = 1 << 0, /* when it was sent, the user had too little to send */
 	SENT_RATE_TAKEN = 1 << 1,       /* it has arrived once: no sample from it any more */
+	SENT_JOINED = 1 << 2,           /* left in one piece with the record before it */
 };
 
 /*
@@ -127,7 +128,7 @@ struct tcp_sent {
 	uint32_t first_ago_us;     /* how long ago what had just arrived then had been sent */
 	uint16_t data_off;         /* of its first byte in m, from buf_addr */
 	uint8_t flags;
-	uint8_t rate_flags; /* SENT_RATE_... */
+	uint8_t more_flags; /* SENT_RATE_..., SENT_JOINED */
 };
 
 TAILQ_HEAD(tcp_sent_list, tcp_sent);

@@ -40,8 +40,9 @@ flags_of(const struct tcp_sent *s)
 			 (s->flags & SENT_PSH ? TCP_PSH : 0));
 }
 
-bool
-tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
+/* Sends a record again; `push` sets PSH, whether a write ended with it or not. */
+static bool
+send_again(struct tcp_conn *c, struct tcp_sent *s, bool push)
 {
 	struct tcp_engine *e = c->engine;
 	bool sent, resumes = tcp_flight_segs(c) == 0;
@@ -64,7 +65,7 @@ tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
 				return false;
 			bytes = room;
 		}
-		flags = flags_of(s);
+		flags = (uint8_t)(flags_of(s) | (push ? TCP_PSH : 0));
 		if (bytes == 0)
 			flags &= (uint8_t)~TCP_PSH; /* the bytes before FIN have arrived */
 		sent = tcp_transmit_segment(c, s->seq, flags, s->m, s->data_off, bytes);
@@ -92,17 +93,46 @@ something_new(const struct tcp_conn *c)
 	return c->unsent_bytes > 0 || (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
 }
 
+bool
+tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s)
+{
+	return send_again(c, s, false);
+}
+
+static bool
+needs_repair(const struct tcp_sent *s)
+{
+	return (s->flags & (SENT_LOST | SENT_RETRANS)) == SENT_LOST;
+}
+
+/* Whether what left in one piece with a record leaves again behind it, at once. */
+static bool
+goes_on(const struct tcp_conn *c, const struct tcp_sent *s)
+{
+	const struct tcp_sent *next = TAILQ_NEXT(s, link);
+
+	return next != NULL && (next->more_flags & SENT_JOINED) && needs_repair(next) &&
+	       tcp_flight_segs(c) + 1 < c->cwnd;
+}
+
+/* As Linux: PSH is on the last of what left in one piece and leaves so again. */
 static void
 send_lost(struct tcp_conn *c)
 {
 	struct tcp_sent *s;
+	bool joined = false; /* the one before has just been sent again */
 
 	for (s = c->repair_from; s != NULL && c->unrepaired_segs > 0; s = TAILQ_NEXT(s, link)) {
 		c->repair_from = s;
-		if ((s->flags & (SENT_LOST | SENT_RETRANS)) != SENT_LOST)
+		if (!needs_repair(s)) {
+			joined = false;
 			continue;
-		if (tcp_flight_segs(c) >= c->cwnd || tcp_pacing_waits(c) || !tcp_retransmit(c, s))
+		}
+		joined = joined && (s->more_flags & SENT_JOINED) != 0;
+		if (tcp_flight_segs(c) >= c->cwnd || tcp_pacing_waits(c) ||
+		    !send_again(c, s, joined && !goes_on(c, s)))
 			return;
+		joined = true;
 		if (c->ca_state == CA_RECOVERY)
 			TCP_COUNT(c->engine, fast_retransmits);
 	}
@@ -208,6 +238,8 @@ take_segment(struct tcp_conn *c, struct departure *d, uint32_t len, bool fin)
 	}
 	if (d->segs == 0)
 		d->first = s;
+	else
+		s->more_flags |= SENT_JOINED;
 	s->m = len > 0 ? c->unsent_m : NULL;
 	s->data_off = (uint16_t)c->unsent_off;
 	if (holds_push(s->m, s->data_off, len))

@@ -47,7 +47,8 @@ tcp_rate_sent(struct tcp_conn *c, struct tcp_sent *s)
 	s->delivered_segs = c->delivered_segs;
 	s->delivered_ago_us = fit32(s->sent_us - r->delivered_us);
 	s->first_ago_us = fit32(s->sent_us - r->first_sent_us);
-	s->rate_flags = r->app_limited != 0 ? SENT_RATE_APP_LIMITED : 0;
+	s->more_flags = (uint8_t)((s->more_flags & SENT_JOINED) |
+				  (r->app_limited != 0 ? SENT_RATE_APP_LIMITED : 0));
 }
 
 void
@@ -55,7 +56,7 @@ tcp_rate_delivered(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 {
 	struct tcp_rate_sample *rs = &ack->rate;
 
-	if (s->rate_flags & SENT_RATE_TAKEN)
+	if (s->more_flags & SENT_RATE_TAKEN)
 		return;
 	if (!rs->valid || s->sent_us > c->rate.first_sent_us ||
 	    (s->sent_us == c->rate.first_sent_us && seq_gt(s->end, rs->last_end))) {
@@ -64,11 +65,11 @@ tcp_rate_delivered(struct tcp_conn *c, struct tcp_sent *s, struct tcp_ack *ack)
 		rs->prior_us = s->sent_us - s->delivered_ago_us;
 		rs->send_us = s->first_ago_us;
 		rs->last_end = s->end;
-		rs->app_limited = (s->rate_flags & SENT_RATE_APP_LIMITED) != 0;
+		rs->app_limited = (s->more_flags & SENT_RATE_APP_LIMITED) != 0;
 		rs->of_retrans = (s->flags & SENT_EVER_RETRANS) != 0;
 		c->rate.first_sent_us = s->sent_us;
 	}
-	s->rate_flags |= SENT_RATE_TAKEN;
+	s->more_flags |= SENT_RATE_TAKEN;
 }
 
 /* The last one that the user did not limit, or a higher one that he did. */

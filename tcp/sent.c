@@ -166,6 +166,7 @@ tcp_sent_split(struct tcp_conn *c, struct tcp_sent *s, uint32_t bytes)
 	record_advance(rest, bytes);
 	s->end = rest->seq;
 	s->flags &= (uint8_t) ~(SENT_FIN | SENT_PSH);
+	rest->more_flags &= (uint8_t)~SENT_JOINED;
 	TAILQ_INSERT_AFTER(&c->sent, s, rest, link);
 	tcp_sent_index_add(c, rest);
 	if (s->flags & SENT_IN_FLIGHT)

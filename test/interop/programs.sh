@@ -9,6 +9,7 @@ MIB=$((1024 * 1024))
 # server ARGUMENTS…: starts a program and waits until it listens; $server is its process.
 server()
 {
+	: >"$tmp/server" # what the one before said must not be taken for its word
 	"$@" >"$tmp/server" &
 	server=$!
 	wait_for 20 grep -q listening "$tmp/server" || fail "$* does not listen"
@@ -70,6 +71,7 @@ wait_for 10 no_programs || fail "programs are still attached"
 # Ends that nobody announces: the peers hear of it, and nothing is left.
 server in_ns "$PROGRAM" linux-echo 198.18.0.1 5004 10
 for i in $(seq 10); do
+	: >"$tmp/hold"
 	"$PROGRAM" hold 198.18.0.1 5004 >"$tmp/hold" &
 	wait_for 20 grep -q connected "$tmp/hold" || fail "no connection to hold"
 	kill -KILL $!
@@ -79,6 +81,7 @@ wait_for 10 no_programs || fail "killed programs are still attached"
 tern_idle
 
 # ternd ends without a word: programs get an error and the end, and do not hang.
+: >"$tmp/server"
 in_ns "$PROGRAM" linux-echo 198.18.0.1 5005 1 >"$tmp/server" &
 wait_for 20 grep -q listening "$tmp/server" || fail "no echo on Linux"
 "$PROGRAM" orphan 198.18.0.1 5005 >"$tmp/orphan" &

@@ -15,6 +15,13 @@ sent(struct wire *w, unsigned int bytes, bool push)
 	WIRE_EQ(w, (n.flags & PSH) != 0, push);
 }
 
+/* Whose window lets all repairs of the test leave at once. */
+static void
+with_cubic(struct tcp_config *config)
+{
+	config->congestion = "cubic";
+}
+
 WIRE_TEST(end_of_a_write)
 {
 	wire_start(w);
@@ -28,6 +35,24 @@ WIRE_TEST(end_of_a_write)
 	sent(w, WIRE_MSS, false);
 	wire_in(w, ". 1:1(0) ack %u", 101 + 3 * WIRE_MSS);
 	sent(w, 10, true);
+	wire_end(w);
+}
+
+/* What leaves by twos has PSH by twos; sent again it has it where two that left together leave so
+ * again. */
+WIRE_TEST(pieces_sent_again)
+{
+	wire_start(w, .configure = with_cubic);
+	wire_accepted(w, "<mss 1460,nop,nop,sackOK>", 65535);
+	wire_send(w, 10 * WIRE_MSS, 10 * WIRE_MSS);
+	for (unsigned int i = 0; i < 10; i++)
+		sent(w, WIRE_MSS, i % 2 == 1);
+	wire_in(w, "+10ms . 1:1(0) ack 1461 <nop,nop,sack 4381:5841 8761:14601>");
+	wire_out(w, ". 1461:2921(1460) ack 1");
+	wire_out(w, ". 2921:4381(1460) ack 1");
+	wire_out(w, ". 5841:7301(1460) ack 1");
+	wire_out(w, "P. 7301:8761(1460) ack 1");
+	wire_idle(w);
 	wire_end(w);
 }
 
