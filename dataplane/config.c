@@ -286,6 +286,7 @@ static const struct key tcp_keys[] = {
 	{"rmem", parse_size, CONFIG(rmem_bytes), 4096, 1 << 30},
 	{"rmem_max", parse_size, CONFIG(rmem_max_bytes), 4096, 1 << 30},
 	{"wmem", parse_size, CONFIG(wmem_bytes), 4096, 1 << 30},
+	{"wmem_max", parse_size, CONFIG(wmem_max_bytes), 4096, 1 << 30},
 	{"timewait", parse_number, CONFIG(timewait_s), 0, 3600},
 	{"user_timeout", parse_number, CONFIG(user_timeout_s), 0, 86400},
 	{"tw_reuse", parse_bool, CONFIG(tw_reuse), 0, 0},
@@ -298,7 +299,23 @@ static const struct key tcp_keys[] = {
 	{"orphan_retries", parse_number, CONFIG(orphan_retries), 1, 127},
 	{"mtu_probing", parse_number, CONFIG(mtu_probing), 0, 2},
 	{"base_mss", parse_number, CONFIG(base_mss), 88, 9000},
+	{"probe_threshold", parse_number, CONFIG(probe_threshold), 0, 9000},
+	{"probe_interval", parse_number, CONFIG(probe_interval_s), 0, 86400},
 	{"initial_cwnd", parse_number, CONFIG(initial_cwnd), 1, 1000},
+	{"slow_start_after_idle", parse_bool, CONFIG(slow_start_after_idle), 0, 0},
+	{"ecn", parse_number, CONFIG(ecn), 0, 2},
+	{"ecn_fallback", parse_bool, CONFIG(ecn_fallback), 0, 0},
+	{"syncookies", parse_number, CONFIG(syncookies), 0, 2},
+	{"sack", parse_bool, CONFIG(sack), 0, 0},
+	{"dsack", parse_bool, CONFIG(dsack), 0, 0},
+	{"frto", parse_bool, CONFIG(frto), 0, 0},
+	{"tlp", parse_bool, CONFIG(tlp), 0, 0},
+	{"rack", parse_bool, CONFIG(rack), 0, 0},
+	{"reordering", parse_number, CONFIG(reordering), 1, 300},
+	{"max_reordering", parse_number, CONFIG(max_reordering), 1, 60000},
+	{"keepalive_time", parse_number, CONFIG(keepalive_time_s), 1, 32767},
+	{"keepalive_intvl", parse_number, CONFIG(keepalive_intvl_s), 1, 32767},
+	{"keepalive_probes", parse_number, CONFIG(keepalive_probes), 1, 127},
 };
 
 static const struct key limits_keys[] = {
@@ -347,6 +364,7 @@ set_defaults(struct config *config)
 		.rmem_bytes = 128 << 10,
 		.rmem_max_bytes = 6 << 20,
 		.wmem_bytes = 1 << 20,
+		.wmem_max_bytes = 4 << 20,
 		.timewait_s = 60,
 		.user_timeout_s = 0,
 		.syn_retries = 6,
@@ -356,7 +374,22 @@ set_defaults(struct config *config)
 		.retries = 15,
 		.orphan_retries = 8,
 		.base_mss = 1024,
+		.probe_threshold = 8,
+		.probe_interval_s = 600,
 		.initial_cwnd = 10,
+		.ecn = 2,
+		.ecn_fallback = true,
+		.syncookies = 1,
+		.sack = true,
+		.dsack = true,
+		.frto = true,
+		.tlp = true,
+		.rack = true,
+		.reordering = 3,
+		.max_reordering = 300,
+		.keepalive_time_s = 7200,
+		.keepalive_intvl_s = 75,
+		.keepalive_probes = 9,
 		.connections = 65536,
 		.requests = 16384,
 		.timewait = 65536,
@@ -384,7 +417,7 @@ set_port_defaults(struct config_port *port)
 static void
 unknown_key(struct parser *p, const struct key *keys, size_t n_keys)
 {
-	const char *names[32], *nearest;
+	const char *names[64], *nearest;
 	char all[sizeof(names) / sizeof(names[0]) * 24] = "";
 	size_t n = n_keys < COUNT(names) ? n_keys : COUNT(names), used = 0;
 

@@ -99,6 +99,7 @@ struct config {
 	uint32_t rmem_bytes;     /* default SO_RCVBUF */
 	uint32_t rmem_max_bytes; /* up to which it grows by itself */
 	uint32_t wmem_bytes;     /* default SO_SNDBUF */
+	uint32_t wmem_max_bytes; /* up to which it grows by itself */
 	uint32_t timewait_s;
 	uint32_t user_timeout_s;
 	uint8_t syn_retries;
@@ -108,7 +109,17 @@ struct config {
 	uint8_t orphan_retries;
 	uint8_t mtu_probing; /* as Linux's tcp_mtu_probing */
 	uint16_t base_mss;   /* bytes; as Linux's tcp_base_mss */
+	uint16_t probe_threshold;
+	uint32_t probe_interval_s;
 	uint16_t initial_cwnd;
+	bool slow_start_after_idle;
+	uint8_t ecn; /* as Linux's tcp_ecn */
+	bool ecn_fallback;
+	uint8_t syncookies; /* as Linux's tcp_syncookies */
+	bool sack, dsack, frto, tlp, rack;
+	uint16_t reordering, max_reordering; /* segments */
+	uint32_t keepalive_time_s, keepalive_intvl_s;
+	uint8_t keepalive_probes;
 
 	/* [limits], each per lane */
 	uint32_t connections;

@@ -232,6 +232,22 @@ build_net(struct lane *lane, const struct config *config)
 	return net_create(&net_config, &env, &lane->net);
 }
 
+/* What of [tcp] is about lost, late and marked segments. */
+static void
+take_recovery(struct tcp_config *tcp, const struct config *config)
+{
+	tcp->ecn = (enum tcp_ecn_mode)config->ecn;
+	tcp->ecn_fallback = config->ecn_fallback;
+	tcp->sack = config->sack;
+	tcp->dsack = config->dsack;
+	tcp->frto = config->frto;
+	tcp->tlp = config->tlp;
+	tcp->rack = config->rack;
+	tcp->reordering = config->reordering;
+	tcp->max_reordering = config->max_reordering;
+	tcp->slow_start_after_idle = config->slow_start_after_idle;
+}
+
 static int
 build_tcp(struct lane *lane, const struct config *config)
 {
@@ -250,6 +266,7 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp_config.rcvbuf_bytes = config->rmem_bytes;
 	tcp_config.rcvbuf_max_bytes = config->rmem_max_bytes;
 	tcp_config.sndbuf_bytes = config->wmem_bytes;
+	tcp_config.sndbuf_max_bytes = RTE_MAX(config->wmem_max_bytes, config->wmem_bytes);
 	tcp_config.timewait_ms = config->timewait_s * 1000;
 	tcp_config.user_timeout_ms = config->user_timeout_s * 1000;
 	tcp_config.tw_reuse = config->tw_reuse;
@@ -262,7 +279,14 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp_config.orphan_retries = config->orphan_retries;
 	tcp_config.mtu_probing = (enum tcp_mtu_probing)config->mtu_probing;
 	tcp_config.base_mss = config->base_mss;
+	tcp_config.probe_threshold = config->probe_threshold;
+	tcp_config.probe_interval_s = config->probe_interval_s;
 	tcp_config.initial_cwnd = config->initial_cwnd;
+	tcp_config.syncookies = (enum tcp_syncookies)config->syncookies;
+	tcp_config.keepalive_time_s = config->keepalive_time_s;
+	tcp_config.keepalive_intvl_s = config->keepalive_intvl_s;
+	tcp_config.keepalive_probes = config->keepalive_probes;
+	take_recovery(&tcp_config, config);
 	tcp_config.timestamps = config->timestamps;
 	tcp_config.window_scaling = config->window_scaling;
 	tcp_config.congestion = config->congestion;

@@ -87,7 +87,11 @@ UNIT_CASE(a_whole_file_is_read)
 		 "[tcp]\ntimestamps = no\npacing = yes\nmin_rtt_wlen = 60\ntw_reuse = "
 		 "yes\nsyn_linear_timeouts = 0\nrmem = "
 		 "64K\nrmem_max = 2M\nwmem = 1M\n"
-		 "mtu_probing = 2\nbase_mss = 600\n"
+		 "mtu_probing = 2\nbase_mss = 600\nwmem_max = 8M\necn = 1\n"
+		 "ecn_fallback = no\nsyncookies = 0\nsack = no\ndsack = no\nfrto = no\n"
+		 "tlp = no\nrack = no\nreordering = 5\nmax_reordering = 50\n"
+		 "keepalive_time = 60\nkeepalive_intvl = 6\nkeepalive_probes = 3\n"
+		 "slow_start_after_idle = yes\nprobe_threshold = 9\nprobe_interval = 10\n"
 		 "[limits]\nconnections = 1000\nbuffers = 4096\n"
 		 "[service http]\nlisten = *:80, 198.18.0.2:8080\nroot = /\n"
 		 "[service   echo    two]\nlisten = [2001:db8:18::2]:7\nidle_timeout = 5\n");
@@ -115,6 +119,18 @@ UNIT_CASE(a_whole_file_is_read)
 	UNIT_EQ(config.rmem_bytes, 65536);
 	UNIT_EQ(config.rmem_max_bytes, 2 << 20);
 	UNIT_EQ(config.wmem_bytes, 1 << 20);
+	UNIT_EQ(config.wmem_max_bytes, 8 << 20);
+	UNIT_EQ(config.ecn, 1);
+	UNIT_EQ(config.syncookies, 0);
+	CU_ASSERT(!config.ecn_fallback && !config.sack && !config.dsack && !config.frto);
+	CU_ASSERT(!config.tlp && !config.rack && config.slow_start_after_idle);
+	UNIT_EQ(config.reordering, 5);
+	UNIT_EQ(config.max_reordering, 50);
+	UNIT_EQ(config.keepalive_time_s, 60);
+	UNIT_EQ(config.keepalive_intvl_s, 6);
+	UNIT_EQ(config.keepalive_probes, 3);
+	UNIT_EQ(config.probe_threshold, 9);
+	UNIT_EQ(config.probe_interval_s, 10);
 	UNIT_EQ(config.mtu_probing, 2);
 	UNIT_EQ(config.base_mss, 600);
 	UNIT_EQ(config.initial_cwnd, 10);
@@ -184,7 +200,7 @@ UNIT_CASE(unknown_names_are_refused)
 	refused(PORT0 "zzzzzz = 1\n", "[port 0] zzzzzz: unknown key; there are ipv4, ipv6");
 	refused(PORT0 "[tpc]\n", ":3: [tpc]: unknown section; did you mean [tcp]?");
 	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "window_scaling, rmem, rmem_max, wmem");
-	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "base_mss, initial_cwnd\n");
+	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "keepalive_intvl, keepalive_probes\n");
 	refused(PORT0 "[whatever]\n", ":3: [whatever]: unknown section; there are [dataplane]");
 	refused(PORT0 "[service htpt]\n", "unknown service; did you mean [service http]?");
 	refused(PORT0 "[service gopher]\n", "unknown service; there are http");
