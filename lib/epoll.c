@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "epoll.h"
+#include "result.h"
 #include "stream.h"
 #include "tern.h"
 
@@ -230,15 +231,6 @@ epoll_reset(void)
 	pthread_mutex_init(&lock, NULL);
 }
 
-static int
-done(int status)
-{
-	if (status >= 0)
-		return status;
-	errno = -status;
-	return -1;
-}
-
 int
 tern_epoll_create1(int flags)
 {
@@ -253,7 +245,7 @@ tern_epoll_create1(int flags)
 	if (file == NULL) {
 		free(epoll);
 		close(fd);
-		return done(-ENOMEM);
+		return tern_result(-ENOMEM);
 	}
 	TAILQ_INIT(&epoll->all);
 	TAILQ_INIT(&epoll->ready);
@@ -266,7 +258,7 @@ tern_epoll_create1(int flags)
 		file_put(file);
 		close(fd);
 	}
-	return done(status < 0 ? status : fd);
+	return tern_result(status < 0 ? status : fd);
 }
 
 /* ---- epoll_ctl */
@@ -355,7 +347,7 @@ tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 		file_put(set);
 	if (file != NULL)
 		file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 /* ---- epoll_wait */
@@ -418,7 +410,7 @@ tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms, co
 	int status;
 
 	if (set == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	if (timeout_ms >= 0)
 		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
 	if (set->epoll == NULL || n <= 0)
@@ -426,7 +418,7 @@ tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms, co
 	else
 		status = wait_in(set->epoll, epfd, events, n, deadline_ns, mask);
 	file_put(set);
-	return done(status);
+	return tern_result(status);
 }
 
 int

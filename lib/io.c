@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "result.h"
 #include "stream.h"
 #include "tern.h"
 
@@ -18,16 +19,11 @@ receive(int fd, const struct iovec *iov, size_t n, int flags)
 	struct file *file = socket_get(fd);
 	ssize_t got;
 
-	if (file == NULL) {
-		errno = EBADF;
-		return -1;
-	}
+	if (file == NULL)
+		return tern_result(-EBADF);
 	got = stream_receive(file, iov, n, flags);
 	file_put(file);
-	if (got >= 0)
-		return got;
-	errno = (int)-got;
-	return -1;
+	return tern_result_bytes(got);
 }
 
 ssize_t
@@ -69,10 +65,8 @@ tern_read(int fd, void *buffer, size_t bytes)
 ssize_t
 tern_readv(int fd, const struct iovec *iov, int n)
 {
-	if (n < 0 || n > IOV_MAX) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (n < 0 || n > IOV_MAX)
+		return tern_result(-EINVAL);
 	return receive(fd, iov, (size_t)n, 0);
 }
 
@@ -84,18 +78,13 @@ transmit(int fd, const struct iovec *iov, size_t n, int flags)
 	struct file *file = socket_get(fd);
 	ssize_t taken;
 
-	if (file == NULL) {
-		errno = EBADF;
-		return -1;
-	}
+	if (file == NULL)
+		return tern_result(-EBADF);
 	taken = stream_send(file, iov, n, flags);
 	file_put(file);
-	if (taken >= 0)
-		return taken;
 	if (taken == -EPIPE && (flags & MSG_NOSIGNAL) == 0)
 		pthread_kill(pthread_self(), SIGPIPE);
-	errno = (int)-taken;
-	return -1;
+	return tern_result_bytes(taken);
 }
 
 ssize_t
@@ -131,10 +120,8 @@ tern_write(int fd, const void *buffer, size_t bytes)
 ssize_t
 tern_writev(int fd, const struct iovec *iov, int n)
 {
-	if (n < 0 || n > IOV_MAX) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (n < 0 || n > IOV_MAX)
+		return tern_result(-EINVAL);
 	return transmit(fd, iov, (size_t)n, 0);
 }
 
@@ -224,8 +211,5 @@ tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	}
 	free(kernel);
 	free(polled.files);
-	if (status >= 0)
-		return status;
-	errno = -status;
-	return -1;
+	return tern_result(status);
 }

@@ -10,18 +10,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "result.h"
 #include "stream.h"
 #include "tern.h"
-
-/* As a system call returns it. */
-static int
-done(int status)
-{
-	if (status >= 0)
-		return status;
-	errno = -status;
-	return -1;
-}
 
 /* One request to a socket's lane, with a payload and room for the answer's data. */
 static int
@@ -44,6 +35,20 @@ ask(const struct file *file, enum shm_op op, uint32_t arg, const void *payload, 
 	if (answer != NULL)
 		*answer = call;
 	return status;
+}
+
+/* A call that has one number to say and gets one back. */
+static int
+ask_plainly(int fd, enum shm_op op, int arg)
+{
+	struct file *file = socket_get(fd);
+	int status;
+
+	if (file == NULL)
+		return tern_result(-EBADF);
+	status = ask(file, op, (uint32_t)arg, NULL, 0, NULL);
+	file_put(file);
+	return tern_result(status);
 }
 
 /* ---- Addresses */
@@ -113,7 +118,7 @@ ask_name(int fd, enum shm_op op, struct sockaddr *address, socklen_t *length)
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	if (address == NULL || length == NULL)
 		status = -EFAULT;
 	else if ((int)*length < 0)
@@ -123,7 +128,7 @@ ask_name(int fd, enum shm_op op, struct sockaddr *address, socklen_t *length)
 	if (status == 0)
 		give_address(file, &endpoint, address, length);
 	file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 int
@@ -147,27 +152,27 @@ tern_socket(int domain, int type, int protocol)
 	int status;
 
 	if (domain != AF_INET && domain != AF_INET6)
-		return done(-EAFNOSUPPORT);
+		return tern_result(-EAFNOSUPPORT);
 	if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
-		return done(-ESOCKTNOSUPPORT);
+		return tern_result(-ESOCKTNOSUPPORT);
 	if (protocol != 0 && protocol != IPPROTO_TCP)
-		return done(-EPROTONOSUPPORT);
+		return tern_result(-EPROTONOSUPPORT);
 	file_take_inheritance();
 	if (arena_attach() < 0)
-		return done(-ENXIO);
+		return tern_result(-ENXIO);
 	file = file_make(0, &status);
 	if (file == NULL)
-		return done(status);
+		return tern_result(status);
 	file->family = domain;
 	status = ask(file, SHM_OPEN, (uint32_t)domain, NULL, 0, NULL);
 	if (status < 0) {
 		file_discard(file);
-		return done(status);
+		return tern_result(status);
 	}
 	status = file_install(file, type);
 	if (status < 0)
 		file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 int
@@ -178,25 +183,18 @@ tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	status = take_address(file, address, length, &endpoint);
 	if (status == 0)
 		status = ask(file, SHM_BIND, 0, &endpoint, sizeof(endpoint), NULL);
 	file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 int
 tern_listen(int fd, int backlog)
 {
-	struct file *file = socket_get(fd);
-	int status;
-
-	if (file == NULL)
-		return done(-EBADF);
-	status = ask(file, SHM_LISTEN, (uint32_t)backlog, NULL, 0, NULL);
-	file_put(file);
-	return done(status);
+	return ask_plainly(fd, SHM_LISTEN, backlog);
 }
 
 int
@@ -207,7 +205,7 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	status = take_address(file, address, length, &endpoint);
 	if (status == 0)
 		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
@@ -220,7 +218,7 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
 	}
 	file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 /* One attempt. Returns 0 with *child and its peer, or a negative errno. */
@@ -249,7 +247,7 @@ tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
 		status = -EINVAL;
 	else
@@ -263,13 +261,13 @@ tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 	}
 	file_put(file);
 	if (status < 0)
-		return done(status);
+		return tern_result(status);
 	if (address != NULL && length != NULL)
 		give_address(child, &peer, address, length);
 	status = file_install(child, flags);
 	if (status < 0)
 		file_put(child);
-	return done(status);
+	return tern_result(status);
 }
 
 int
@@ -305,7 +303,7 @@ tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	if ((int)length < 0)
 		status = -EINVAL;
 	else if (value == NULL && length > 0)
@@ -316,7 +314,7 @@ tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length
 	    (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
 		take_timeout(file, name, value);
 	file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 int
@@ -327,7 +325,7 @@ tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	if (value == NULL || length == NULL) {
 		status = -EFAULT;
 	} else if ((int)*length < 0) {
@@ -340,7 +338,7 @@ tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 			*length = answer.data_bytes;
 	}
 	file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 int
@@ -351,7 +349,7 @@ tern_ioctl(int fd, unsigned long request, void *argument)
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	if (argument == NULL) {
 		status = -EFAULT;
 	} else if (request == FIONBIO) {
@@ -361,7 +359,7 @@ tern_ioctl(int fd, unsigned long request, void *argument)
 		status = ask(file, SHM_IOCTL, 0, NULL, 0, &answer);
 	}
 	file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 /* ---- Ends, and descriptors */
@@ -369,21 +367,14 @@ tern_ioctl(int fd, unsigned long request, void *argument)
 int
 tern_shutdown(int fd, int how)
 {
-	struct file *file = socket_get(fd);
-	int status;
-
-	if (file == NULL)
-		return done(-EBADF);
-	status = ask(file, SHM_SHUTDOWN, (uint32_t)how, NULL, 0, NULL);
-	file_put(file);
-	return done(status);
+	return ask_plainly(fd, SHM_SHUTDOWN, how);
 }
 
 int
 tern_close(int fd)
 {
 	if (!file_remove(fd))
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	return close(fd);
 }
 
@@ -394,7 +385,7 @@ tern_fcntl(int fd, int command, long argument)
 	int status;
 
 	if (file == NULL)
-		return done(-EBADF);
+		return tern_result(-EBADF);
 	switch (command) {
 	case F_GETFL:
 		status = O_RDWR | (file->nonblocking ? O_NONBLOCK : 0);
@@ -418,7 +409,7 @@ tern_fcntl(int fd, int command, long argument)
 		break;
 	}
 	file_put(file);
-	return done(status);
+	return tern_result(status);
 }
 
 int

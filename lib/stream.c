@@ -258,11 +258,11 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 
 /* ---- Writing */
 
-/* Up to SHM_PAYLOAD_MAX bytes from the cursor, as an iovec of at most PIECES. Returns the bytes. */
 enum {
 	PIECES = 16,
 };
 
+/* Up to SHM_PAYLOAD_MAX bytes from the cursor, as an iovec of at most PIECES. Returns the bytes. */
 static uint32_t
 cursor_pieces(const struct cursor *from, struct iovec *pieces, size_t most)
 {
