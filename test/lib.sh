@@ -10,7 +10,8 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libsodium
 	libnuma-dev libcunit1-dev)
 RUN_PACKAGES=(iproute2 curl)
 TEST_PACKAGES=(clang libclang-rt-14-dev clang-format binutils nginx-light wrk tshark python3 iputils-ping ethtool
-	dpdk-dev procps util-linux)
+	dpdk-dev procps util-linux redis-server redis-tools iperf3 apache2-utils netcat-openbsd socat
+	openssh-server openssh-client openssl)
 
 # Prints each argument on a line of its own.
 say()
