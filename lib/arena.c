@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "descriptors.h"
+#include "kernel.h"
 #include "wait.h"
 
 #define CONTROL_FOLDER "/run/tern"
@@ -99,7 +100,7 @@ receive_with_fds(int fd, void *buf, size_t bytes, int *fds, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		fds[i] = -1;
 	do
-		got = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+		got = kernel.recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
@@ -113,7 +114,7 @@ receive_with_fds(int fd, void *buf, size_t bytes, int *fds, unsigned int n)
 			if (i < n)
 				fds[i] = passed;
 			else
-				close(passed);
+				kernel.close(passed);
 		}
 	}
 	return got;
@@ -132,22 +133,22 @@ ask_for_channel(void)
 		complain(CONTROL_FOLDER, "no ternd runs, or several do: set TERN_SOCKET");
 		return status;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = kernel.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+	if (kernel.connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
 		status = -errno;
 		complain(sun.sun_path, strerror(errno));
-		close(fd);
+		kernel.close(fd);
 		return status;
 	}
 	n = snprintf(text, sizeof(text), "{\"command\":\"attach\",\"layout\":%d}\n", SHM_VERSION);
-	if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n) {
-		close(fd);
+	if (kernel.send(fd, text, (size_t)n, MSG_NOSIGNAL) != n) {
+		kernel.close(fd);
 		return -EPROTO;
 	}
 	got = receive_with_fds(fd, text, sizeof(text) - 1, &channel, 1);
-	close(fd);
+	kernel.close(fd);
 	if (got > 0 && channel >= 0)
 		return channel;
 	text[got > 0 ? got : 0] = '\0';
@@ -188,10 +189,10 @@ greet(int channel)
 	struct shm_message message = {.version = SHM_VERSION, .op = SHM_HELLO, .pid = getpid()};
 	int fds[2] = {-1, -1}, status = -EPROTO;
 
-	if (send(channel, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message)) {
+	if (kernel.send(channel, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message)) {
 		struct pollfd fd = {.fd = channel, .events = POLLIN};
 
-		while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+		while (kernel.poll(&fd, 1, -1) < 0 && errno == EINTR)
 			;
 		if (receive_with_fds(channel, &message, sizeof(message), fds, 2) ==
 			    sizeof(message) &&
@@ -199,11 +200,11 @@ greet(int channel)
 			status = map_arena(fds[0]);
 	}
 	if (fds[0] >= 0)
-		close(fds[0]);
+		kernel.close(fds[0]);
 	if (status < 0) {
 		if (fds[1] >= 0)
-			close(fds[1]);
-		close(channel);
+			kernel.close(fds[1]);
+		kernel.close(channel);
 		return status;
 	}
 	arena.channel = descriptor_own(channel);
@@ -244,8 +245,9 @@ arena_share(void)
 	ssize_t n = -1;
 
 	pthread_mutex_lock(&asking);
-	if (send(arena.channel, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message)) {
-		while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+	if (kernel.send(arena.channel, &message, sizeof(message), MSG_NOSIGNAL) ==
+	    sizeof(message)) {
+		while (kernel.poll(&fd, 1, -1) < 0 && errno == EINTR)
 			;
 		n = receive_with_fds(arena.channel, &message, sizeof(message), &channel, 1);
 	}
@@ -276,7 +278,7 @@ arena_take_message(void)
 
 	if (pthread_mutex_trylock(&asking) != 0) /* it is an answer, for somebody else */
 		return;
-	n = recv(arena.channel, &message, sizeof(message), MSG_DONTWAIT);
+	n = kernel.recv(arena.channel, &message, sizeof(message), MSG_DONTWAIT);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
 	    (n == sizeof(message) && message.op == SHM_BYE))

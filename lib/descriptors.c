@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "kernel.h"
 
 enum {
 	MAX_FDS = 1 << 20, /* larger numbers are not told apart */
@@ -39,12 +40,12 @@ descriptor_own(int fd)
 		return -1;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * HIGH)
 		high = (int)(limit.rlim_cur < MAX_FDS ? limit.rlim_cur : MAX_FDS) - HIGH;
-	moved = fcntl(fd, F_DUPFD_CLOEXEC, high);
+	moved = kernel.fcntl(fd, F_DUPFD_CLOEXEC, high);
 	if (moved < 0)
-		moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		moved = kernel.fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	error = errno;
 	mark(fd, false);
-	close(fd);
+	kernel.close(fd);
 	errno = error;
 	if (moved >= 0)
 		mark(moved, true);
@@ -64,5 +65,5 @@ descriptor_close_own(int fd)
 	if (fd < 0)
 		return;
 	mark(fd, false);
-	close(fd);
+	kernel.close(fd);
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "epoll.h"
+#include "kernel.h"
 #include "result.h"
 #include "stream.h"
 #include "tern.h"
@@ -234,7 +235,7 @@ epoll_reset(void)
 int
 tern_epoll_create1(int flags)
 {
-	int fd = epoll_create1(flags), status;
+	int fd = kernel.epoll_create1(flags), status;
 	struct epoll *epoll;
 	struct file *file;
 
@@ -244,7 +245,7 @@ tern_epoll_create1(int flags)
 	file = epoll == NULL ? NULL : file_make_plain();
 	if (file == NULL) {
 		free(epoll);
-		close(fd);
+		kernel.close(fd);
 		return tern_result(-ENOMEM);
 	}
 	TAILQ_INIT(&epoll->all);
@@ -256,7 +257,7 @@ tern_epoll_create1(int flags)
 	status = file_install_at(file, fd);
 	if (status < 0) {
 		file_put(file);
-		close(fd);
+		kernel.close(fd);
 	}
 	return tern_result(status < 0 ? status : fd);
 }
@@ -337,7 +338,7 @@ tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 	} else if (file == NULL || file->epoll != NULL) {
 		if (operation == EPOLL_CTL_ADD)
 			__atomic_store_n(&set->epoll->has_kernel, true, __ATOMIC_RELAXED);
-		status = epoll_ctl(epfd, operation, fd, event) < 0 ? -errno : 0;
+		status = kernel.epoll_ctl(epfd, operation, fd, event) < 0 ? -errno : 0;
 	} else {
 		pthread_mutex_lock(&lock);
 		status = control(set->epoll, operation, file, fd, event);
@@ -369,15 +370,15 @@ is_ready(void *arg)
 static int
 take_all(struct epoll *epoll, int epfd, struct epoll_event *events, int n)
 {
-	int found, kernel = 0;
+	int found, others = 0;
 
 	pthread_mutex_lock(&lock);
 	drain();
 	found = collect(epoll, events, n);
 	pthread_mutex_unlock(&lock);
 	if (found < n && __atomic_load_n(&epoll->has_kernel, __ATOMIC_RELAXED))
-		kernel = epoll_wait(epfd, events + found, n - found, 0);
-	return found + (kernel > 0 ? kernel : 0);
+		others = kernel.epoll_wait(epfd, events + found, n - found, 0);
+	return found + (others > 0 ? others : 0);
 }
 
 static int

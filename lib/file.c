@@ -18,6 +18,7 @@
 #include "descriptors.h"
 #include "epoll.h"
 #include "file.h"
+#include "kernel.h"
 #include "wait.h"
 
 enum {
@@ -373,7 +374,7 @@ placeholder_fd(void)
 {
 	pthread_mutex_lock(&lock);
 	if (placeholder < 0)
-		placeholder = descriptor_own(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+		placeholder = descriptor_own(kernel.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	pthread_mutex_unlock(&lock);
 	return placeholder;
 }
@@ -388,11 +389,11 @@ file_install(struct file *file, int flags)
 		return -ENOMEM;
 	if (fd < 0)
 		return -errno;
-	fd = fcntl(fd, flags & SOCK_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	fd = kernel.fcntl(fd, flags & SOCK_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
 	if (fd < 0)
 		return -errno;
 	if (fd >= MAX_FDS) {
-		close(fd);
+		kernel.close(fd);
 		return -EMFILE;
 	}
 	file->nonblocking = (flags & SOCK_NONBLOCK) != 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "result.h"
 #include "stream.h"
 #include "tern.h"
@@ -162,20 +163,20 @@ any_is_ready(void *arg)
 	return false;
 }
 
-/* Looks, and waits if nothing is ready. `kernel` has room for the kernel's descriptors. */
+/* Looks, and waits if nothing is ready. `others` has room for the kernel's descriptors. */
 static int
-poll_all(struct polled *polled, struct pollfd *kernel, int64_t deadline_ns)
+poll_all(struct polled *polled, struct pollfd *others, int64_t deadline_ns)
 {
 	struct wait wait = {
-		.ready = any_is_ready, .arg = polled, .fds = kernel, .deadline_ns = deadline_ns};
+		.ready = any_is_ready, .arg = polled, .fds = others, .deadline_ns = deadline_ns};
 	nfds_t at = 0;
 	int n, status;
 
 	for (nfds_t i = 0; i < polled->n; i++)
 		if (polled->files[i] == NULL)
-			kernel[wait.n_fds++] = polled->fds[i];
+			others[wait.n_fds++] = polled->fds[i];
 	if (look(polled) > 0)
-		status = wait.n_fds > 0 ? poll(kernel, wait.n_fds, 0) : 0;
+		status = wait.n_fds > 0 ? kernel.poll(others, wait.n_fds, 0) : 0;
 	else
 		status = wait_for(&wait);
 	if (status < 0 && status != -ETIMEDOUT)
@@ -184,7 +185,7 @@ poll_all(struct polled *polled, struct pollfd *kernel, int64_t deadline_ns)
 	for (nfds_t i = 0; i < polled->n; i++) {
 		if (polled->files[i] != NULL)
 			continue;
-		polled->fds[i].revents = kernel[at++].revents;
+		polled->fds[i].revents = others[at++].revents;
 		n += polled->fds[i].revents != 0;
 	}
 	return n;
@@ -194,22 +195,22 @@ int
 tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
 	struct polled polled = {.fds = fds, .n = n};
-	struct pollfd *kernel = malloc((n + 1) * sizeof(*kernel));
+	struct pollfd *others = malloc((n + 1) * sizeof(*others));
 	int64_t deadline_ns = WAIT_FOREVER;
 	int status = -ENOMEM;
 
 	polled.files = malloc((n + 1) * sizeof(*polled.files));
 	if (timeout_ms >= 0)
 		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
-	if (kernel != NULL && polled.files != NULL) {
+	if (others != NULL && polled.files != NULL) {
 		for (nfds_t i = 0; i < n; i++)
 			polled.files[i] = socket_get(fds[i].fd);
-		status = poll_all(&polled, kernel, deadline_ns);
+		status = poll_all(&polled, others, deadline_ns);
 		for (nfds_t i = 0; i < n; i++)
 			if (polled.files[i] != NULL)
 				file_put(polled.files[i]);
 	}
-	free(kernel);
+	free(others);
 	free(polled.files);
 	return tern_result(status);
 }

@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "result.h"
 #include "stream.h"
 #include "tern.h"
@@ -375,7 +376,7 @@ tern_close(int fd)
 {
 	if (!file_remove(fd))
 		return tern_result(-EBADF);
-	return close(fd);
+	return kernel.close(fd);
 }
 
 int
@@ -396,14 +397,14 @@ tern_fcntl(int fd, int command, long argument)
 		break;
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		status = fcntl(fd, command, argument);
+		status = kernel.fcntl(fd, command, argument);
 		if (status >= 0)
 			file_alias(file, status);
 		else
 			status = -errno;
 		break;
 	default:
-		status = fcntl(fd, command, argument);
+		status = kernel.fcntl(fd, command, argument);
 		if (status < 0)
 			status = -errno;
 		break;

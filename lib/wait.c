@@ -16,6 +16,7 @@
 
 #include "arena.h"
 #include "descriptors.h"
+#include "kernel.h"
 #include "wait.h"
 
 enum {
@@ -155,7 +156,7 @@ sleep_once(struct wait *wait, struct pollfd *fds, const sigset_t *mask)
 	has_leader |= leads;
 	leading = leads;
 	pthread_mutex_unlock(&lock);
-	status = ppoll(fds, n, limit, mask);
+	status = kernel.ppoll(fds, n, limit, mask);
 	if (status < 0)
 		status = -errno;
 	pthread_mutex_lock(&lock);
