@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The IP layer's frame: creation, the way in through Ethernet (RFC 894, RFC 2464), the way out to a
- * next hop, packets to ourselves, and time.
+ * next hop, and time.
  *
  * Invariants: every mbuf that comes in is handed on, kept in a queue that net_held_bufs() counts,
  * or freed and counted; nothing is left in a port's burst when a public function returns; the
@@ -18,6 +18,7 @@
 #include "dataplane/address.h"
 #include "dataplane/arp.h"
 #include "dataplane/icmp.h"
+#include "dataplane/loop.h"
 #include "dataplane/mld.h"
 #include "dataplane/nd.h"
 #include "dataplane/net_impl.h"
@@ -87,7 +88,7 @@ net_destroy(struct net *net)
 	if (net == NULL)
 		return;
 	neighbours_destroy(net);
-	rte_pktmbuf_free_bulk(net->loop, net->n_loop);
+	loop_clear(net);
 	rte_free(net);
 }
 
@@ -187,19 +188,6 @@ net_emit_to(struct net *net, struct port *port, const struct rte_ether_addr *to,
 	net_emit(net, port->index, &header, m);
 }
 
-/* Turns a packet to ourselves around: it is as if it had arrived, with its checksums verified. */
-static void
-loop_back(struct net *net, struct rte_mbuf *m)
-{
-	if (net->n_loop == NET_LOOP_PACKETS) {
-		NET_DROP(net, m, drop_loop_full);
-		return;
-	}
-	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-	net->loop[net->n_loop++] = m;
-}
-
 /* Whether a port cuts the packet into segments that fit: it may be another than the path's was. */
 static bool
 can_cut(const struct port *port, const struct rte_mbuf *m)
@@ -233,7 +221,7 @@ net_send(struct net *net, struct rte_mbuf *m, uint16_t port_hint)
 		return;
 	}
 	if (route.local) {
-		loop_back(net, m);
+		loop_put(net, m);
 		return;
 	}
 	if (rte_pktmbuf_pkt_len(m) > net->ports[route.port].mtu &&
@@ -311,8 +299,7 @@ net_path(struct net *net, const struct ip_addr *remote, const struct ip_addr *lo
 		.tso = net->ports[route.port].tso,
 	};
 	if (route.local) {
-		path->flags = TCP_PATH_TX_IP4_CKSUM | TCP_PATH_TX_TCP_CKSUM | TCP_PATH_TX_MULTI_SEG;
-		path->tso = (struct tcp_tso_limits){0};
+		loop_path(remote, path);
 		return 0;
 	}
 	n = neighbour_obtain(net, route.port, &route.next_hop);
@@ -392,38 +379,13 @@ frame_input(struct net *net, struct port *port, struct rte_mbuf *m)
 	return type == RTE_ETHER_TYPE_IPV4 ? ip4_input(net, &p) : ip6_input(net, &p);
 }
 
-static void
-hand_to_tcp(struct net *net, struct rte_mbuf **packets, unsigned int n)
+void
+net_hand_to_tcp(struct net *net, struct rte_mbuf **packets, unsigned int n)
 {
 	if (n == 0)
 		return;
 	NET_COUNT_N(net, tcp_in, n);
 	net->env.tcp(net->env.ctx, packets, n);
-}
-
-/* Takes in what net_output() turned around. */
-static void
-loop_input(struct net *net)
-{
-	struct rte_mbuf *packets[NET_LOOP_PACKETS];
-	unsigned int n = net->n_loop, n_tcp = 0;
-
-	memcpy(packets, net->loop, n * sizeof(*packets));
-	net->n_loop = 0;
-	NET_COUNT_N(net, looped, n);
-	for (unsigned int i = 0; i < n; i++) {
-		struct packet p = {.m = packets[i], .port = &net->ports[0], .looped = true};
-		struct ip_addr src, dst;
-		struct rte_mbuf *m = NULL;
-
-		if (!ip_ends(p.m, &src, &dst))
-			NET_DROP(net, p.m, drop_tx_malformed);
-		else
-			m = ip_is4(&dst) ? ip4_input(net, &p) : ip6_input(net, &p);
-		if (m != NULL)
-			packets[n_tcp++] = m;
-	}
-	hand_to_tcp(net, packets, n_tcp);
 }
 
 /* Tells the engine what could not be told from inside its own calls. */
@@ -436,8 +398,6 @@ catch_up(struct net *net)
 	}
 	if (unlikely(net->n_icmp_news != 0))
 		icmp_tell_all(net);
-	if (unlikely(net->n_loop != 0))
-		loop_input(net);
 }
 
 static void
@@ -470,7 +430,7 @@ net_input(struct net *net, uint64_t now_us, uint16_t port, struct rte_mbuf **fra
 			frames[n_tcp++] = m;
 	}
 	flush(net);
-	hand_to_tcp(net, frames, n_tcp);
+	net_hand_to_tcp(net, frames, n_tcp);
 }
 
 /* ---- Time and news */
@@ -480,6 +440,8 @@ net_advance(struct net *net, uint64_t now_us)
 {
 	set_time(net, now_us);
 	catch_up(net);
+	if (net->n_loop != 0)
+		loop_input(net);
 	if (likely(now_us < net->due_us))
 		return;
 	net->due_us = UINT64_MAX;

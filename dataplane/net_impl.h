@@ -11,8 +11,8 @@
  *     net_output ─ neighbour_send ─ net_emit ─ env.send, once for a burst and port
  *
  * Everything that would call the engine back from inside one of its own calls is put off to the
- * next net_input() or net_advance(): packets to ourselves, errors for TCP, the news that paths
- * changed.
+ * next net_input() or net_advance(): errors for TCP, the news that paths changed; packets to
+ * ourselves (loop.c) to the next net_advance().
  */
 #ifndef TERN_DATAPLANE_NET_IMPL_H
 #define TERN_DATAPLANE_NET_IMPL_H
@@ -25,10 +25,10 @@
 #include "dataplane/net_wire.h"
 
 enum {
-	NET_BURST = 32,        /* frames collected for a port before they are sent */
-	NET_LOOP_PACKETS = 64, /* packets to ourselves that may wait */
-	NET_ICMP_NEWS = 64,    /* errors for TCP that may wait */
-	NET_ROUTERS = 4,       /* default routers remembered */
+	NET_BURST = 32,          /* frames collected for a port before they are sent */
+	NET_LOOP_PACKETS = 4096, /* packets to ourselves that may wait; a power of 2 */
+	NET_ICMP_NEWS = 64,      /* errors for TCP that may wait */
+	NET_ROUTERS = 4,         /* default routers remembered */
 	NET_GROUPS = 2 + CONFIG_MAX_ADDRESSES + 1, /* link-layer groups of a port */
 	NET_ADDRESSES = CONFIG_MAX_PORTS * (2 * CONFIG_MAX_ADDRESSES + 1),
 	NET_NO_PORT = UINT16_MAX,
@@ -141,8 +141,8 @@ struct net {
 
 	struct neighbours neighbours;
 
-	struct rte_mbuf *loop[NET_LOOP_PACKETS];
-	unsigned int n_loop;
+	struct rte_mbuf *loop[NET_LOOP_PACKETS]; /* a ring: n_loop packets from loop_head on */
+	uint32_t loop_head, n_loop;
 	struct tcp_icmp icmp_news[NET_ICMP_NEWS];
 	unsigned int n_icmp_news;
 	struct icmp_bucket icmp_bucket;
@@ -244,6 +244,9 @@ struct rte_ether_addr net_group_mac(const struct ip_addr *group);
 
 /* A random number below `below`, which is at most 2^32. */
 uint64_t net_random_below(struct net *net, uint64_t below);
+
+/* Hands packets that ip4_input() or ip6_input() returned to env.tcp. */
+void net_hand_to_tcp(struct net *net, struct rte_mbuf **packets, unsigned int n);
 
 /* ---- ipv4.c, ipv6.c */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dataplane/net.c: Ethernet, the way out, packets to ourselves, time, tear-down. */
+/* dataplane/net.c: Ethernet, the way out, time, tear-down. */
 #include "net_rig.h"
 
 #include <errno.h>
@@ -207,42 +207,6 @@ UNIT_CASE(no_memory_for_a_question_is_survived)
 	rig_free(rig);
 }
 
-UNIT_CASE(packets_to_ourselves_arrive_in_the_next_iteration)
-{
-	struct rig *rig = rig_settled();
-	static const char *const ours[] = {RIG_IP4, RIG_IP6, RIG_LINK_LOCAL};
-
-	for (unsigned int i = 0; i < RTE_DIM(ours); i++) {
-		struct tcp_path path = rig_path(rig, ours[i]);
-		struct ip_addr a = ip(ours[i]);
-
-		CU_ASSERT(ip_eq(&path.local, &a));
-		rig_send(rig, ours[i], ours[i], path.hop);
-		UNIT_EQ(rig->n_tcp, 0);
-		UNIT_EQ(net_held_bufs(rig->net), 1);
-		UNIT_EQ(net_next_timer(rig->net), rig->now_us);
-		net_advance(rig->net, rig->now_us);
-		UNIT_EQ(rig->n_tcp, 1);
-		UNIT_EQ(rig->n_out, 0);
-		UNIT_EQ(rig->tcp[0]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK,
-			RTE_MBUF_F_RX_L4_CKSUM_GOOD);
-		UNIT_EQ(rig->tcp[0]->l3_len, i == 0 ? 20 : 40);
-		rig_forget(rig);
-	}
-	rig_free(rig);
-}
-
-UNIT_CASE(the_loop_is_bounded_and_freed)
-{
-	struct rig *rig = rig_settled();
-
-	for (unsigned int i = 0; i < NET_LOOP_PACKETS + 3; i++)
-		rig_send(rig, RIG_IP4, RIG_IP4, 0);
-	UNIT_EQ(RIG_COUNT(rig, drop_loop_full), 3);
-	UNIT_EQ(net_held_bufs(rig->net), NET_LOOP_PACKETS);
-	rig_free(rig);
-}
-
 UNIT_CASE(counters_are_copied_whole)
 {
 	struct rig *rig = rig_settled();
@@ -288,7 +252,5 @@ UNIT_MAIN_EAL(UNIT_RUN(frames_for_others_are_dropped), UNIT_RUN(foreign_types_ar
 	      UNIT_RUN(a_burst_leaves_in_bursts_with_complete_headers),
 	      UNIT_RUN(what_cannot_be_sent_is_freed),
 	      UNIT_RUN(packets_to_cut_go_where_they_can_be_cut),
-	      UNIT_RUN(no_memory_for_a_question_is_survived),
-	      UNIT_RUN(packets_to_ourselves_arrive_in_the_next_iteration),
-	      UNIT_RUN(the_loop_is_bounded_and_freed), UNIT_RUN(counters_are_copied_whole),
+	      UNIT_RUN(no_memory_for_a_question_is_survived), UNIT_RUN(counters_are_copied_whole),
 	      UNIT_RUN(bad_configurations_are_refused))
