@@ -134,6 +134,7 @@ launch_lanes(struct daemon *daemon)
 		.lanes = daemon->lanes,
 		.n_lanes = daemon->config.lanes,
 		.tsc_base = rte_rdtsc(),
+		.port_lanes = daemon->port_lanes,
 		.fault_event = daemon->fault_event,
 	};
 

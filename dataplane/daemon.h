@@ -17,6 +17,7 @@ struct daemon {
 	struct config config;
 	struct port_device ports[CONFIG_MAX_PORTS];
 	struct lane *lanes[CONFIG_MAX_LANES]; /* NULL: not made (yet) */
+	uint8_t port_lanes[LANE_PORTS];       /* the lanes' own */
 	struct service_content *content;
 	struct programs *programs;
 	int fault_event; /* eventfd: a gateway says that a program is bad */

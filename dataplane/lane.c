@@ -316,6 +316,7 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 
 	lane->lanes = setup->lanes;
 	lane->n_lanes = setup->n_lanes;
+	lane->port_lanes = setup->n_lanes > 1 ? setup->port_lanes : NULL;
 	lane->tsc_base = setup->tsc_base;
 	lane->tsc_mult = (1000000ull << CLOCK_SHIFT) / rte_get_tsc_hz();
 	lane->n_ports = config->n_ports;

@@ -28,10 +28,12 @@
 
 enum {
 	LANE_RX_BURST = 64,
-	LANE_TX_FRAMES = 512,    /* that may wait for a device */
-	LANE_TX_BURST = 64,      /* are handed over as soon as there are so many */
-	LANE_INBOX = 4096,       /* messages; a power of 2 */
-	LANE_LIST = 256,         /* entries of one part of a list */
+	LANE_TX_FRAMES = 512, /* that may wait for a device */
+	LANE_TX_BURST = 64,   /* are handed over as soon as there are so many */
+	LANE_INBOX = 4096,    /* messages; a power of 2 */
+	LANE_LIST = 256,      /* entries of one part of a list */
+	LANE_HAND_BURST = 16, /* packets handed to another lane in one message */
+	LANE_PORTS = 65536,
 	LANE_DRAIN_US = 2000000, /* for connections to finish at the end */
 	LANE_RANDOM_BYTES = 4096,
 };
@@ -53,10 +55,17 @@ extern const char *const lane_stats_texts[];
 enum lane_news_kind {
 	NEWS_NEIGHBOUR,
 	NEWS_ICMP,
+	NEWS_PACKETS, /* for the lane that has their port */
 	NEWS_REQUEST, /* not from a lane: `request` is answered, then belongs to who asked */
 };
 
 struct lane_request;
+
+/* Packets as for tcp_input(), in mbufs of the sender's pools. */
+struct lane_packets {
+	unsigned int n;
+	struct rte_mbuf *packet[LANE_HAND_BURST];
+};
 
 struct lane_news {
 	enum lane_news_kind kind;
@@ -64,6 +73,7 @@ struct lane_news {
 	union {
 		struct net_neighbour_news neighbour;
 		struct tcp_icmp icmp;
+		struct lane_packets packets;
 		struct lane_request *request;
 	};
 };
@@ -138,7 +148,11 @@ struct lane {
 	struct lane **lanes; /* all, by index */
 	unsigned int n_lanes;
 	unsigned int index;
-	bool shares_cpu; /* with another lane: yields when idle */
+	uint8_t *port_lanes;                         /* see lane_ports.c; NULL: there is one lane */
+	uint64_t handing_to;                         /* bit i: handing[i] is not NULL */
+	struct lane_news *handing[CONFIG_MAX_LANES]; /* packets collected for each lane */
+	bool taking;                                 /* in the midst of another lane's packets */
+	bool shares_cpu;                             /* with another lane: yields when idle */
 	bool draining;
 	uint64_t drain_end_us;
 	uint32_t order;   /* atomic: enum lane_order */
@@ -160,7 +174,8 @@ struct lane_setup {
 	struct lane **lanes;
 	unsigned int n_lanes;
 	uint64_t tsc_base;
-	int fault_event; /* see gateway.h */
+	uint8_t *port_lanes; /* LANE_PORTS, zeroed: see lane_ports.c */
+	int fault_event;     /* see gateway.h */
 };
 
 /*

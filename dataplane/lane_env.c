@@ -207,6 +207,10 @@ lane_fill_tcp_env(struct lane *lane, struct tcp_env *env)
 		.random = env_random,
 		.notify = env_notify,
 		.confirm = env_confirm,
+		/* Programs' sockets are on the first lane: the others hand over what is for them.
+		 */
+		.port = lane->port_lanes != NULL && lane->index == 0 ? lane_port_in_use : NULL,
+		.stray = lane->port_lanes != NULL && lane->index != 0 ? lane_hand_over : NULL,
 		.alloc = env_alloc,
 		.free = env_free,
 	};
@@ -220,6 +224,8 @@ env_tcp(void *ctx, struct rte_mbuf **packets, unsigned int n)
 	struct lane *lane = ctx;
 
 	tcp_input(lane->tcp, lane->now_us, packets, n);
+	if (unlikely(lane->handing_to != 0))
+		lane_hand_flush(lane);
 }
 
 /* The error may have come to another lane than its connection's; a quote that fits nothing is

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the lane's files share: its surroundings (lane_env.c) and its inbox (lane_inbox.c). */
+/* What the lane's files share: its surroundings (lane_env.c), its inbox (lane_inbox.c), and what
+ * ports other lanes have (lane_ports.c). */
 #ifndef TERN_DATAPLANE_LANE_IMPL_H
 #define TERN_DATAPLANE_LANE_IMPL_H
 
@@ -19,6 +20,21 @@ unsigned int lane_port_flush(struct lane *lane, struct lane_port *port);
 
 /* Tells all other lanes. `news` is copied; its kind and content are set. */
 void lane_tell(struct lane *lane, const struct lane_news *news);
+
+/* ---- lane_ports.c */
+
+/* tcp_env.port and tcp_env.stray. */
+void lane_port_in_use(void *ctx, uint16_t port, bool in_use);
+bool lane_hand_over(void *ctx, struct rte_mbuf *packet, uint16_t port);
+
+/* Posts what lane_hand_over() has collected. */
+void lane_hand_flush(struct lane *lane);
+
+/* Takes in what another lane handed over; frees it where the lane has no engine any more. */
+void lane_take_packets(struct lane *lane, const struct lane_packets *packets);
+void lane_drop_packets(const struct lane_packets *packets);
+
+/* ---- lane_inbox.c */
 
 /* Does what the inbox asks for. */
 void lane_inbox_run(struct lane *lane);

@@ -154,6 +154,9 @@ lane_inbox_run(struct lane *lane)
 		case NEWS_ICMP:
 			tcp_icmp_input(lane->tcp, &news->icmp);
 			break;
+		case NEWS_PACKETS:
+			lane_take_packets(lane, &news->packets);
+			break;
 		case NEWS_REQUEST:
 			answer(lane, news->request);
 			continue;
@@ -170,6 +173,8 @@ lane_inbox_clear(struct lane *lane)
 	while (rte_ring_dequeue(lane->inbox, &message) == 0) {
 		struct lane_news *news = message;
 
+		if (news->kind == NEWS_PACKETS)
+			lane_drop_packets(&news->packets);
 		if (news->kind != NEWS_REQUEST)
 			rte_mempool_put(news->pool, news);
 		else if (!settle(news->request, REQUEST_REFUSED))

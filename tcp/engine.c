@@ -122,7 +122,8 @@ make_tables(struct tcp_engine *e)
 	       make_slab(e, &e->requests, sizeof(struct tcp_request), c->max_requests) &&
 	       make_slab(e, &e->timewaits, sizeof(struct tcp_timewait), c->max_timewait) &&
 	       make_slab(e, &e->bounds, sizeof(struct tcp_bound), c->max_conns) &&
-	       make_slab(e, &e->holds, sizeof(struct tcp_hold), c->max_conns + c->max_timewait) &&
+	       make_slab(e, &e->holds, sizeof(struct tcp_hold),
+			 c->max_conns + c->max_timewait + 1) &&
 	       /* A record for each segment in flight: enough for all send buffers of a busy lane.
 		*/
 	       make_slab(e, &e->sents, sizeof(struct tcp_sent), c->max_conns * 2 + 65536) &&

@@ -370,6 +370,25 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		text_arrives(c, seg);
 }
 
+/* Gives a segment that is none of ours away, as the packet that it was. */
+static bool
+is_anothers(struct tcp_engine *e, struct tcp_segment *seg)
+{
+	uint16_t headers;
+
+	if (e->env.stray == NULL)
+		return false;
+	headers = (uint16_t)(seg->m->l3_len + seg->hdr_bytes);
+	rte_pktmbuf_prepend(seg->m, headers);
+	if (e->env.stray(e->env.ctx, seg->m, be16_get(seg->tuple.lport))) {
+		TCP_COUNT(e, strays);
+		seg->m = NULL;
+		return true;
+	}
+	rte_pktmbuf_adj(seg->m, headers);
+	return false;
+}
+
 static void
 no_connection(struct tcp_engine *e, struct tcp_segment *seg)
 {
@@ -379,6 +398,8 @@ no_connection(struct tcp_engine *e, struct tcp_segment *seg)
 		tcp_listener_arrives(e, l, seg, NULL);
 		return;
 	}
+	if (is_anothers(e, seg))
+		return;
 	TCP_COUNT(e, drop_no_socket);
 	tcp_reset_segment(e, seg);
 }

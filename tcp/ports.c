@@ -121,6 +121,36 @@ conflicts(struct tcp_conn *c, const struct tcp_endpoint *local, bool alone)
 	return false;
 }
 
+/* ---- whether anybody has it */
+
+static bool
+is_in_use(struct tcp_engine *e, uint16_t port)
+{
+	for (const struct tcp_bound *b = *tcp_bounds_of(e, port); b != NULL; b = b->next)
+		if (b->local.port == port)
+			return true;
+	for (const struct tcp_hold *h = *holds_of(e, port); h != NULL; h = h->next)
+		if (h->port == port)
+			return true;
+	return false;
+}
+
+/* A holder is about to come; the first one is told of. */
+static void
+tell_taken(struct tcp_engine *e, uint16_t port)
+{
+	if (e->env.port != NULL && !is_in_use(e, port))
+		e->env.port(e->env.ctx, port, true);
+}
+
+/* A holder has gone; the last one is told of. */
+static void
+tell_free(struct tcp_engine *e, uint16_t port)
+{
+	if (e->env.port != NULL && !is_in_use(e, port))
+		e->env.port(e->env.ctx, port, false);
+}
+
 bool
 tcp_port_conflicts(struct tcp_conn *c, const struct tcp_endpoint *local)
 {
@@ -142,6 +172,7 @@ hold_get(struct tcp_engine *e, const struct tcp_tuple *t, uint32_t uid, uint8_t 
 			h->shares++;
 			return h;
 		}
+	tell_taken(e, port);
 	h = slab_get(&e->holds);
 	assert(h != NULL);
 	*h = (struct tcp_hold){*holds_of(e, port), t->local, uid, 1, port, kind};
@@ -153,6 +184,7 @@ static void
 hold_put(struct tcp_engine *e, struct tcp_hold *h)
 {
 	struct tcp_hold **link;
+	uint16_t port = h->port;
 
 	if (--h->shares > 0)
 		return;
@@ -160,6 +192,7 @@ hold_put(struct tcp_engine *e, struct tcp_hold *h)
 		;
 	*link = h->next;
 	slab_put(&e->holds, h);
+	tell_free(e, port);
 }
 
 void
@@ -183,10 +216,13 @@ tcp_hold_release(struct tcp_conn *c)
 void
 tcp_hold_changed(struct tcp_conn *c)
 {
-	if (c->hold == NULL)
+	struct tcp_hold *before = c->hold;
+
+	if (before == NULL)
 		return;
-	tcp_hold_release(c);
+	c->hold = NULL;
 	tcp_hold_take(c);
+	hold_put(c->engine, before); /* after: the port is never free meanwhile */
 }
 
 void
@@ -264,6 +300,7 @@ tcp_port_hold(struct tcp_conn *c, const struct tcp_endpoint *local)
 	b = slab_get(&e->bounds);
 	if (b == NULL)
 		return -ENOBUFS;
+	tell_taken(e, want.port);
 	*b = (struct tcp_bound){.c = c,
 				.local = want,
 				.chosen = local->port == 0,
@@ -277,14 +314,17 @@ void
 tcp_port_release(struct tcp_conn *c)
 {
 	struct tcp_bound *b = c->bound, **link;
+	uint16_t port;
 
 	if (b == NULL)
 		return;
+	port = b->local.port;
 	for (link = tcp_bounds_of(c->engine, b->local.port); *link != b; link = &(*link)->next)
 		;
 	*link = b->next;
 	slab_put(&c->engine->bounds, b);
 	c->bound = NULL;
+	tell_free(c->engine, port);
 }
 
 void

@@ -121,6 +121,19 @@ struct tcp_env {
 	 */
 	void (*confirm)(void *ctx, uint32_t hop);
 
+	/*
+	 * A local port has come into use, or is free again, TIME-WAIT included. May be NULL. The
+	 * end of the engine itself is not told.
+	 */
+	void (*port)(void *ctx, uint16_t port, bool in_use);
+
+	/*
+	 * A packet for no connection and no listener of this engine's, as it was given to
+	 * tcp_input(): it may be for another engine's. Returns whether it was taken; else it is
+	 * answered with a reset. May be NULL.
+	 */
+	bool (*stray)(void *ctx, struct rte_mbuf *packet, uint16_t port);
+
 	/* Memory for the engine's tables, zeroed; called at creation and destruction only. */
 	void *(*alloc)(void *ctx, size_t bytes, size_t align);
 	void (*free)(void *ctx, void *memory);
