@@ -77,7 +77,7 @@ gateway_refer(struct gateway *gateway, struct gateway_program *program, uint32_t
 	ref->next = socket->refs;
 	ref->first_chunk = delivered;
 	ref->status.changes = changes;
-	ref->status.delivered = delivered;
+	ref->status.delivered = ref->status.recalled = delivered;
 	ref->status.low_water = 1;
 	ref->status.report_bytes = GATEWAY_REPORT_BYTES;
 	socket->refs = ref;

@@ -86,6 +86,7 @@ gateway_recall(struct gateway *gateway, struct gateway_ref *ref)
 	while (ref->first_chunk != ref->status.delivered)
 		free_chunk(ref);
 	ref->delivered = ref->consumed;
+	ref->status.recalled = ref->status.delivered;
 }
 
 /* Where the next byte goes: behind the last chunk, or into a fresh block. NULL if there is none. */
@@ -240,6 +241,7 @@ publish(const struct gateway_ref *ref)
 	__atomic_store_n(&to->low_water, from->low_water, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->report_bytes, from->report_bytes, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->send_limit, from->send_limit, __ATOMIC_RELEASE);
+	__atomic_store_n(&to->recalled, from->recalled, __ATOMIC_RELEASE);
 	__atomic_store_n(&to->delivered, from->delivered, __ATOMIC_RELEASE);
 	__atomic_store_n(&to->readable, from->readable, __ATOMIC_RELEASE);
 	__atomic_store_n(&to->poll, from->poll, __ATOMIC_RELEASE);

@@ -156,6 +156,33 @@ ask_for_channel(void)
 	return -ECONNREFUSED;
 }
 
+static void
+use_arena(void *memory, const struct shm_header *header, const struct shm_layout *layout)
+{
+	madvise(memory, layout->bytes, MADV_DONTFORK);
+	arena.header = *header;
+	arena.shared = memory;
+	arena.replies = (struct shm_reply *)(void *)((uint8_t *)memory + layout->replies);
+	for (unsigned int i = 0; i < header->lanes; i++)
+		shm_view(memory, layout, i, &arena.views[i]);
+	__atomic_store_n(&arena.memory, memory, __ATOMIC_RELEASE);
+}
+
+void
+arena_stand_in(const struct shm_header *header)
+{
+	struct shm_layout layout;
+	void *memory;
+
+	shm_lay_out(header, &layout);
+	memory = mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		abort(); /* its sockets are in use, and have no state */
+	arena.dead = true;
+	use_arena(memory, header, &layout);
+}
+
 static int
 map_arena(int memfd)
 {
@@ -172,13 +199,7 @@ map_arena(int memfd)
 	memory = mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
-	madvise(memory, layout.bytes, MADV_DONTFORK);
-	arena.header = header;
-	arena.shared = memory;
-	arena.replies = (struct shm_reply *)(void *)((uint8_t *)memory + layout.replies);
-	for (unsigned int i = 0; i < header.lanes; i++)
-		shm_view(memory, &layout, i, &arena.views[i]);
-	__atomic_store_n(&arena.memory, memory, __ATOMIC_RELEASE);
+	use_arena(memory, &header, &layout);
 	return 0;
 }
 
@@ -252,9 +273,24 @@ arena_share(void)
 		n = receive_with_fds(arena.channel, &message, sizeof(message), &channel, 1);
 	}
 	pthread_mutex_unlock(&asking);
-	if (n != sizeof(message) || message.op != SHM_SHARE || channel < 0)
-		return message.error < 0 ? message.error : -ECONNRESET;
+	if (n != sizeof(message) || message.op != SHM_SHARE || channel < 0) {
+		if (channel >= 0)
+			kernel.close(channel);
+		return n == sizeof(message) && message.error < 0 ? message.error : -ECONNRESET;
+	}
 	return channel;
+}
+
+void
+arena_hold(void)
+{
+	pthread_mutex_lock(&attaching);
+}
+
+void
+arena_release(void)
+{
+	pthread_mutex_unlock(&attaching);
 }
 
 void

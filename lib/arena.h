@@ -48,6 +48,16 @@ int arena_adopt(int channel);
  * errno. */
 int arena_share(void);
 
+/* Around a fork: nobody attaches meanwhile. */
+void arena_hold(void);
+void arena_release(void);
+
+/*
+ * In place of an arena that cannot be had, one whose ternd has gone: all its sockets are reset.
+ * `header` is that of the arena that they were in.
+ */
+void arena_stand_in(const struct shm_header *header);
+
 /* In a child: forgets the parent's, without a word to ternd. */
 void arena_forget(void);
 

@@ -60,6 +60,13 @@ descriptor_is_own(int fd)
 }
 
 void
+descriptor_disown(int fd)
+{
+	if (fd >= 0)
+		mark(fd, false);
+}
+
+void
 descriptor_close_own(int fd)
 {
 	if (fd < 0)

@@ -17,6 +17,9 @@ int descriptor_own(int fd);
 
 bool descriptor_is_own(int fd);
 
+/* It is ours no more, but for what comes: -1 is ignored. */
+void descriptor_disown(int fd);
+
 /* Closes one. -1 is ignored. */
 void descriptor_close_own(int fd);
 

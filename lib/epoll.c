@@ -227,6 +227,18 @@ epoll_begin_anew(void)
 }
 
 void
+epoll_hold(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void
+epoll_release(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void
 epoll_reset(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -16,6 +16,10 @@ void epoll_close(struct file *file);
 /* In a child, when its arena is there: every socket is to be looked at. */
 void epoll_begin_anew(void);
 
+/* Around fork, in the parent: no set changes. */
+void epoll_hold(void);
+void epoll_release(void);
+
 /* In a child, right after fork. */
 void epoll_reset(void);
 

@@ -18,6 +18,7 @@
 #include "descriptors.h"
 #include "epoll.h"
 #include "file.h"
+#include "fork.h"
 #include "kernel.h"
 #include "wait.h"
 
@@ -39,126 +40,102 @@ static struct {
 	struct file **files; /* by slot; atomic entries */
 } slots[ARENA_LANES_MAX];
 
-/* ---- fork
+static struct file *all_files; /* by next_of_all: in use or free */
+static int highest_fd = -1;    /* of those ever in the table */
 
-   The child gets references of its own to all sockets, by a channel that the parent asks for before
-   it forks. It takes them up when it first needs one; until then, and if it never does, the open
-   channel keeps them. */
-
-static int inherited_channel = -1; /* atomic; the child's, not taken up yet */
-static int highest_fd = -1;        /* atomic; of those ever in the table */
-
-/* All files of the table, each once. */
+/* While this is held by a thread, no handler of its runs that might want it, too. */
 static void
-for_each_file(void (*call)(struct file *file))
+lock_files(sigset_t *old)
 {
-	static uint32_t marks;
-	uint32_t mark = ++marks;
+	sigset_t all;
 
-	for (int fd = 0; fd <= highest_fd; fd++) {
-		if (table[fd] == NULL || table[fd]->mark == mark)
-			continue;
-		table[fd]->mark = mark;
-		call(table[fd]);
-	}
-}
-
-static void
-hold(struct file *file)
-{
-	pthread_mutex_lock(&file->reading);
-	pthread_mutex_lock(&file->writing);
-}
-
-static void
-let_go(struct file *file)
-{
-	pthread_mutex_unlock(&file->writing);
-	pthread_mutex_unlock(&file->reading);
-}
-
-static void
-before_fork(void)
-{
-	if (arena.memory == NULL && inherited_channel < 0)
-		return;
-	file_take_inheritance();
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, old);
 	pthread_mutex_lock(&lock);
-	for_each_file(hold);
-	inherited_channel = descriptor_own(arena_share());
-}
-
-/* What was delivered and not read has been recalled. */
-static void
-resume(struct file *file)
-{
-	if (file->epoll == NULL)
-		file->next_chunk = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
-	file->chunk_read = 0;
-	let_go(file);
 }
 
 static void
-after_fork_in_parent(void)
+unlock_files(const sigset_t *old)
 {
-	if (arena.memory == NULL)
-		return;
-	descriptor_close_own(inherited_channel);
-	inherited_channel = -1;
-	for_each_file(resume);
 	pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
-static void
-begin_anew(struct file *file)
-{
-	pthread_mutex_init(&file->reading, NULL);
-	pthread_mutex_init(&file->writing, NULL);
-	__atomic_store_n(&file->references, 0, __ATOMIC_RELAXED);
-	file->consumed = file->reported = file->sent = 0;
-	file->next_chunk = 0;
-	file->chunk_read = 0;
-}
+/* ---- Standing still, and beginning anew */
 
-/* Only this thread lives on: references of calls under way are gone, those of descriptors remain.
- */
-static void
-after_fork_in_child(void)
+static sigset_t held_mask; /* of the thread that has made all stand still */
+
+void
+file_hold_all(void)
 {
-	if (arena.memory == NULL)
-		return;
-	for_each_file(begin_anew);
-	for (int fd = 0; fd <= highest_fd; fd++)
-		if (table[fd] != NULL)
-			table[fd]->references++;
-	for (unsigned int i = 0; i < ARENA_LANES_MAX; i++) {
-		free(slots[i].queue);
-		slots[i].queue = NULL;
-		slots[i].head = slots[i].tail = 0;
+	sigset_t old;
+
+	lock_files(&old);
+	held_mask = old;
+	for (struct file *file = all_files; file != NULL; file = file->next_of_all) {
+		pthread_mutex_lock(&file->reading);
+		pthread_mutex_lock(&file->writing);
 	}
-	pthread_mutex_init(&lock, NULL);
-	arena_forget();
-	epoll_reset();
-	wait_reset();
 }
 
 void
-file_take_inheritance(void)
+file_release_all(void)
 {
-	static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
-	int channel;
+	sigset_t old = held_mask;
 
-	if (__atomic_load_n(&inherited_channel, __ATOMIC_ACQUIRE) < 0)
-		return;
-
-	pthread_mutex_lock(&taking);
-	channel = inherited_channel;
-	if (channel >= 0) {
-		if (arena_adopt(channel) == 0)
-			epoll_begin_anew();
-		__atomic_store_n(&inherited_channel, -1, __ATOMIC_RELEASE);
+	for (struct file *file = all_files; file != NULL; file = file->next_of_all) {
+		pthread_mutex_unlock(&file->writing);
+		pthread_mutex_unlock(&file->reading);
 	}
-	pthread_mutex_unlock(&taking);
+	unlock_files(&old);
+}
+
+int
+file_highest_fd(void)
+{
+	return highest_fd;
+}
+
+struct file *
+file_at(int fd)
+{
+	return table[fd];
+}
+
+void
+file_begin_anew(void)
+{
+	sigset_t old = held_mask;
+
+	pthread_mutex_init(&lock, NULL);
+	for (struct file *file = all_files; file != NULL; file = file->next_of_all) {
+		pthread_mutex_init(&file->reading, NULL);
+		pthread_mutex_init(&file->writing, NULL);
+		file->references = 0;
+		file->consumed = file->reported = file->sent = 0;
+		file->next_chunk = 0;
+		file->chunk_read = 0;
+	}
+	for (unsigned int i = 0; i < ARENA_LANES_MAX; i++) {
+		free(slots[i].queue);
+		free(slots[i].files);
+		memset(&slots[i], 0, sizeof(slots[i]));
+	}
+	for (int fd = 0; fd <= highest_fd; fd++)
+		if (table[fd] != NULL)
+			table[fd]->references++;
+	free_files = NULL;
+	for (struct file *file = all_files; file != NULL; file = file->next_of_all) {
+		if (file->references > 0)
+			continue;
+		if (file->epoll != NULL)
+			epoll_close(file);
+		else
+			epoll_forget_socket(file);
+		file->next_free = free_files;
+		free_files = file;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 static void
@@ -167,7 +144,6 @@ make_table(void)
 	void *memory = mmap(NULL, MAX_FDS * sizeof(*table), PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 	if (memory != MAP_FAILED)
 		__atomic_store_n(&table, memory, __ATOMIC_RELEASE);
 }
@@ -176,12 +152,13 @@ make_table(void)
 static void
 enter(int fd, struct file *file)
 {
-	int highest = __atomic_load_n(&highest_fd, __ATOMIC_RELAXED);
+	sigset_t old;
 
-	while (fd > highest && !__atomic_compare_exchange_n(&highest_fd, &highest, fd, false,
-							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	lock_files(&old);
+	if (fd > highest_fd)
+		highest_fd = fd;
 	__atomic_store_n(&table[fd], file, __ATOMIC_RELEASE);
+	unlock_files(&old);
 }
 
 /* ---- References */
@@ -192,8 +169,8 @@ may_be_ours(int fd)
 {
 	if (fd < 0 || fd >= MAX_FDS || __atomic_load_n(&table, __ATOMIC_ACQUIRE) == NULL)
 		return false;
-	if (__atomic_load_n(&inherited_channel, __ATOMIC_ACQUIRE) >= 0 && table[fd] != NULL)
-		file_take_inheritance();
+	if (table[fd] != NULL)
+		fork_take_inheritance();
 	return true;
 }
 
@@ -239,15 +216,17 @@ free_slot(unsigned int lane, uint32_t slot)
 void
 file_discard(struct file *file)
 {
+	sigset_t old;
+
 	__atomic_store_n(&file->references, 0, __ATOMIC_RELEASE);
-	pthread_mutex_lock(&lock);
+	lock_files(&old);
 	if (file->slot != NO_SLOT) {
 		__atomic_store_n(&slots[file->lane].files[file->slot], NULL, __ATOMIC_RELEASE);
 		free_slot(file->lane, file->slot);
 	}
 	file->next_free = free_files;
 	free_files = file;
-	pthread_mutex_unlock(&lock);
+	unlock_files(&old);
 }
 
 void
@@ -266,24 +245,34 @@ file_put(struct file *file)
 
 /* ---- Making */
 
+/* The queue of a lane's free slots: at first all that no file has. Returns false without memory. */
+static bool
+make_slots(unsigned int lane)
+{
+	uint32_t n = arena.header.sockets;
+
+	if (slots[lane].files == NULL)
+		slots[lane].files = calloc(n, sizeof(struct file *));
+	slots[lane].queue = malloc(n * sizeof(uint32_t));
+	if (slots[lane].queue == NULL || slots[lane].files == NULL) {
+		free(slots[lane].queue);
+		slots[lane].queue = NULL;
+		return false;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (slots[lane].files[i] == NULL)
+			free_slot(lane, i);
+	return true;
+}
+
 /* A slot that the lane has done with; -1 if there is none. */
 static int64_t
 take_slot(unsigned int lane)
 {
 	uint32_t n = arena.header.sockets, slot;
 
-	if (slots[lane].queue == NULL) {
-		slots[lane].queue = malloc(n * sizeof(uint32_t));
-		if (slots[lane].files == NULL)
-			slots[lane].files = calloc(n, sizeof(struct file *));
-		if (slots[lane].queue == NULL || slots[lane].files == NULL) {
-			free(slots[lane].queue);
-			slots[lane].queue = NULL;
-			return -1;
-		}
-		for (uint32_t i = 0; i < n; i++)
-			free_slot(lane, i);
-	}
+	if (slots[lane].queue == NULL && !make_slots(lane))
+		return -1;
 	for (uint32_t tries = slots[lane].tail - slots[lane].head; tries > 0; tries--) {
 		slot = slots[lane].queue[slots[lane].head++ & (n - 1)];
 		if (__atomic_load_n(&arena.views[lane].status[slot].state, __ATOMIC_ACQUIRE) ==
@@ -292,6 +281,28 @@ take_slot(unsigned int lane)
 		free_slot(lane, slot);
 	}
 	return -1;
+}
+
+void
+file_match_arena(void)
+{
+	sigset_t old;
+
+	lock_files(&old);
+	for (unsigned int i = 0; i < arena.header.lanes; i++)
+		slots[i].files = calloc(arena.header.sockets, sizeof(struct file *));
+	for (int fd = 0; fd <= highest_fd; fd++) {
+		struct file *file = table[fd];
+
+		if (file != NULL && file->epoll == NULL && slots[file->lane].files != NULL)
+			slots[file->lane].files[file->slot] = file;
+	}
+	for (unsigned int i = 0; i < arena.header.lanes; i++)
+		for (uint32_t slot = 0; slot < arena.header.sockets; slot++)
+			if (slots[i].files != NULL && slots[i].files[slot] == NULL &&
+			    arena.views[i].status[slot].state != SHM_FREE)
+				arena_post(i, SHM_CLOSE, slot, 0, NULL, 0);
+	unlock_files(&old);
 }
 
 static struct file *
@@ -304,6 +315,8 @@ take_file(void)
 		if (file != NULL) {
 			pthread_mutex_init(&file->reading, NULL);
 			pthread_mutex_init(&file->writing, NULL);
+			file->next_of_all = all_files;
+			all_files = file;
 		}
 		return file;
 	}
@@ -316,13 +329,14 @@ file_make(unsigned int lane, int *error)
 {
 	struct file *file;
 	int64_t slot;
+	sigset_t old;
 
-	pthread_mutex_lock(&lock);
+	lock_files(&old);
 	slot = take_slot(lane);
 	file = slot < 0 ? NULL : take_file();
 	if (file == NULL && slot >= 0)
 		free_slot(lane, (uint32_t)slot);
-	pthread_mutex_unlock(&lock);
+	unlock_files(&old);
 	*error = slot < 0 ? -ENFILE : -ENOMEM;
 	if (file == NULL)
 		return NULL;
@@ -345,10 +359,11 @@ struct file *
 file_make_plain(void)
 {
 	struct file *file;
+	sigset_t old;
 
-	pthread_mutex_lock(&lock);
+	lock_files(&old);
 	file = take_file();
-	pthread_mutex_unlock(&lock);
+	unlock_files(&old);
 	if (file == NULL)
 		return NULL;
 	file->slot = NO_SLOT;
@@ -424,10 +439,15 @@ bool
 file_remove(int fd)
 {
 	struct file *file;
+	sigset_t old;
 
 	if (!may_be_ours(fd))
 		return false;
+	if (table[fd] == NULL)
+		return false;
+	lock_files(&old);
 	file = __atomic_exchange_n(&table[fd], NULL, __ATOMIC_ACQ_REL);
+	unlock_files(&old);
 	if (file == NULL)
 		return false;
 	file_put(file);

@@ -24,7 +24,7 @@ struct interest;
 struct file {
 	uint32_t references; /* atomic: descriptors and calls under way; 0: free */
 	struct file *next_free;
-	uint32_t mark;       /* of the last walk over all files that met it */
+	struct file *next_of_all;
 	struct epoll *epoll; /* an epoll instance; NULL: a socket, of which the rest tells */
 	LIST_HEAD(, interest) interests; /* of epoll instances in it; epoll.c's */
 	unsigned int lane;
@@ -55,9 +55,6 @@ file_control(const struct file *file)
 {
 	return &arena.views[file->lane].control[file->slot];
 }
-
-/* In a child of fork(): takes up the sockets that it shares with its parent, if it has not yet. */
-void file_take_inheritance(void);
 
 /* The socket that a descriptor names, to be put back; NULL if it is none of ours. */
 struct file *file_get(int fd);
@@ -96,5 +93,24 @@ void file_alias(struct file *file, int fd);
 /* Takes a descriptor out of the table. The caller closes its number. Returns false if it is none of
  * ours. */
 bool file_remove(int fd);
+
+/* ---- For those who hand sockets on: fork.c, exec.c
+
+   While all files are held, none is made or ended, no descriptor gets or loses one, nothing is read
+   or sent, and no signal is handled by the thread that holds them. */
+void file_hold_all(void);
+void file_release_all(void);
+
+/* While they are held: the largest descriptor that ever named a file, and what one names. */
+int file_highest_fd(void);
+struct file *file_at(int fd);
+
+/* In a child whose parent has held them, in place of releasing them: only the calling thread lives
+ * on. References of calls under way are gone, those of descriptors remain. */
+void file_begin_anew(void);
+
+/* When the arena has come with sockets in it: closes those that no file names. Threads: this one
+ * alone uses files. */
+void file_match_arena(void);
 
 #endif

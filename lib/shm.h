@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 1,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 2,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -120,6 +120,7 @@ struct shm_status {
 	uint64_t send_limit;   /* bytes of SHM_SEND that may have been posted, over its life */
 	uint32_t low_water;    /* SO_RCVLOWAT: bytes from which on it is readable */
 	uint32_t report_bytes; /* say SHM_CONSUMED when as many are read, or all */
+	uint32_t recalled;     /* chunks before this one are taken back, if they are not read */
 };
 
 /* Program. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "fork.h"
 #include "result.h"
 #include "stream.h"
 #include "tern.h"
@@ -158,7 +159,7 @@ tern_socket(int domain, int type, int protocol)
 		return tern_result(-ESOCKTNOSUPPORT);
 	if (protocol != 0 && protocol != IPPROTO_TCP)
 		return tern_result(-EPROTONOSUPPORT);
-	file_take_inheritance();
+	fork_take_inheritance();
 	if (arena_attach() < 0)
 		return tern_result(-ENXIO);
 	file = file_make(0, &status);

@@ -111,9 +111,17 @@ read_chunks(struct file *file, struct cursor *to, bool peek, bool drop)
 	const struct shm_view *view = &arena.views[file->lane];
 	const struct shm_chunk *chunks = view->chunks + (size_t)file->slot * SHM_CHUNKS;
 	uint32_t delivered = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
-	uint32_t next = file->next_chunk;
-	uint16_t skip = file->chunk_read;
+	uint32_t recalled = __atomic_load_n(&file_status(file)->recalled, __ATOMIC_ACQUIRE);
+	uint32_t next;
+	uint16_t skip;
 	size_t done = 0;
+
+	if ((int32_t)(recalled - file->next_chunk) > 0) {
+		file->next_chunk = recalled;
+		file->chunk_read = 0;
+	}
+	next = file->next_chunk;
+	skip = file->chunk_read;
 
 	while (next != delivered && to->left > 0) {
 		const struct shm_chunk *chunk = &chunks[next % SHM_CHUNKS];
