@@ -396,6 +396,7 @@ set_defaults(struct config *config)
 		.buffers = 32768,
 		.neighbours = 1024,
 		.programs = 64,
+		.program_auto = true,
 		.program_sockets = 4096,
 		.program_blocks = 4096,
 	};

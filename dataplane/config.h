@@ -25,6 +25,7 @@ enum {
 	CONFIG_MAX_SERVICES = 32,
 	CONFIG_MAX_LISTEN = 8, /* endpoints per service */
 	CONFIG_MAX_LANES = 64,
+	CONFIG_MAX_PREFIXES = 32,
 };
 
 enum config_hugepages {
@@ -130,6 +131,13 @@ struct config {
 	uint32_t programs;        /* attached at once; of all lanes */
 	uint32_t program_sockets; /* of each program and lane; a power of 2 */
 	uint32_t program_blocks;  /* of 4 KiB, of each program and lane, for what came in */
+
+	/* [programs]: which addresses are Tern's for them; see prefixes.h */
+	bool program_auto; /* on-link prefixes, and all where there is a gateway */
+	struct config_address program_prefixes[CONFIG_MAX_PREFIXES];
+	unsigned int n_program_prefixes;
+	struct config_address program_except[CONFIG_MAX_PREFIXES];
+	unsigned int n_program_except;
 
 	struct config_service services[CONFIG_MAX_SERVICES];
 	unsigned int n_services;

@@ -156,6 +156,8 @@ open_programs(struct daemon *daemon)
 		.max_programs = daemon->config.programs,
 		.sockets = rte_align32pow2(daemon->config.program_sockets),
 		.blocks = daemon->config.program_blocks,
+		.prefixes = daemon->prefixes,
+		.n_prefixes = prefixes_make(&daemon->config, daemon->prefixes),
 		.fault_event = daemon->fault_event,
 	};
 

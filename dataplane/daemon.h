@@ -11,6 +11,7 @@
 #include "dataplane/config.h"
 #include "dataplane/lane.h"
 #include "dataplane/port.h"
+#include "dataplane/prefixes.h"
 #include "dataplane/programs.h"
 
 struct daemon {
@@ -20,6 +21,7 @@ struct daemon {
 	uint8_t port_lanes[LANE_PORTS];       /* the lanes' own */
 	struct service_content *content;
 	struct programs *programs;
+	struct shm_prefix prefixes[PREFIXES_MAX]; /* that programs are told of */
 	int fault_event; /* eventfd: a gateway says that a program is bad */
 	int link_event;  /* eventfd: a driver says that a link changed */
 };

@@ -97,6 +97,7 @@ make_arena(struct program *program, const struct programs *programs, struct shm_
 		.sockets = programs->config.sockets,
 		.blocks = programs->config.blocks,
 		.replies = REPLIES,
+		.prefixes = programs->config.n_prefixes,
 	};
 	shm_lay_out(header, &layout);
 	header->bytes = layout.bytes;
@@ -112,6 +113,9 @@ make_arena(struct program *program, const struct programs *programs, struct shm_
 	}
 	program->bytes = layout.bytes;
 	memcpy(program->arena, header, sizeof(*header));
+	if (header->prefixes > 0)
+		memcpy(program->arena + layout.prefixes, programs->config.prefixes,
+		       header->prefixes * sizeof(struct shm_prefix));
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "dataplane/lane.h"
+#include "lib/shm.h"
 
 struct programs;
 
@@ -25,9 +26,11 @@ struct programs_config {
 	struct lane **lanes;
 	unsigned int n_lanes;
 	uint32_t max_programs;
-	uint32_t sockets; /* slots of each, on each lane; a power of 2 */
-	uint32_t blocks;  /* data blocks of each, on each lane */
-	int fault_event;  /* eventfd that the gateways write to */
+	uint32_t sockets;                  /* slots of each, on each lane; a power of 2 */
+	uint32_t blocks;                   /* data blocks of each, on each lane */
+	const struct shm_prefix *prefixes; /* what they are told of addresses */
+	unsigned int n_prefixes;
+	int fault_event; /* eventfd that the gateways write to */
 };
 
 /* Returns NULL after telling why. */

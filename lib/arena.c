@@ -162,6 +162,7 @@ use_arena(void *memory, const struct shm_header *header, const struct shm_layout
 	madvise(memory, layout->bytes, MADV_DONTFORK);
 	arena.header = *header;
 	arena.shared = memory;
+	arena.prefixes = (const struct shm_prefix *)(void *)((uint8_t *)memory + layout->prefixes);
 	arena.replies = (struct shm_reply *)(void *)((uint8_t *)memory + layout->replies);
 	for (unsigned int i = 0; i < header->lanes; i++)
 		shm_view(memory, layout, i, &arena.views[i]);

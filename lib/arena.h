@@ -25,6 +25,7 @@ struct arena {
 	uint8_t *memory; /* NULL: not attached */
 	struct shm_header header;
 	struct shm_header *shared; /* the header in the arena: for `sleepers` */
+	const struct shm_prefix *prefixes;
 	struct shm_reply *replies;
 	struct shm_view views[ARENA_LANES_MAX];
 	bool dead; /* atomic: ternd has gone, or has detached us */

@@ -23,6 +23,7 @@ extern const struct argp common_argp;
 /* Finds the socket by the options. Returns 0, or -1 after telling why not. */
 int common_socket(const struct common_options *options, char *path);
 
+int command_run(int argc, char **argv, const char *socket);
 int command_stats(int argc, char **argv, const char *socket);
 int command_ss(int argc, char **argv, const char *socket);
 int command_neighbours(int argc, char **argv, const char *socket);

@@ -59,6 +59,18 @@ descriptor_is_own(int fd)
 	       (__atomic_load_n(&own[fd / 8], __ATOMIC_RELAXED) & 1u << (fd % 8)) != 0;
 }
 
+int
+descriptor_next_own(int from)
+{
+	for (int fd = from < 0 ? 0 : from; fd < MAX_FDS; fd++) {
+		if (fd % 8 == 0 && __atomic_load_n(&own[fd / 8], __ATOMIC_RELAXED) == 0)
+			fd += 7;
+		else if (descriptor_is_own(fd))
+			return fd;
+	}
+	return -1;
+}
+
 void
 descriptor_disown(int fd)
 {

@@ -20,6 +20,9 @@ bool descriptor_is_own(int fd);
 /* It is ours no more, but for what comes: -1 is ignored. */
 void descriptor_disown(int fd);
 
+/* The first of the library's own that is not below `from`; -1: none. */
+int descriptor_next_own(int from);
+
 /* Closes one. -1 is ignored. */
 void descriptor_close_own(int fd);
 

@@ -76,7 +76,8 @@ drop_candidate(struct interest *interest)
 static void
 arm(const struct file *file)
 {
-	__atomic_store_n(&file_control(file)->armed, 1, __ATOMIC_SEQ_CST);
+	if (file->slot != FILE_NO_SLOT)
+		__atomic_store_n(&file_control(file)->armed, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Takes the events of all lanes. */
@@ -207,6 +208,19 @@ epoll_close(struct file *file)
 	pthread_mutex_unlock(&lock);
 	free(file->epoll);
 	file->epoll = NULL;
+}
+
+void
+epoll_look_again(struct file *file)
+{
+	struct interest *interest;
+
+	pthread_mutex_lock(&lock);
+	LIST_FOREACH (interest, &file->interests, by_file) {
+		arm(file);
+		make_candidate(interest);
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 void
@@ -343,15 +357,16 @@ int
 tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 {
 	struct file *set = file_get(epfd), *file = file_get(fd);
-	int status;
+	int status = 0;
 
 	if (set == NULL || set->epoll == NULL) {
 		status = set == NULL ? -EBADF : -EINVAL;
-	} else if (file == NULL || file->epoll != NULL) {
+	} else if (file == NULL || file->epoll != NULL || file->side != FILE_TERN) {
 		if (operation == EPOLL_CTL_ADD)
 			__atomic_store_n(&set->epoll->has_kernel, true, __ATOMIC_RELAXED);
 		status = kernel.epoll_ctl(epfd, operation, fd, event) < 0 ? -errno : 0;
-	} else {
+	}
+	if (status == 0 && file != NULL && file->epoll == NULL) {
 		pthread_mutex_lock(&lock);
 		status = control(set->epoll, operation, file, fd, event);
 		pthread_mutex_unlock(&lock);
@@ -416,22 +431,30 @@ wait_in(struct epoll *epoll, int epfd, struct epoll_event *events, int n, int64_
 }
 
 int
-tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms, const sigset_t *mask)
+epoll_wait_until(int epfd, struct epoll_event *events, int n, int64_t deadline_ns,
+		 const sigset_t *mask)
 {
-	int64_t deadline_ns = WAIT_FOREVER;
 	struct file *set = file_get(epfd);
 	int status;
 
 	if (set == NULL)
-		return tern_result(-EBADF);
-	if (timeout_ms >= 0)
-		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
+		return -EBADF;
 	if (set->epoll == NULL || n <= 0)
 		status = -EINVAL;
 	else
 		status = wait_in(set->epoll, epfd, events, n, deadline_ns, mask);
 	file_put(set);
-	return tern_result(status);
+	return status;
+}
+
+int
+tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms, const sigset_t *mask)
+{
+	int64_t deadline_ns = WAIT_FOREVER;
+
+	if (timeout_ms >= 0)
+		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
+	return tern_result(epoll_wait_until(epfd, events, n, deadline_ns, mask));
 }
 
 int

@@ -7,11 +7,21 @@
 #ifndef TERN_LIB_EPOLL_H
 #define TERN_LIB_EPOLL_H
 
+#include <signal.h>
+#include <sys/epoll.h>
+
 #include "file.h"
+
+/* As epoll_pwait(2), until a time of CLOCK_MONOTONIC or WAIT_FOREVER. Returns a negative errno. */
+int epoll_wait_until(int epfd, struct epoll_event *events, int n, int64_t deadline_ns,
+		     const sigset_t *mask);
 
 /* The last reference of a file has gone: no instance looks at it any more. */
 void epoll_forget_socket(struct file *file);
 void epoll_close(struct file *file);
+
+/* A socket has become Tern's, or listens: what its members wait for may hold. */
+void epoll_look_again(struct file *file);
 
 /* In a child, when its arena is there: every socket is to be looked at. */
 void epoll_begin_anew(void);

@@ -26,8 +26,6 @@ enum {
 	MAX_FDS = 1 << 20,
 };
 
-#define NO_SLOT UINT32_MAX
-
 static struct file **table; /* by descriptor; atomic entries */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -156,7 +154,8 @@ enter(int fd, struct file *file)
 
 	lock_files(&old);
 	if (fd > highest_fd)
-		highest_fd = fd;
+		__atomic_store_n(&highest_fd, fd, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&file->descriptors, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&table[fd], file, __ATOMIC_RELEASE);
 	unlock_files(&old);
 }
@@ -194,12 +193,22 @@ file_get(int fd)
 	return NULL;
 }
 
+const struct file *
+file_peek(int fd)
+{
+	struct file **files = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
+
+	if (files == NULL || fd < 0 || fd >= MAX_FDS)
+		return NULL;
+	return __atomic_load_n(&files[fd], __ATOMIC_ACQUIRE);
+}
+
 struct file *
 socket_get(int fd)
 {
 	struct file *file = file_get(fd);
 
-	if (file == NULL || file->epoll == NULL)
+	if (file == NULL || (file->epoll == NULL && file->slot != FILE_NO_SLOT))
 		return file;
 	file_put(file);
 	return NULL;
@@ -213,6 +222,27 @@ free_slot(unsigned int lane, uint32_t slot)
 	slots[lane].queue[slots[lane].tail++ & (arena.header.sockets - 1)] = slot;
 }
 
+/* Under the lock. */
+static void
+drop_slot(struct file *file)
+{
+	if (file->slot == FILE_NO_SLOT)
+		return;
+	__atomic_store_n(&slots[file->lane].files[file->slot], NULL, __ATOMIC_RELEASE);
+	free_slot(file->lane, file->slot);
+	file->slot = FILE_NO_SLOT;
+}
+
+void
+file_drop_slot(struct file *file)
+{
+	sigset_t old;
+
+	lock_files(&old);
+	drop_slot(file);
+	unlock_files(&old);
+}
+
 void
 file_discard(struct file *file)
 {
@@ -220,10 +250,9 @@ file_discard(struct file *file)
 
 	__atomic_store_n(&file->references, 0, __ATOMIC_RELEASE);
 	lock_files(&old);
-	if (file->slot != NO_SLOT) {
-		__atomic_store_n(&slots[file->lane].files[file->slot], NULL, __ATOMIC_RELEASE);
-		free_slot(file->lane, file->slot);
-	}
+	drop_slot(file);
+	free(file->options);
+	file->options = NULL;
 	file->next_free = free_files;
 	free_files = file;
 	unlock_files(&old);
@@ -236,6 +265,8 @@ file_put(struct file *file)
 		return;
 	if (file->epoll != NULL) {
 		epoll_close(file);
+	} else if (file->slot == FILE_NO_SLOT) {
+		epoll_forget_socket(file);
 	} else {
 		epoll_forget_socket(file);
 		arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
@@ -294,7 +325,7 @@ file_match_arena(void)
 	for (int fd = 0; fd <= highest_fd; fd++) {
 		struct file *file = table[fd];
 
-		if (file != NULL && file->epoll == NULL && slots[file->lane].files != NULL)
+		if (file != NULL && file->slot != FILE_NO_SLOT && slots[file->lane].files != NULL)
 			slots[file->lane].files[file->slot] = file;
 	}
 	for (unsigned int i = 0; i < arena.header.lanes; i++)
@@ -324,35 +355,42 @@ take_file(void)
 	return file;
 }
 
-struct file *
-file_make(unsigned int lane, int *error)
+/* What each new file begins with. */
+static void
+begin(struct file *file)
 {
-	struct file *file;
+	file->side = FILE_TERN;
+	free(file->options); /* of a parent's file */
+	file->options = NULL;
+	file->descriptors = 0;
+	file->lane = 0;
+	file->slot = FILE_NO_SLOT;
+	file->nonblocking = false;
+	file->reset_told = false;
+	file->receive_ns = file->send_ns = WAIT_FOREVER;
+	file->epoll = NULL;
+	LIST_INIT(&file->interests);
+}
+
+int
+file_take_slot(struct file *file, unsigned int lane)
+{
 	int64_t slot;
 	sigset_t old;
 
 	lock_files(&old);
 	slot = take_slot(lane);
-	file = slot < 0 ? NULL : take_file();
-	if (file == NULL && slot >= 0)
-		free_slot(lane, (uint32_t)slot);
 	unlock_files(&old);
-	*error = slot < 0 ? -ENFILE : -ENOMEM;
-	if (file == NULL)
-		return NULL;
+	if (slot < 0)
+		return -ENFILE;
 	file->lane = lane;
-	file->slot = (uint32_t)slot;
-	file->nonblocking = false;
-	file->reset_told = false;
-	file->receive_ns = file->send_ns = WAIT_FOREVER;
 	file->consumed = file->reported = file->sent = 0;
-	file->next_chunk = file_status(file)->delivered;
+	file->next_chunk =
+		__atomic_load_n(&arena.views[lane].status[slot].delivered, __ATOMIC_ACQUIRE);
 	file->chunk_read = 0;
-	file->epoll = NULL;
-	LIST_INIT(&file->interests);
+	__atomic_store_n(&file->slot, (uint32_t)slot, __ATOMIC_RELEASE);
 	__atomic_store_n(&slots[lane].files[slot], file, __ATOMIC_RELEASE);
-	__atomic_store_n(&file->references, 1, __ATOMIC_RELEASE);
-	return file;
+	return 0;
 }
 
 struct file *
@@ -366,11 +404,24 @@ file_make_plain(void)
 	unlock_files(&old);
 	if (file == NULL)
 		return NULL;
-	file->slot = NO_SLOT;
-	file->epoll = NULL;
-	LIST_INIT(&file->interests);
+	begin(file);
 	__atomic_store_n(&file->references, 1, __ATOMIC_RELEASE);
 	return file;
+}
+
+struct file *
+file_make(unsigned int lane, int *error)
+{
+	struct file *file = file_make_plain();
+
+	*error = -ENOMEM;
+	if (file == NULL)
+		return NULL;
+	*error = file_take_slot(file, lane);
+	if (*error == 0)
+		return file;
+	file_discard(file);
+	return NULL;
 }
 
 struct file *
@@ -450,6 +501,29 @@ file_remove(int fd)
 	unlock_files(&old);
 	if (file == NULL)
 		return false;
+	__atomic_sub_fetch(&file->descriptors, 1, __ATOMIC_RELAXED);
 	file_put(file);
 	return true;
+}
+
+void
+file_release(struct file *file)
+{
+	for (int fd = 0; fd <= highest_fd && file->descriptors > 0; fd++)
+		if (table[fd] == file)
+			file_remove(fd);
+}
+
+void
+file_hide_kernel(struct file *file)
+{
+	uint32_t left = file->descriptors;
+	int hidden = placeholder_fd();
+
+	for (int fd = 0; fd <= highest_fd && left > 0; fd++) {
+		if (table[fd] != file)
+			continue;
+		kernel.dup3(hidden, fd, kernel.fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0);
+		left--;
+	}
 }

@@ -20,6 +20,14 @@
 
 struct epoll;
 struct interest;
+struct side_options;
+
+/* Who has a socket. All but FILE_TERN are of libtern-preload.so alone; see side.h. */
+enum file_side {
+	FILE_TERN,
+	FILE_UNDECIDED, /* the kernel, until it is bound or connected */
+	FILE_BOTH,
+};
 
 struct file {
 	uint32_t references; /* atomic: descriptors and calls under way; 0: free */
@@ -27,8 +35,11 @@ struct file {
 	struct file *next_of_all;
 	struct epoll *epoll; /* an epoll instance; NULL: a socket, of which the rest tells */
 	LIST_HEAD(, interest) interests; /* of epoll instances in it; epoll.c's */
+	enum file_side side;             /* atomic */
+	struct side_options *options;    /* set before the side was known; on the heap */
+	uint32_t descriptors;            /* atomic: that name it */
 	unsigned int lane;
-	uint32_t slot;
+	uint32_t slot; /* FILE_NO_SLOT: none */
 	int family;
 	bool reset_told;         /* ternd has gone, and the program has heard ECONNRESET */
 	bool nonblocking;        /* atomic; O_NONBLOCK */
@@ -42,6 +53,8 @@ struct file {
 	pthread_mutex_t writing; /* held by who moves `sent` */
 	uint64_t sent;           /* bytes posted by SHM_SEND */
 };
+
+#define FILE_NO_SLOT UINT32_MAX
 
 /* What the lane says of it. */
 static inline const struct shm_status *
@@ -63,6 +76,9 @@ void file_put(struct file *file);
 /* The same for sockets alone. */
 struct file *socket_get(int fd);
 
+/* What a descriptor names just now, without a reference: good for no more than a question. */
+const struct file *file_peek(int fd);
+
 /*
  * A new file with a free slot on a lane, and one reference. NULL when there is none: *error is
  * -ENOMEM, or -ENFILE when all slots are in use.
@@ -71,6 +87,18 @@ struct file *file_make(unsigned int lane, int *error);
 
 /* A new file that is no socket yet, with one reference. NULL without memory. */
 struct file *file_make_plain(void);
+
+/* Makes a plain file a socket's, with a free slot. Returns 0, or an error as file_make() does. */
+int file_take_slot(struct file *file, unsigned int lane);
+
+/* Undoes it. The lane knows nothing of the slot, or has been told to close it. */
+void file_drop_slot(struct file *file);
+
+/* Takes all descriptors of a file out of the table: the kernel has them for itself. */
+void file_release(struct file *file);
+
+/* Puts a placeholder under all descriptors of a file, in the place of a socket of the kernel's. */
+void file_hide_kernel(struct file *file);
 
 /* The socket that has a slot; NULL if none has. Only while nobody can free it. */
 struct file *file_of_slot(unsigned int lane, uint32_t slot);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The calls of tern.h that move bytes, and tern_poll(). */
+/* The calls of tern.h that move bytes. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -124,93 +124,4 @@ tern_writev(int fd, const struct iovec *iov, int n)
 	if (n < 0 || n > IOV_MAX)
 		return tern_result(-EINVAL);
 	return transmit(fd, iov, (size_t)n, 0);
-}
-
-/* ---- poll */
-
-/* What tern_poll() waits for: the files of its descriptors that are Tern's, NULL for the others. */
-struct polled {
-	struct pollfd *fds;
-	struct file **files;
-	nfds_t n;
-};
-
-/* Fills in the revents of Tern's descriptors. Returns how many have some. */
-static int
-look(const struct polled *polled)
-{
-	int n = 0;
-
-	for (nfds_t i = 0; i < polled->n; i++) {
-		if (polled->files[i] == NULL)
-			continue;
-		polled->fds[i].revents = (short)(stream_events(polled->files[i]) &
-						 (polled->fds[i].events | POLLERR | POLLHUP));
-		n += polled->fds[i].revents != 0;
-	}
-	return n;
-}
-
-static bool
-any_is_ready(void *arg)
-{
-	const struct polled *polled = arg;
-
-	for (nfds_t i = 0; i < polled->n; i++)
-		if (polled->files[i] != NULL && (stream_events(polled->files[i]) &
-						 (polled->fds[i].events | POLLERR | POLLHUP)) != 0)
-			return true;
-	return false;
-}
-
-/* Looks, and waits if nothing is ready. `others` has room for the kernel's descriptors. */
-static int
-poll_all(struct polled *polled, struct pollfd *others, int64_t deadline_ns)
-{
-	struct wait wait = {
-		.ready = any_is_ready, .arg = polled, .fds = others, .deadline_ns = deadline_ns};
-	nfds_t at = 0;
-	int n, status;
-
-	for (nfds_t i = 0; i < polled->n; i++)
-		if (polled->files[i] == NULL)
-			others[wait.n_fds++] = polled->fds[i];
-	if (look(polled) > 0)
-		status = wait.n_fds > 0 ? kernel.poll(others, wait.n_fds, 0) : 0;
-	else
-		status = wait_for(&wait);
-	if (status < 0 && status != -ETIMEDOUT)
-		return status;
-	n = look(polled);
-	for (nfds_t i = 0; i < polled->n; i++) {
-		if (polled->files[i] != NULL)
-			continue;
-		polled->fds[i].revents = others[at++].revents;
-		n += polled->fds[i].revents != 0;
-	}
-	return n;
-}
-
-int
-tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
-{
-	struct polled polled = {.fds = fds, .n = n};
-	struct pollfd *others = malloc((n + 1) * sizeof(*others));
-	int64_t deadline_ns = WAIT_FOREVER;
-	int status = -ENOMEM;
-
-	polled.files = malloc((n + 1) * sizeof(*polled.files));
-	if (timeout_ms >= 0)
-		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
-	if (others != NULL && polled.files != NULL) {
-		for (nfds_t i = 0; i < n; i++)
-			polled.files[i] = socket_get(fds[i].fd);
-		status = poll_all(&polled, others, deadline_ns);
-		for (nfds_t i = 0; i < n; i++)
-			if (polled.files[i] != NULL)
-				file_put(polled.files[i]);
-	}
-	free(others);
-	free(polled.files);
-	return tern_result(status);
 }

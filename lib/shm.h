@@ -2,8 +2,8 @@
 /*
  * The arena: the memory that ternd and one program share. This is its whole layout.
  *
- *     shm_header | replies | for each lane: { shm_lane | rings | events | status | control | chunks
- * | blocks }
+ *     shm_header | prefixes | replies | for each lane: { shm_lane | rings | events | status |
+ * control | chunks | blocks }
  *
  * Each word has one writer, named below. The program posts requests into rings (a byte stream of
  * messages; several rings a lane, so that threads do not wait for each other); the lane answers
@@ -137,6 +137,27 @@ struct shm_chunk {
 	uint16_t bytes;
 };
 
+/* ---- Addresses
+
+   Whose a program's sockets are, by the address that they are bound or connected to. Of the entries
+   that an address matches the longest decides, of those the first; without one it is the kernel's.
+ */
+
+enum shm_prefix_kind {
+	SHM_PREFIX_KERNEL,
+	SHM_PREFIX_OWN,     /* an address of ternd's */
+	SHM_PREFIX_TERN,    /* reached by Tern */
+	SHM_PREFIX_DEFAULT, /* the same, unless it is an address of the kernel's own */
+	SHM_PREFIX_KINDS,
+};
+
+struct shm_prefix {
+	uint8_t ip[16]; /* as in shm_endpoint */
+	uint8_t bits;   /* 0 to 128; of an IPv4 prefix 96 more than it has */
+	uint8_t kind;   /* enum shm_prefix_kind */
+	uint8_t unused[6];
+};
+
 /* ---- The arena */
 
 struct shm_lane {
@@ -156,6 +177,8 @@ struct shm_header {
 	uint32_t sockets; /* slots of each lane, a power of 2, and entries of its event ring */
 	uint32_t blocks;  /* of each lane */
 	uint32_t replies;
+	uint32_t prefixes;
+	uint32_t unused;
 	uint64_t bytes; /* of the arena */
 	/* Program: threads that sleep, or are about to, on the doorbell. */
 	_Alignas(SHM_LINE) uint32_t sleepers;
@@ -163,7 +186,7 @@ struct shm_header {
 
 /* Where things are: offsets in bytes, those of a lane from its beginning. */
 struct shm_layout {
-	size_t replies, lanes, bytes;
+	size_t prefixes, replies, lanes, bytes;
 	size_t rings, events, status, control, chunks, blocks, lane_bytes;
 };
 
@@ -192,6 +215,7 @@ shm_lay_out(const struct shm_header *h, struct shm_layout *l)
 	l->lane_bytes = at;
 	at = 0;
 	shm_place(&at, sizeof(struct shm_header));
+	l->prefixes = shm_place(&at, h->prefixes * sizeof(struct shm_prefix));
 	l->replies = shm_place(&at, h->replies * sizeof(struct shm_reply));
 	l->lanes = shm_place(&at, h->lanes * l->lane_bytes);
 	l->bytes = at;

@@ -10,9 +10,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "kernel.h"
 #include "fork.h"
+#include "kernel.h"
 #include "result.h"
+#include "socket.h"
 #include "stream.h"
 #include "tern.h"
 
@@ -148,6 +149,23 @@ tern_getpeername(int fd, struct sockaddr *address, socklen_t *length)
 /* ---- From the first call to the connection */
 
 int
+socket_open(struct file *file)
+{
+	int status;
+
+	fork_take_inheritance();
+	if (arena_attach() < 0)
+		return -ENXIO;
+	status = file_take_slot(file, 0);
+	if (status < 0)
+		return status;
+	status = ask(file, SHM_OPEN, (uint32_t)file->family, NULL, 0, NULL);
+	if (status < 0)
+		file_drop_slot(file);
+	return status;
+}
+
+int
 tern_socket(int domain, int type, int protocol)
 {
 	struct file *file;
@@ -159,14 +177,11 @@ tern_socket(int domain, int type, int protocol)
 		return tern_result(-ESOCKTNOSUPPORT);
 	if (protocol != 0 && protocol != IPPROTO_TCP)
 		return tern_result(-EPROTONOSUPPORT);
-	fork_take_inheritance();
-	if (arena_attach() < 0)
-		return tern_result(-ENXIO);
-	file = file_make(0, &status);
+	file = file_make_plain();
 	if (file == NULL)
-		return tern_result(status);
+		return tern_result(-ENOMEM);
 	file->family = domain;
-	status = ask(file, SHM_OPEN, (uint32_t)domain, NULL, 0, NULL);
+	status = socket_open(file);
 	if (status < 0) {
 		file_discard(file);
 		return tern_result(status);
@@ -242,10 +257,26 @@ accept_once(struct file *listener, struct file **child, struct shm_endpoint *pee
 }
 
 int
+socket_accept(struct file *listener, struct sockaddr *address, socklen_t *length, int flags)
+{
+	struct shm_endpoint peer;
+	struct file *child;
+	int status = accept_once(listener, &child, &peer);
+
+	if (status < 0)
+		return status;
+	if (address != NULL && length != NULL)
+		give_address(child, &peer, address, length);
+	status = file_install(child, flags);
+	if (status < 0)
+		file_put(child);
+	return status;
+}
+
+int
 tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-	struct file *file = socket_get(fd), *child = NULL;
-	struct shm_endpoint peer;
+	struct file *file = socket_get(fd);
 	int status;
 
 	if (file == NULL)
@@ -253,22 +284,14 @@ tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 	if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
 		status = -EINVAL;
 	else
-		status = accept_once(file, &child, &peer);
+		status = socket_accept(file, address, length, flags);
 	while (status == -EAGAIN && !file->nonblocking) {
 		status = stream_wait(file, POLLIN, file->receive_ns);
-		if (status == 0)
-			status = accept_once(file, &child, &peer);
-		else
+		if (status < 0)
 			break;
+		status = socket_accept(file, address, length, flags);
 	}
 	file_put(file);
-	if (status < 0)
-		return tern_result(status);
-	if (address != NULL && length != NULL)
-		give_address(child, &peer, address, length);
-	status = file_install(child, flags);
-	if (status < 0)
-		file_put(child);
 	return tern_result(status);
 }
 

@@ -16,14 +16,21 @@
 short
 stream_events(const struct file *file)
 {
-	const struct shm_status *status = file_status(file);
-	uint32_t events = __atomic_load_n(&status->poll, __ATOMIC_ACQUIRE);
-	uint64_t readable = __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE);
-	uint32_t low = __atomic_load_n(&status->low_water, __ATOMIC_RELAXED);
-	uint64_t consumed = __atomic_load_n(&file->consumed, __ATOMIC_RELAXED);
+	const struct shm_status *status;
+	uint32_t slot = __atomic_load_n(&file->slot, __ATOMIC_ACQUIRE), events, low;
+	uint64_t readable, consumed;
 
+	if (slot == FILE_NO_SLOT)
+		return 0;
 	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
-		return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP;
+		/* What the kernel has of it, too, remains. */
+		return file->side == FILE_TERN ? POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP
+					       : 0;
+	status = file_status(file);
+	events = __atomic_load_n(&status->poll, __ATOMIC_ACQUIRE);
+	readable = __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE);
+	low = __atomic_load_n(&status->low_water, __ATOMIC_RELAXED);
+	consumed = __atomic_load_n(&file->consumed, __ATOMIC_RELAXED);
 	if (readable > consumed && readable - consumed >= low)
 		events |= POLLIN | POLLRDNORM;
 	return (short)events;

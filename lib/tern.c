@@ -19,11 +19,9 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{"ss", command_ss},
-	{"stats", command_stats},
-	{"neighbours", command_neighbours},
-	{"pools", command_pools},
-	{"addresses", command_addresses},
+	{"run", command_run},         {"ss", command_ss},
+	{"stats", command_stats},     {"neighbours", command_neighbours},
+	{"pools", command_pools},     {"addresses", command_addresses},
 	{"version", command_version},
 };
 
@@ -108,8 +106,9 @@ main(int argc, char **argv)
 		.options = top_options,
 		.parser = parse,
 		.args_doc = "COMMAND [ARGUMENT...]",
-		.doc = "Looks at a running ternd.\v"
+		.doc = "Looks at a running ternd, and runs programs on it.\v"
 		       "Commands:\n"
+		       "  run         runs a program on Tern: tern run [--] PROGRAM...\n"
 		       "  ss          connections, as ss(8) prints them\n"
 		       "  stats       counters and what each of them counts\n"
 		       "  neighbours  the ARP and Neighbour Discovery tables\n"

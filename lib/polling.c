@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See polling.h. A socket that the kernel and Tern have both (side.h) is looked at on either side;
+ * one that is undecided is the kernel's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "polling.h"
+#include "result.h"
+#include "stream.h"
+#include "tern.h"
+
+enum {
+	FEW = 64, /* fit on the stack */
+};
+
+/* What is waited for: the files of the descriptors that are Tern's, NULL for the others. */
+struct polled {
+	struct pollfd *fds;
+	struct file **files;
+	nfds_t n;
+	struct pollfd *others; /* those that the kernel is to look at, in order */
+};
+
+static short
+found(const struct polled *polled, nfds_t i)
+{
+	return (short)(stream_events(polled->files[i]) &
+		       (polled->fds[i].events | POLLERR | POLLHUP));
+}
+
+static bool
+is_terns(const struct polled *polled, nfds_t i)
+{
+	return polled->files[i] != NULL;
+}
+
+static bool
+is_the_kernels(const struct polled *polled, nfds_t i)
+{
+	return polled->files[i] == NULL || polled->files[i]->side != FILE_TERN;
+}
+
+static bool
+any_is_ready(void *arg)
+{
+	const struct polled *polled = arg;
+
+	for (nfds_t i = 0; i < polled->n; i++)
+		if (is_terns(polled, i) && found(polled, i) != 0)
+			return true;
+	return false;
+}
+
+/* Fills in all revents. Returns how many have some. */
+static int
+report(const struct polled *polled)
+{
+	const struct pollfd *other = polled->others;
+	int n = 0;
+
+	for (nfds_t i = 0; i < polled->n; i++) {
+		short events = is_terns(polled, i) ? found(polled, i) : 0;
+
+		if (is_the_kernels(polled, i))
+			events = (short)(events | (other++)->revents);
+		polled->fds[i].revents = events;
+		n += events != 0;
+	}
+	return n;
+}
+
+/* Looks, and waits if nothing is ready. */
+static int
+poll_all(struct polled *polled, int64_t deadline_ns, const sigset_t *mask)
+{
+	struct wait wait = {.ready = any_is_ready,
+			    .arg = polled,
+			    .fds = polled->others,
+			    .deadline_ns = deadline_ns,
+			    .sigmask = mask};
+	int status = 0;
+
+	for (nfds_t i = 0; i < polled->n; i++)
+		if (is_the_kernels(polled, i))
+			polled->others[wait.n_fds++] = (struct pollfd){
+				.fd = polled->fds[i].fd, .events = polled->fds[i].events};
+	if (!any_is_ready(polled))
+		status = wait_for(&wait);
+	else if (wait.n_fds > 0)
+		status = kernel.poll(polled->others, wait.n_fds, 0) < 0 ? -errno : 0;
+	return status < 0 && status != -ETIMEDOUT ? status : report(polled);
+}
+
+int
+poll_until(struct pollfd *fds, nfds_t n, int64_t deadline_ns, const sigset_t *mask)
+{
+	struct file *few_files[FEW];
+	struct pollfd few_others[FEW];
+	struct polled polled = {.fds = fds, .n = n, .files = few_files, .others = few_others};
+	int status = -ENOMEM;
+
+	if (fds == NULL && n > 0)
+		return -EFAULT;
+	if (n > FEW) {
+		polled.files = calloc(n, sizeof(*polled.files));
+		polled.others = calloc(n, sizeof(*polled.others));
+	}
+	if (polled.files != NULL && polled.others != NULL) {
+		for (nfds_t i = 0; i < n; i++)
+			polled.files[i] = socket_get(fds[i].fd);
+		status = poll_all(&polled, deadline_ns, mask);
+		for (nfds_t i = 0; i < n; i++)
+			if (polled.files[i] != NULL)
+				file_put(polled.files[i]);
+	}
+	if (n > FEW) {
+		free(polled.files);
+		free(polled.others);
+	}
+	return status;
+}
+
+int
+tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	int64_t deadline_ns = WAIT_FOREVER;
+
+	if (timeout_ms >= 0)
+		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
+	return tern_result(poll_until(fds, n, deadline_ns, NULL));
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Moving bytes under libc's names. libc itself calls the kernel, not these: what its streams do
+ * with a socket is in preload_stdio.c.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+
+#include "kernel.h"
+#include "preload.h"
+#include "result.h"
+#include "tern.h"
+
+/* libc's checked variants, of which it declares no prototypes: they know how large the buffer is.
+ */
+ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room);
+ssize_t __recv_chk(int fd, void *buffer, size_t bytes, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *buffer, size_t bytes, size_t room, int flags,
+		       struct sockaddr *address, socklen_t *length);
+
+extern void __chk_fail(void) __attribute__((noreturn));
+
+/* ---- Reading */
+
+ssize_t
+read(int fd, void *buffer, size_t bytes)
+{
+	return is_terns(fd) ? tern_read(fd, buffer, bytes) : kernel.read(fd, buffer, bytes);
+}
+
+ssize_t
+__read_chk(int fd, void *buffer, size_t bytes, size_t room)
+{
+	if (bytes > room)
+		__chk_fail();
+	return read(fd, buffer, bytes);
+}
+
+ssize_t
+readv(int fd, const struct iovec *iov, int n)
+{
+	return is_terns(fd) ? tern_readv(fd, iov, n) : kernel.readv(fd, iov, n);
+}
+
+ssize_t
+recv(int fd, void *buffer, size_t bytes, int flags)
+{
+	return is_terns(fd) ? tern_recv(fd, buffer, bytes, flags)
+			    : kernel.recv(fd, buffer, bytes, flags);
+}
+
+ssize_t
+__recv_chk(int fd, void *buffer, size_t bytes, size_t room, int flags)
+{
+	if (bytes > room)
+		__chk_fail();
+	return recv(fd, buffer, bytes, flags);
+}
+
+ssize_t
+recvfrom(int fd, void *buffer, size_t bytes, int flags, struct sockaddr *address, socklen_t *length)
+{
+	return is_terns(fd) ? tern_recvfrom(fd, buffer, bytes, flags, address, length)
+			    : kernel.recvfrom(fd, buffer, bytes, flags, address, length);
+}
+
+ssize_t
+__recvfrom_chk(int fd, void *buffer, size_t bytes, size_t room, int flags, struct sockaddr *address,
+	       socklen_t *length)
+{
+	if (bytes > room)
+		__chk_fail();
+	return recvfrom(fd, buffer, bytes, flags, address, length);
+}
+
+ssize_t
+recvmsg(int fd, struct msghdr *message, int flags)
+{
+	return is_terns(fd) ? tern_recvmsg(fd, message, flags) : kernel.recvmsg(fd, message, flags);
+}
+
+/* ---- Writing */
+
+ssize_t
+write(int fd, const void *buffer, size_t bytes)
+{
+	return is_terns(fd) ? tern_write(fd, buffer, bytes) : kernel.write(fd, buffer, bytes);
+}
+
+ssize_t
+writev(int fd, const struct iovec *iov, int n)
+{
+	return is_terns(fd) ? tern_writev(fd, iov, n) : kernel.writev(fd, iov, n);
+}
+
+ssize_t
+send(int fd, const void *buffer, size_t bytes, int flags)
+{
+	return is_terns(fd) ? tern_send(fd, buffer, bytes, flags)
+			    : kernel.send(fd, buffer, bytes, flags);
+}
+
+ssize_t
+sendto(int fd, const void *buffer, size_t bytes, int flags, const struct sockaddr *address,
+       socklen_t length)
+{
+	if ((flags & MSG_FASTOPEN) && address != NULL && preload_choose(fd, address, length) < 0)
+		return -1;
+	return is_terns(fd) ? tern_sendto(fd, buffer, bytes, flags, address, length)
+			    : kernel.sendto(fd, buffer, bytes, flags, address, length);
+}
+
+ssize_t
+sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	if ((flags & MSG_FASTOPEN) && message->msg_name != NULL &&
+	    preload_choose(fd, message->msg_name, message->msg_namelen) < 0)
+		return -1;
+	return is_terns(fd) ? tern_sendmsg(fd, message, flags) : kernel.sendmsg(fd, message, flags);
+}

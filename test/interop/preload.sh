@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# tern run: programs that know nothing of Tern, as servers for Linux and as clients of it; which
+# addresses go where; the kernel's descriptors and Tern's in one set.
+. "$(dirname "$0")/interop.sh"
+
+# on_tern PROGRAM…: runs it on Tern, outside of the namespace: only by Tern does it reach Linux there.
+on_tern()
+{
+	"$TERN" run -- "$@"
+}
+
+serving()
+{
+	[ -n "$("$TERN" ss -alH | grep ":$1 ")" ]
+}
+
+conf
+tern_up
+
+# What cannot run.
+status=0
+"$TERN" run 2>/dev/null || status=$?
+[ $status -eq 2 ] || fail "tern run without a program: status $status"
+status=0
+on_tern /nonexistent 2>"$tmp/said" || status=$?
+[ $status -eq 127 ] && grep -q nonexistent "$tmp/said" || fail "no such program: status $status"
+status=0
+on_tern /etc/passwd 2>/dev/null || status=$?
+[ $status -eq 126 ] || fail "not executable: status $status"
+status=0
+"$TERN" run -s "$tmp/none.sock" true 2>"$tmp/said" || status=$?
+[ $status -eq 1 ] && grep -q none.sock "$tmp/said" || fail "no ternd: status $status"
+on_tern sh -c 'exit 42'
+[ $? -eq 42 ] || fail "the program's status is not tern run's"
+
+# A client of a server on Linux.
+mkdir "$tmp/files"
+head -c 3000000 /dev/urandom >"$tmp/files/three"
+in_ns python3 -m http.server -d "$tmp/files" 8000 >"$tmp/http.log" 2>&1 &
+wait_for 10 in_ns curl -sf -o /dev/null http://198.18.0.1:8000/ || fail "no server on Linux"
+on_tern curl -sf -o "$tmp/got" http://198.18.0.1:8000/three || fail "curl: status $?"
+cmp "$tmp/files/three" "$tmp/got" || fail "curl got something else"
+
+# A server for Linux: what comes by Tern and what comes over the host's loopback.
+on_tern python3 -m http.server -d "$tmp/files" 8001 >"$tmp/http2.log" 2>&1 &
+server=$!
+wait_for 10 serving 8001 || fail "python3 -m http.server does not listen on Tern"
+in_ns curl -sf -o "$tmp/got" "http://$HOST4:8001/three" || fail "curl by Tern: status $?"
+cmp "$tmp/files/three" "$tmp/got" || fail "what came by Tern"
+curl -sf -o "$tmp/got" http://127.0.0.1:8001/three || fail "curl by the kernel: status $?"
+cmp "$tmp/files/three" "$tmp/got" || fail "what came by the kernel"
+kill $server
+wait $server 2>/dev/null
+wait_for 10 no_connections
+tern_idle
+tern_down
