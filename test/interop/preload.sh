@@ -3,17 +3,7 @@
 # tern run: programs that know nothing of Tern, as servers for Linux and as clients of it; which
 # addresses go where; the kernel's descriptors and Tern's in one set.
 . "$(dirname "$0")/interop.sh"
-
-# on_tern PROGRAM…: runs it on Tern, outside of the namespace: only by Tern does it reach Linux there.
-on_tern()
-{
-	"$TERN" run -- "$@"
-}
-
-serving()
-{
-	[ -n "$("$TERN" ss -alH | grep ":$1 ")" ]
-}
+. "$(dirname "$0")/unmodified.sh"
 
 conf
 tern_up
@@ -43,15 +33,10 @@ on_tern curl -sf -o "$tmp/got" http://198.18.0.1:8000/three || fail "curl: statu
 cmp "$tmp/files/three" "$tmp/got" || fail "curl got something else"
 
 # A server for Linux: what comes by Tern and what comes over the host's loopback.
-on_tern python3 -m http.server -d "$tmp/files" 8001 >"$tmp/http2.log" 2>&1 &
-server=$!
-wait_for 10 serving 8001 || fail "python3 -m http.server does not listen on Tern"
+serve 8001 python3 -m http.server -d "$tmp/files" 8001
 in_ns curl -sf -o "$tmp/got" "http://$HOST4:8001/three" || fail "curl by Tern: status $?"
 cmp "$tmp/files/three" "$tmp/got" || fail "what came by Tern"
-curl -sf -o "$tmp/got" http://127.0.0.1:8001/three || fail "curl by the kernel: status $?"
+in_host curl -sf -o "$tmp/got" http://127.0.0.1:8001/three || fail "curl by the kernel: status $?"
 cmp "$tmp/files/three" "$tmp/got" || fail "what came by the kernel"
-kill $server
-wait $server 2>/dev/null
-wait_for 10 no_connections
-tern_idle
+serve_end
 tern_down
