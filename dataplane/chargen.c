@@ -1,23 +1,98 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * chargen, RFC 864: sends lines of printable characters as fast as the peer takes them, until the
- * peer's FIN. What the peer sends is dropped. The pattern lies in memory once; mbufs refer to it.
+ * peer's FIN. What the peer sends is dropped. The pattern lies in memory once, and is sent from
+ * there.
  */
-#include "dataplane/service_kind.h"
+#include "dataplane/service_plugin.h"
 
-static enum service_verdict
-chargen_run(struct service_conn *conn)
+enum {
+	LINE_BYTES = 74,
+	CHARS = 95,                         /* ' ' ... '~' */
+	PATTERN_BYTES = CHARS * LINE_BYTES, /* each line starts one character later */
+	REPEATS = 9,                        /* so that a chain of packets needs few references */
+};
+
+struct chargen {
+	struct tern_service_memory *pattern;
+};
+
+struct chargen_conn {
+	uint32_t at; /* next byte of the pattern */
+};
+
+static int
+chargen_start(void *service, unsigned int lanes, char *why)
 {
-	const struct content_blob *blob = content_chargen(conn->service->set->content);
-	size_t bytes;
-	enum service_verdict verdict = service_drain(conn, &bytes);
-	uint64_t sent;
+	struct chargen *chargen = service;
+	int status = tern_service_memory_alloc(REPEATS * PATTERN_BYTES, &chargen->pattern);
+	char *data;
 
-	if (verdict != SERVICE_WAIT)
-		return verdict;
-	sent = service_send_blob(conn, blob, conn->chargen.at, UINT64_MAX, &verdict);
-	conn->chargen.at = (uint32_t)((conn->chargen.at + sent) % blob->bytes);
-	return verdict;
+	(void)lanes;
+	(void)why;
+	if (status < 0)
+		return status;
+	data = tern_service_memory_data(chargen->pattern);
+	for (unsigned int i = 0; i < REPEATS * PATTERN_BYTES; i++) {
+		unsigned int column = i % LINE_BYTES, line = i / LINE_BYTES;
+
+		if (column < LINE_BYTES - 2)
+			data[i] = (char)(' ' + (line + column) % CHARS);
+		else
+			data[i] = column == LINE_BYTES - 2 ? '\r' : '\n';
+	}
+	return 0;
 }
 
-const struct service_ops chargen_ops = {.run = chargen_run};
+static void
+chargen_stop(void *service)
+{
+	struct chargen *chargen = service;
+
+	tern_service_memory_free(chargen->pattern);
+}
+
+/* Until there is no room: writable() comes then. */
+static void
+chargen_send(struct tern_service_conn *conn, void *state)
+{
+	struct chargen *chargen = tern_service_shared_state(tern_service_lane_of(conn));
+	struct chargen_conn *c = state;
+	ssize_t n;
+
+	while ((n = tern_service_send_memory(conn, chargen->pattern, c->at,
+					     REPEATS * PATTERN_BYTES - c->at, 0, NULL, NULL)) > 0)
+		c->at = (uint32_t)((c->at + n) % (REPEATS * PATTERN_BYTES));
+}
+
+static int
+chargen_accepted(struct tern_service_conn *conn, void *state)
+{
+	chargen_send(conn, state);
+	return 0;
+}
+
+static void
+chargen_drop(struct tern_service_conn *conn, void *state)
+{
+	struct tern_service_data in;
+	ssize_t queued;
+
+	(void)state;
+	while ((queued = tern_service_peek(conn, 0, &in)) > 0)
+		tern_service_consume(conn, (size_t)queued);
+	if (queued == 0)
+		tern_service_close(conn);
+}
+
+const struct tern_service_plugin chargen_plugin = {
+	.abi = TERN_SERVICE_ABI,
+	.bytes = sizeof(struct tern_service_plugin),
+	.service_bytes = sizeof(struct chargen),
+	.conn_bytes = sizeof(struct chargen_conn),
+	.start = chargen_start,
+	.stop = chargen_stop,
+	.accepted = chargen_accepted,
+	.readable = chargen_drop,
+	.writable = chargen_send,
+};

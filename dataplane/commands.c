@@ -27,12 +27,12 @@ answer_stats(const struct daemon *daemon, const json_t *request, struct control_
 
 	(void)cursor;
 	for (unsigned int i = 0; i < daemon->config.lanes; i++)
-		json_array_append_new(lanes, report_counters(daemon->lanes[i]));
+		json_array_append_new(lanes, report_counters(daemon, daemon->lanes[i]));
 	for (unsigned int i = 0; i < daemon->config.n_ports; i++)
 		json_array_append_new(ports, report_port_counters(&daemon->ports[i]));
 	answer = json_pack("{s:o,s:o}", "lanes", lanes, "ports", ports);
 	if (json_is_true(json_object_get(request, "texts")))
-		json_object_set_new(answer, "texts", report_texts());
+		json_object_set_new(answer, "texts", report_texts(daemon));
 	return answer;
 }
 

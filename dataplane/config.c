@@ -9,7 +9,6 @@
  * Keys that no mechanism stands behind are unknown, not ignored.
  */
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "dataplane/config_lines.h"
 #include "dataplane/config_rules.h"
 #include "dataplane/config_values.h"
+#include "dataplane/service_plugin.h"
 #include "tcp/tcp.h"
 
 struct parser {
@@ -27,6 +27,7 @@ struct parser {
 	const struct config_lines *lines;
 	const char *section;
 	const char *key;
+	struct service_plugin *plugin; /* of this section: takes keys that are not ours */
 	const char *service_sections[CONFIG_MAX_SERVICES]; /* for the rules */
 };
 
@@ -251,17 +252,14 @@ parse_listen(struct parser *p, const struct key *key, const char *value, void *s
 	each_part(p, value, take_listen, service);
 }
 
+/* Read before all other keys of its section, by open_service(). */
 static void
-parse_root(struct parser *p, const struct key *key, const char *value, void *field)
+parse_plugin(struct parser *p, const struct key *key, const char *value, void *service)
 {
-	DIR *dir = opendir(value);
-
-	if (dir == NULL)
-		REFUSE(p, "cannot read the folder \"%s\": %s; give one, from where ternd starts",
-		       value, strerror(errno));
-	else
-		closedir(dir);
-	parse_text(p, key, value, field);
+	(void)p;
+	(void)key;
+	(void)value;
+	(void)service;
 }
 
 /* ---- The tables */
@@ -346,10 +344,8 @@ static const struct key service_keys[] = {
 	{"listen", parse_listen, 0, 0, 0, 0},
 	{"backlog", parse_number, SERVICE(backlog), 1, 1 << 20},
 	{"idle_timeout", parse_number, SERVICE(idle_timeout_s), 0, 7 * 86400},
-	{"root", parse_root, SERVICE(root), 0, 0}, /* http's alone: stays last */
+	{"plugin", parse_plugin, 0, 0, 0, 0},
 };
-
-static const char *const service_kinds[] = {"http", "echo", "discard", "chargen"};
 
 static void
 set_defaults(struct config *config)
@@ -415,23 +411,53 @@ set_port_defaults(struct config_port *port)
 
 /* ---- Sections */
 
+/* The names of keys that there are, the plugin's included. Returns how many. */
+static size_t
+key_names(const struct parser *p, const struct key *keys, size_t n_keys, const char **names,
+	  size_t max)
+{
+	const char *const *own = p->plugin == NULL ? NULL : service_plugin_ops(p->plugin)->keys;
+	size_t n = 0;
+
+	while (n < n_keys && n < max) {
+		names[n] = keys[n].name;
+		n++;
+	}
+	for (; own != NULL && *own != NULL && n < max; own++)
+		names[n++] = *own;
+	return n;
+}
+
 static void
 unknown_key(struct parser *p, const struct key *keys, size_t n_keys)
 {
 	const char *names[64], *nearest;
-	char all[sizeof(names) / sizeof(names[0]) * 24] = "";
-	size_t n = n_keys < COUNT(names) ? n_keys : COUNT(names), used = 0;
+	char all[COUNT(names) * 24] = "";
+	size_t n = key_names(p, keys, n_keys, names, COUNT(names)), used = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		names[i] = keys[i].name;
+	for (size_t i = 0; i < n && used < sizeof(all); i++)
 		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i == 0 ? "" : ", ",
 					 names[i]);
-	}
 	nearest = config_nearest(p->key, names, n);
 	if (nearest != NULL)
 		REFUSE(p, "unknown key; did you mean %s?", nearest);
 	else
 		REFUSE(p, "unknown key; there are %s", all);
+}
+
+/* A key that is not ours: the service's own, or unknown. */
+static void
+offer_key(struct parser *p, const struct key *keys, size_t n_keys, const char *value)
+{
+	char why[TERN_SERVICE_WHY_BYTES];
+	int status = -ENOENT;
+
+	if (p->plugin != NULL)
+		status = service_plugin_configure(p->plugin, p->key, value, why);
+	if (status == -ENOENT)
+		unknown_key(p, keys, n_keys);
+	else if (status < 0)
+		REFUSE(p, "%s", why);
 }
 
 /* Takes all keys of one section into the structure at `base`. */
@@ -453,7 +479,7 @@ read_keys(struct parser *p, struct rte_cfgfile *file, const struct key *keys, si
 		while (k < n_keys && strcmp(keys[k].name, p->key) != 0)
 			k++;
 		if (k == n_keys)
-			unknown_key(p, keys, n_keys);
+			offer_key(p, keys, n_keys, entries[i].value);
 		else
 			keys[k].parse(p, &keys[k], entries[i].value,
 				      (uint8_t *)base + keys[k].offset);
@@ -487,41 +513,76 @@ read_port(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 		REFUSE(p, "no address; give ipv4 or ipv6");
 }
 
+static void
+unknown_service(struct parser *p, const char *kind)
+{
+	const char *names[16], *nearest;
+	unsigned int n = 0;
+
+	while (n < COUNT(names) && (names[n] = service_built_in_name(n)) != NULL)
+		n++;
+	nearest = config_nearest(kind, names, n);
+	if (nearest != NULL)
+		REFUSE(p, "unknown service; did you mean [service %s]?", nearest);
+	else
+		REFUSE(p, "unknown service; there are http, echo, discard and chargen, or give "
+			  "plugin = FILE.so");
+}
+
+/* What stands behind a section: a plugin's file, or what is built in. NULL if neither does. */
+static struct service_plugin *
+open_service(struct parser *p, struct rte_cfgfile *file, const char *kind)
+{
+	const char *path = rte_cfgfile_get_entry(file, p->section, "plugin");
+	struct service_plugin *plugin = service_plugin_built_in(kind);
+	char why[TERN_SERVICE_WHY_BYTES];
+
+	if (path == NULL) {
+		if (plugin == NULL)
+			unknown_service(p, kind);
+		return plugin;
+	}
+	p->key = "plugin";
+	if (plugin != NULL) {
+		REFUSE(p, "%s is built in; give the service another name", kind);
+		p->key = NULL;
+		return plugin;
+	}
+	plugin = service_plugin_load(path, why);
+	if (plugin == NULL)
+		REFUSE(p, "%s %s", path, why);
+	p->key = NULL;
+	return plugin;
+}
+
 /* [service KIND] or [service KIND NAME]. */
 static void
 read_service(struct parser *p, struct rte_cfgfile *file)
 {
 	struct config *config = p->config;
-	const char *kind = p->section + strlen("service "), *nearest;
-	size_t n = strcspn(kind, " "), k = 0;
-	char word[CONFIG_NAME_BYTES];
+	const char *kind = p->section + strlen("service ");
+	char word[CONFIG_NAME_BYTES], why[TERN_SERVICE_WHY_BYTES];
 	struct config_service *service;
 
-	snprintf(word, sizeof(word), "%.*s", (int)n, kind);
-	while (k < COUNT(service_kinds) && strcmp(service_kinds[k], word) != 0)
-		k++;
-	if (k == COUNT(service_kinds)) {
-		nearest = config_nearest(word, service_kinds, COUNT(service_kinds));
-		if (nearest != NULL)
-			REFUSE(p, "unknown service; did you mean [service %s]?", nearest);
-		else
-			REFUSE(p, "unknown service; there are http, echo, discard and chargen");
-		return;
-	}
 	if (config->n_services == CONFIG_MAX_SERVICES) {
 		REFUSE(p, "more than %d services; leave this one out", CONFIG_MAX_SERVICES);
 		return;
 	}
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(kind, " "), kind);
+	p->plugin = open_service(p, file, word);
+	if (p->plugin == NULL)
+		return;
 	p->service_sections[config->n_services] = p->section;
 	service = &config->services[config->n_services++];
-	*service = (struct config_service){.kind = (enum service_kind)k, .backlog = 4096};
+	*service = (struct config_service){.plugin = p->plugin, .backlog = 4096};
 	snprintf(service->name, sizeof(service->name), "%s", kind);
-	service->idle_timeout_s = service->kind == SERVICE_HTTP ? 60 : 0;
-	read_keys(p, file, service_keys, COUNT(service_keys) - (k != SERVICE_HTTP), service);
+	service->idle_timeout_s = service_plugin_ops(p->plugin)->idle_timeout_s;
+	read_keys(p, file, service_keys, COUNT(service_keys), service);
 	if (service->n_listen == 0 && !rte_cfgfile_has_entry(file, p->section, "listen"))
 		REFUSE(p, "no endpoint to listen on; give listen, as *:80");
-	if (service->kind == SERVICE_HTTP && !rte_cfgfile_has_entry(file, p->section, "root"))
-		REFUSE(p, "no folder of files to serve; give root");
+	if (service_plugin_check(p->plugin, why) < 0)
+		REFUSE(p, "%s", why);
+	p->plugin = NULL;
 }
 
 static void
@@ -598,4 +659,12 @@ config_read(const char *path, struct config *config, FILE *errors)
 	}
 	config_lines_free(&lines);
 	return report.errors == 0 ? 0 : -1;
+}
+
+void
+config_free(struct config *config)
+{
+	for (unsigned int i = config->n_services; i-- > 0;)
+		service_plugin_close(config->services[i].plugin);
+	config->n_services = 0;
 }

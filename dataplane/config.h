@@ -60,21 +60,17 @@ struct config_port {
 	enum config_tso tso;
 };
 
-enum service_kind {
-	SERVICE_HTTP,
-	SERVICE_ECHO,
-	SERVICE_DISCARD,
-	SERVICE_CHARGEN,
-};
+struct service_plugin;
 
-/* [service KIND] or [service KIND NAME], so that one kind may run several times. */
+/*
+ * [service KIND] or [service KIND NAME], so that one kind may run several times. KIND is built in,
+ * or any name, and the key `plugin` names the file.
+ */
 struct config_service {
 	char name[CONFIG_NAME_BYTES];
-	enum service_kind kind;
+	struct service_plugin *plugin; /* see service_plugin.h */
 	struct tcp_endpoint listen[CONFIG_MAX_LISTEN];
 	unsigned int n_listen;
-	char root[CONFIG_VALUE_BYTES]; /* http: folder of the files to serve, from where ternd was
-					  started */
 	uint32_t backlog;
 	uint32_t idle_timeout_s; /* close a connection on which nothing moved for so long; 0: never
 				  */
@@ -146,8 +142,12 @@ struct config {
 /*
  * Reads and checks a configuration file. Returns 0, or -1 with one message for each thing that is
  * wrong written to `errors` (a stream, one line each: "FILE:LINE: [section] key: what is wrong;
- * what would be right"). Main thread, before EAL starts.
+ * what would be right"). Main thread, before EAL starts. It loads plugins and tells them their
+ * keys: config_free() in either case.
  */
 int config_read(const char *path, struct config *config, FILE *errors);
+
+/* Stops and unloads services; the rest of the configuration stays as it is. */
+void config_free(struct config *config);
 
 #endif

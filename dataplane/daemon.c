@@ -2,13 +2,14 @@
 /*
  * Setting ternd up and taking it down. The order matters, and down is up reversed:
  *
- *     devices probed -> pools -> queues configured -> content loaded -> devices started ->
- *     IP layers, engines, services -> lanes run
+ *     devices probed -> pools -> queues configured -> services started -> devices started ->
+ *     IP layers, engines, services of each lane -> lanes run
  *
- * Devices give their buffers back when they are closed; only then can pools be checked and freed,
- * and only after them the content that buffers refer to.
+ * Devices give their buffers back when they are closed; only then are services in lanes ended, and
+ * pools checked and freed, and only after them the services stopped whose memory buffers refer to.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,6 +22,7 @@
 #include "dataplane/config_values.h"
 #include "dataplane/daemon.h"
 #include "dataplane/log.h"
+#include "dataplane/service_plugin.h"
 
 /* ---- Up */
 
@@ -129,7 +131,6 @@ launch_lanes(struct daemon *daemon)
 {
 	struct lane_setup setup = {
 		.config = &daemon->config,
-		.content = daemon->content,
 		.ports = daemon->ports,
 		.lanes = daemon->lanes,
 		.n_lanes = daemon->config.lanes,
@@ -183,8 +184,8 @@ daemon_start(struct daemon *daemon, bool hugepages)
 	if (probe_ports(daemon, &max_mtu) < 0 || create_lanes(daemon, hugepages, max_mtu) < 0 ||
 	    configure_ports(daemon) < 0)
 		return -1;
-	daemon->content = service_content_load(&daemon->config, stderr);
-	if (daemon->content == NULL || start_ports(daemon) < 0 || launch_lanes(daemon) < 0)
+	if (service_plugins_start(&daemon->config, stderr) < 0 || start_ports(daemon) < 0 ||
+	    launch_lanes(daemon) < 0)
 		return -1;
 	if (open_programs(daemon) < 0)
 		return -1;
@@ -230,6 +231,7 @@ static void
 tell_service(const struct daemon *daemon, const struct config_service *service)
 {
 	char text[CONFIG_MAX_LISTEN * (CONFIG_ENDPOINT_TEXT + 2)], endpoint[CONFIG_ENDPOINT_TEXT];
+	const char *own = service_plugin_text(service->plugin);
 	size_t n = 0;
 
 	text[0] = '\0';
@@ -237,8 +239,7 @@ tell_service(const struct daemon *daemon, const struct config_service *service)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i == 0 ? "" : ", ",
 				      config_endpoint_text(&service->listen[i], endpoint));
 	log_line("%s: %s on %s%s%s", daemon->config.name, service->name, text,
-		 service->kind == SERVICE_HTTP ? ", files of " : "",
-		 service->kind == SERVICE_HTTP ? service->root : "");
+		 own[0] != '\0' ? ": " : "", own);
 }
 
 void
@@ -275,6 +276,26 @@ daemon_check_links(struct daemon *daemon)
 			if (lane_ask(daemon->lanes[l], request) == 0)
 				free(request);
 		}
+	}
+}
+
+void
+daemon_check_services(struct daemon *daemon)
+{
+	for (unsigned int i = 0; i < daemon->config.lanes; i++) {
+		char names[256] = "";
+		uint32_t services;
+		uint64_t longest_us = service_set_take_slow(daemon->lanes[i]->services, &services);
+		size_t n = 0;
+
+		if (longest_us == 0)
+			continue;
+		for (; services != 0 && n < sizeof(names); services &= services - 1)
+			n += (size_t)snprintf(
+				names + n, sizeof(names) - n, "%s%s", n == 0 ? "" : ", ",
+				daemon->config.services[__builtin_ctz(services)].name);
+		log_line("%s: lane %u: an iteration took %" PRIu64 " ms; what ran in it: %s",
+			 daemon->config.name, i, longest_us / 1000, names);
 	}
 }
 
@@ -325,9 +346,7 @@ daemon_stop(struct daemon *daemon)
 		lane_destroy(daemon->lanes[i]);
 		daemon->lanes[i] = NULL;
 	}
-	if (daemon->content != NULL)
-		service_content_free(daemon->content);
-	daemon->content = NULL;
+	config_free(&daemon->config);
 	if (daemon->fault_event >= 0)
 		close(daemon->fault_event);
 	if (daemon->link_event >= 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ternd as a whole, between EAL's start and its end: ports, what services serve, and lanes. What
+ * ternd as a whole, between EAL's start and its end: ports, services and lanes. What
  * the control socket and telemetry tell of.
  */
 #ifndef TERN_DATAPLANE_DAEMON_H
@@ -19,7 +19,6 @@ struct daemon {
 	struct port_device ports[CONFIG_MAX_PORTS];
 	struct lane *lanes[CONFIG_MAX_LANES]; /* NULL: not made (yet) */
 	uint8_t port_lanes[LANE_PORTS];       /* the lanes' own */
-	struct service_content *content;
 	struct programs *programs;
 	struct shm_prefix prefixes[PREFIXES_MAX]; /* that programs are told of */
 	int fault_event; /* eventfd: a gateway says that a program is bad */
@@ -39,6 +38,9 @@ void daemon_tell(const struct daemon *daemon);
 /* Looks after the links of all ports, and tells lanes of changes. */
 void daemon_check_links(struct daemon *daemon);
 
+/* Tells on the log of plugins that held up a lane. */
+void daemon_check_services(struct daemon *daemon);
+
 /* Detaches all programs: their connections are closed. */
 void daemon_detach_programs(struct daemon *daemon);
 
@@ -46,7 +48,7 @@ void daemon_detach_programs(struct daemon *daemon);
 void daemon_order(struct daemon *daemon, enum lane_order order);
 bool daemon_has_stopped(const struct daemon *daemon);
 
-/* Ends lanes, closes ports and frees everything. */
+/* Ends lanes, closes ports, stops services and frees everything. */
 void daemon_stop(struct daemon *daemon);
 
 #endif

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* discard, RFC 863: reads until the peer's FIN, and answers that with its own. */
-#include "dataplane/service_kind.h"
+#include "dataplane/service_plugin.h"
 
-static enum service_verdict
-discard_run(struct service_conn *conn)
+static void
+discard_all(struct tern_service_conn *conn, void *state)
 {
-	size_t bytes;
+	struct tern_service_data in;
+	ssize_t queued;
 
-	return service_drain(conn, &bytes);
+	(void)state;
+	while ((queued = tern_service_peek(conn, 0, &in)) > 0)
+		tern_service_consume(conn, (size_t)queued);
+	if (queued == 0)
+		tern_service_close(conn);
 }
 
-const struct service_ops discard_ops = {.run = discard_run};
+const struct tern_service_plugin discard_plugin = {
+	.abi = TERN_SERVICE_ABI,
+	.bytes = sizeof(struct tern_service_plugin),
+	.readable = discard_all,
+};

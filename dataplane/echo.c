@@ -6,30 +6,28 @@
  * closes. Bytes are copied: a reference would let a peer that sends without reading hold the
  * receive buffers that the lane needs to hear acknowledgments.
  */
-#include <errno.h>
+#include "dataplane/service_plugin.h"
 
-#include "dataplane/service_kind.h"
-
-static enum service_verdict
-echo_run(struct service_conn *conn)
+static void
+echo_on(struct tern_service_conn *conn, void *state)
 {
-	for (;;) {
-		const struct rte_mbuf *m;
-		enum service_verdict verdict = SERVICE_WAIT;
-		ssize_t queued = tcp_peek_mbufs(conn->tcp, &m), sent;
+	struct tern_service_data in;
+	ssize_t queued, sent;
 
-		if (queued <= 0)
-			return queued == 0         ? SERVICE_CLOSE
-			       : queued == -EAGAIN ? SERVICE_WAIT
-						   : SERVICE_BROKEN;
-		while (m->data_len == 0)
-			m = m->next;
-		sent = service_send(conn, rte_pktmbuf_mtod(m, const void *), m->data_len, 0,
-				    &verdict);
+	(void)state;
+	while ((queued = tern_service_peek(conn, 0, &in)) > 0) {
+		sent = tern_service_send(conn, in.data, in.bytes, 0);
 		if (sent <= 0)
-			return verdict;
-		service_consume(conn, (size_t)sent);
+			return;
+		tern_service_consume(conn, (size_t)sent);
 	}
+	if (queued == 0)
+		tern_service_close(conn);
 }
 
-const struct service_ops echo_ops = {.run = echo_run};
+const struct tern_service_plugin echo_plugin = {
+	.abi = TERN_SERVICE_ABI,
+	.bytes = sizeof(struct tern_service_plugin),
+	.readable = echo_on,
+	.writable = echo_on,
+};

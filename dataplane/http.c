@@ -16,23 +16,94 @@
  * requests (whatever has one is answered and the connection ended), entity tags, content codings,
  * 100 Continue.
  */
+#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
-#include <poll.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "dataplane/http_date.h"
-#include "dataplane/service_kind.h"
+#include "dataplane/http_files.h"
+#include "dataplane/http_parser.h"
+#include "dataplane/service_plugin.h"
 
 enum {
-	ANSWER_BYTES = 2048,                 /* head, and a short body with it */
-	HEAD_BYTES = CONTENT_PATH_MAX + 512, /* the most that a head takes */
+	ANSWER_BYTES = 2048,                   /* head, and a short body with it */
+	HEAD_BYTES = HTTP_FILE_PATH_MAX + 512, /* the most that a head takes */
 	REQUESTS_IN_TURN = 64, /* answered in a row before other connections have their turn */
 };
 
 static_assert(HEAD_BYTES <= ANSWER_BYTES, "every head fits");
 
 #define GENERATED_MAX (UINT64_C(1) << 32) /* N of /bytes/N */
+
+/*
+ * The stream behind /bytes/N: with j = i mod 65521, byte i is (j xor (j >> 8)) mod 256. The period
+ * is a prime, so that bytes lost, repeated or moved show, whatever the sizes of segments and
+ * blocks. In Python: bytes((j ^ j >> 8) & 255 for j in range(65521)), over and over.
+ */
+enum {
+	PATTERN_BYTES = 65521,
+};
+
+/* Of a whole service, read-only once it has started. */
+struct http {
+	char root[PATH_MAX]; /* from where ternd was started */
+	struct http_site site;
+	struct tern_service_memory *pattern;
+};
+
+/* Of a lane. */
+struct http_lane {
+	char scratch[HTTP_HEAD_MAX];    /* a request that lies in several pieces */
+	char path[HTTP_TARGET_MAX + 2]; /* a request's path */
+};
+
+/* What is being sent. */
+struct http_answer {
+	const struct http_file *file; /* NULL: generated stream, or an error's text */
+	uint64_t first;               /* next byte of the body to send */
+	uint64_t length;              /* bytes of body still to send after the head */
+	uint64_t total;               /* bytes of the whole body, whatever the range */
+	uint32_t date_s;              /* Date, seconds since 1970 */
+	uint16_t head_sent;           /* bytes of the head that are queued already */
+	uint16_t status;
+	bool head_done : 1;  /* the head is queued */
+	bool no_body : 1;    /* the method is HEAD */
+	bool generated : 1;  /* the body is the pattern's stream */
+	bool close : 1;      /* the connection ends with this answer */
+	bool linger : 1;     /* ... and the peer may still be sending */
+	bool keep_alive : 1; /* say so: HTTP/1.0 */
+};
+
+struct http_conn {
+	bool answering; /* which of the two: */
+	union {
+		struct http_request request;
+		struct http_answer answer;
+	};
+};
+
+static_assert(sizeof(struct http_conn) <= 64, "a cache line behind the connection's own");
+
+/* The counters, in the order of their descriptors at the end. */
+enum {
+	COUNT_REQUESTS,
+	COUNT_CUT_SHORT,
+	COUNT_200,
+	COUNT_206,
+	COUNT_301,
+	COUNT_304,
+	COUNT_400,
+	COUNT_404,
+	COUNT_405,
+	COUNT_414,
+	COUNT_416,
+	COUNT_431,
+	COUNT_501,
+	COUNT_505,
+};
 
 /* ---- Making an answer's head */
 
@@ -180,14 +251,9 @@ put_head(struct out *o, const struct http_answer *a)
 
 /* ---- Sending an answer */
 
-enum sending {
-	ALL_SENT,
-	NOT_YET, /* *verdict says why */
-};
-
-/* Queues the head with the body behind it if that is short. */
-static enum sending
-send_head(struct service_conn *conn, struct http_answer *a, enum service_verdict *verdict)
+/* Queues the head with the body behind it if that is short. Returns whether all of it is queued. */
+static bool
+send_head(struct tern_service_conn *conn, struct http_answer *a)
 {
 	char buf[ANSWER_BYTES];
 	struct out o = {buf, buf + sizeof(buf)};
@@ -200,49 +266,61 @@ send_head(struct service_conn *conn, struct http_answer *a, enum service_verdict
 		put_text(&o, status_text(a->status));
 		PUT(&o, "\n");
 	} else if (body && !a->generated && a->length <= (size_t)(o.end - o.at)) {
-		put(&o, (const char *)a->file->body.data + a->first, (size_t)a->length);
+		put(&o, (const char *)tern_service_memory_data(a->file->body) + a->first,
+		    (size_t)a->length);
 		inlined = true;
 	}
 	bytes = (size_t)(o.at - buf) - a->head_sent;
-	n = service_send(conn, buf + a->head_sent, bytes, body && !inlined ? MSG_MORE : 0, verdict);
+	n = tern_service_send(conn, buf + a->head_sent, bytes,
+			      body && !inlined ? TERN_SERVICE_MORE : 0);
 	if (n > 0)
 		a->head_sent = (uint16_t)(a->head_sent + n);
 	if (n < (ssize_t)bytes)
-		return NOT_YET;
+		return false;
 	a->head_done = true;
 	if (!body || inlined)
 		a->length = 0;
-	return ALL_SENT;
+	return true;
 }
 
-static enum sending
-send_answer(struct service_conn *conn, enum service_verdict *verdict)
+/* Queues more of the body. Returns whether all of it is. */
+static bool
+send_body(struct tern_service_conn *conn, struct http_answer *a)
 {
-	struct http_answer *a = &conn->http.answer;
-	const struct content_blob *blob;
-	uint64_t n;
+	const struct http *http = tern_service_shared_state(tern_service_lane_of(conn));
+	const struct tern_service_memory *body = a->generated ? http->pattern : a->file->body;
+	size_t period = tern_service_memory_bytes(body);
 
-	if (!a->head_done && send_head(conn, a, verdict) != ALL_SENT)
-		return NOT_YET;
-	if (a->length == 0)
-		return ALL_SENT;
-	blob = a->generated ? content_pattern(conn->service->set->content) : &a->file->body;
-	n = service_send_blob(conn, blob, a->first, a->length, verdict);
-	a->first += n;
-	a->length -= n;
-	return a->length == 0 ? ALL_SENT : NOT_YET;
+	while (a->length > 0) {
+		size_t at = (size_t)(a->first % period);
+		size_t bytes = period - at < a->length ? period - at : (size_t)a->length;
+		ssize_t n = tern_service_send_memory(conn, body, at, bytes, 0, NULL, NULL);
+
+		if (n <= 0)
+			return false;
+		a->first += (uint64_t)n;
+		a->length -= (uint64_t)n;
+	}
+	return true;
+}
+
+static bool
+send_answer(struct tern_service_conn *conn, struct http_answer *a)
+{
+	if (!a->head_done && !send_head(conn, a))
+		return false;
+	return a->length == 0 || send_body(conn, a);
 }
 
 /* ---- Choosing an answer */
 
-static void
-count_status(struct service_set *set, uint16_t status)
+static unsigned int
+counter_of(uint16_t status)
 {
 	switch (status) {
 #define STATUS(code)                                                                               \
 	case code:                                                                                 \
-		SERVICE_COUNT(set, http_##code, 1);                                                \
-		break
+		return COUNT_##code
 		STATUS(200);
 		STATUS(206);
 		STATUS(301);
@@ -254,8 +332,9 @@ count_status(struct service_set *set, uint16_t status)
 		STATUS(416);
 		STATUS(431);
 		STATUS(501);
-		STATUS(505);
 #undef STATUS
+	default:
+		return COUNT_505;
 	}
 }
 
@@ -296,26 +375,27 @@ choose_part(const struct http_request *r, struct http_answer *a)
 }
 
 static uint16_t
-choose(struct service_conn *conn, const struct http_request *r, const char *target,
+choose(struct tern_service_lane *lane, const struct http_request *r, const char *target,
        struct http_answer *a)
 {
-	struct service_set *set = conn->service->set;
+	const struct http *http = tern_service_shared_state(lane);
+	struct http_lane *own = tern_service_lane_state(lane);
 	size_t n;
 
 	if (r->method == HTTP_KNOWN_METHOD)
 		return 405;
 	if (r->method == HTTP_UNKNOWN_METHOD)
 		return 501;
-	if (http_resolve(target, r->target_bytes, set->path, &n) != HTTP_TARGET_PATH)
+	if (http_resolve(target, r->target_bytes, own->path, &n) != HTTP_TARGET_PATH)
 		return 400;
-	a->file = content_find(conn->service->site, set->path, n);
+	a->file = http_site_find(&http->site, own->path, n);
 	if (a->file != NULL && a->file->location != NULL)
 		return 301;
 	if (a->file != NULL) {
-		a->total = a->file->body.bytes;
+		a->total = tern_service_memory_bytes(a->file->body);
 		return choose_part(r, a);
 	}
-	if (!generated_bytes(set->path, n, &a->total))
+	if (!generated_bytes(own->path, n, &a->total))
 		return 404;
 	a->generated = true;
 	return choose_part(r, a);
@@ -323,135 +403,214 @@ choose(struct service_conn *conn, const struct http_request *r, const char *targ
 
 /* Turns the connection from a request to its answer. target is NULL if the request is malformed. */
 static void
-answer(struct service_conn *conn, const char *target)
+answer(struct tern_service_conn *conn, struct http_conn *c, const char *target)
 {
-	struct service_set *set = conn->service->set;
-	const struct http_request r = conn->http.request;
+	struct tern_service_lane *lane = tern_service_lane_of(conn);
+	const struct http_request r = c->request;
 	struct http_answer a = {.no_body = r.method == HTTP_HEAD && r.have_line};
 
-	a.date_s = service_wall_s(set);
-	a.status = target == NULL ? r.status : choose(conn, &r, target, &a);
+	a.date_s = tern_service_wall_s(lane);
+	a.status = target == NULL ? r.status : choose(lane, &r, target, &a);
 	a.close = target == NULL || !http_keeps_alive(&r);
 	a.linger = target == NULL || r.body;
 	a.keep_alive = r.version_1_0 && !a.close;
-	SERVICE_COUNT(set, http_requests, 1);
-	count_status(set, a.status);
-	conn->http.answer = a;
-	conn->http.answering = true;
+	tern_service_count(lane, COUNT_REQUESTS, 1);
+	tern_service_count(lane, counter_of(a.status), 1);
+	c->answer = a;
+	c->answering = true;
 }
 
 /* ---- Reading a request */
 
-/* Finds the mbuf that holds byte *offset of a chain, and makes *offset relative to it. */
-static const struct rte_mbuf *
-mbuf_at(const struct rte_mbuf *m, size_t *offset)
-{
-	while (m != NULL && *offset >= m->data_len) {
-		*offset -= m->data_len;
-		m = m->next;
-	}
-	return m;
-}
-
-/* n bytes of a chain from offset on, in place or copied to `buf`; the chain holds them. */
+/* n bytes of the receive queue from offset on, in place or copied together. */
 static const char *
-bytes_at(const struct rte_mbuf *m, size_t offset, size_t n, char *buf)
+bytes_at(struct tern_service_conn *conn, size_t offset, size_t n)
 {
-	size_t copied = 0;
+	struct http_lane *own = tern_service_lane_state(tern_service_lane_of(conn));
+	struct tern_service_data piece;
 
-	m = mbuf_at(m, &offset);
-	if (m != NULL && offset + n <= m->data_len)
-		return rte_pktmbuf_mtod_offset(m, const char *, offset);
-	for (; m != NULL && copied < n; m = m->next, offset = 0) {
-		size_t part = RTE_MIN(m->data_len - offset, n - copied);
-
-		memcpy(buf + copied, rte_pktmbuf_mtod_offset(m, const char *, offset), part);
-		copied += part;
-	}
-	return buf;
+	tern_service_peek(conn, offset, &piece);
+	if (piece.bytes >= n)
+		return piece.data;
+	tern_service_copy(conn, offset, own->scratch, n);
+	return own->scratch;
 }
 
-/* Parses on from request->parsed: in the mbuf where that lies, then across mbufs. */
+/* Parses on from request->parsed: in the piece where that lies, then across pieces. */
 static enum http_parse
-parse(struct service_set *set, struct http_request *r, const struct rte_mbuf *chain, size_t queued)
+parse(struct tern_service_conn *conn, struct http_request *r, ssize_t *queued)
 {
-	size_t offset = r->parsed, n;
-	const struct rte_mbuf *m = mbuf_at(chain, &offset);
+	struct tern_service_data piece;
 	enum http_parse result;
+	bool last;
+	size_t n;
 
-	if (m == NULL)
+	*queued = tern_service_peek(conn, r->parsed, &piece);
+	if (*queued <= 0 || piece.bytes == 0)
 		return HTTP_PARSE_MORE;
-	n = RTE_MIN(m->data_len - offset, (size_t)HTTP_HEAD_MAX - r->parsed);
-	result = http_parse(r, rte_pktmbuf_mtod_offset(m, const char *, offset), n);
-	if (result != HTTP_PARSE_MORE || r->parsed >= queued || m->next == NULL)
+	n = HTTP_HEAD_MAX - r->parsed;
+	if (n > piece.bytes)
+		n = piece.bytes;
+	last = r->parsed + piece.bytes == (size_t)*queued;
+	result = http_parse(r, piece.data, n);
+	if (result != HTTP_PARSE_MORE || last || r->parsed >= *queued)
 		return result;
-	n = RTE_MIN(queued, (size_t)HTTP_HEAD_MAX) - r->parsed;
-	return http_parse(r, bytes_at(chain, r->parsed, n, set->scratch), n);
+	n = (*queued < HTTP_HEAD_MAX ? (size_t)*queued : (size_t)HTTP_HEAD_MAX) - r->parsed;
+	return http_parse(r, bytes_at(conn, r->parsed, n), n);
 }
 
-/* Reads a request, if a whole one is there, and starts its answer: AGAIN, to send it. */
-static enum service_verdict
-read_request(struct service_conn *conn)
+/* Reads a request, if a whole one is there, and makes its answer. Returns whether it did. */
+static bool
+read_request(struct tern_service_conn *conn, struct http_conn *c)
 {
-	struct service_set *set = conn->service->set;
-	struct http_request *r = &conn->http.request;
-	const struct rte_mbuf *chain;
-	ssize_t queued = tcp_peek_mbufs(conn->tcp, &chain);
 	size_t request_bytes;
+	ssize_t queued;
 
-	if (queued == -EAGAIN)
-		return SERVICE_WAIT;
-	if (queued < 0)
-		return SERVICE_BROKEN;
-	if (queued == 0)
-		return SERVICE_CLOSE;
-	switch (parse(set, r, chain, (size_t)queued)) {
+	switch (parse(conn, &c->request, &queued)) {
 	case HTTP_PARSE_MORE:
-		if ((tcp_poll(conn->tcp) & POLLRDHUP) == 0)
-			return SERVICE_WAIT;
-		SERVICE_COUNT(set, http_cut_short, 1);
-		service_consume(conn, (size_t)queued);
-		return SERVICE_CLOSE;
+		if (queued < 0 || !tern_service_ended(conn))
+			return false;
+		if (queued > 0) {
+			tern_service_count(tern_service_lane_of(conn), COUNT_CUT_SHORT, 1);
+			tern_service_consume(conn, (size_t)queued);
+		}
+		tern_service_close(conn);
+		return false;
 	case HTTP_PARSE_BAD:
-		answer(conn, NULL);
-		return SERVICE_AGAIN;
+		answer(conn, c, NULL);
+		return true;
 	case HTTP_PARSE_DONE:
 		break;
 	}
-	request_bytes = r->parsed;
-	answer(conn, bytes_at(chain, r->target_at, r->target_bytes, set->scratch));
-	service_consume(conn, request_bytes);
-	return SERVICE_AGAIN;
+	request_bytes = c->request.parsed;
+	answer(conn, c, bytes_at(conn, c->request.target_at, c->request.target_bytes));
+	tern_service_consume(conn, request_bytes);
+	return true;
 }
 
-static enum service_verdict
-end(struct service_conn *conn)
+static void
+end(struct tern_service_conn *conn, const struct http_conn *c)
 {
-	const struct rte_mbuf *chain;
+	struct tern_service_data rest;
 
-	if (conn->http.answer.linger || tcp_peek_mbufs(conn->tcp, &chain) > 0)
-		return SERVICE_LINGER;
-	return SERVICE_CLOSE;
+	if (c->answer.linger || tern_service_peek(conn, 0, &rest) > 0)
+		tern_service_finish(conn);
+	else
+		tern_service_close(conn);
 }
 
-static enum service_verdict
-http_run(struct service_conn *conn)
+/* Makes all the progress that is possible, whatever happened. */
+static void
+go_on(struct tern_service_conn *conn, void *state)
 {
+	struct http_conn *c = state;
+
 	for (unsigned int n = 0; n < REQUESTS_IN_TURN; n++) {
-		enum service_verdict verdict;
-
-		if (!conn->http.answering) {
-			verdict = read_request(conn);
-			if (verdict != SERVICE_AGAIN)
-				return verdict;
+		if (!c->answering && !read_request(conn, c))
+			return;
+		if (!send_answer(conn, &c->answer))
+			return;
+		if (c->answer.close) {
+			end(conn, c);
+			return;
 		}
-		if (send_answer(conn, &verdict) != ALL_SENT)
-			return verdict;
-		if (conn->http.answer.close)
-			return end(conn);
-		memset(&conn->http, 0, sizeof(conn->http));
+		memset(c, 0, sizeof(*c));
 	}
-	return SERVICE_AGAIN;
+	tern_service_yield(conn);
 }
 
-const struct service_ops http_ops = {.run = http_run};
+/* ---- The service */
+
+static int
+http_configure(void *service, const char *key, const char *value, char *why)
+{
+	struct http *http = service;
+	DIR *dir;
+
+	if (strcmp(key, "root") != 0)
+		return -ENOENT;
+	snprintf(http->root, sizeof(http->root), "%s", value[0] != '\0' ? value : "\"\"");
+	dir = opendir(value);
+	if (dir == NULL) {
+		snprintf(why, TERN_SERVICE_WHY_BYTES,
+			 "cannot read the folder \"%s\": %s; give one, from where ternd starts",
+			 value, strerror(errno));
+		return -EINVAL;
+	}
+	closedir(dir);
+	return 0;
+}
+
+static int
+http_check(void *service, char *why)
+{
+	const struct http *http = service;
+
+	if (http->root[0] != '\0')
+		return 0;
+	snprintf(why, TERN_SERVICE_WHY_BYTES, "no folder of files to serve; give root");
+	return -EINVAL;
+}
+
+static int
+http_start(void *service, unsigned int lanes, char *why)
+{
+	struct http *http = service;
+	int status = tern_service_memory_alloc(PATTERN_BYTES, &http->pattern);
+	uint8_t *data;
+
+	(void)lanes;
+	if (status < 0)
+		return status;
+	data = tern_service_memory_data(http->pattern);
+	for (uint32_t j = 0; j < PATTERN_BYTES; j++)
+		data[j] = (uint8_t)(j ^ j >> 8);
+	return http_site_read(&http->site, http->root, why);
+}
+
+static void
+http_stop(void *service)
+{
+	struct http *http = service;
+
+	http_site_free(&http->site);
+	tern_service_memory_free(http->pattern);
+}
+
+static const char *const keys[] = {"root", NULL};
+
+static const struct tern_service_counter counters[] = {
+	{"requests", "requests, malformed ones included"},
+	{"cut_short", "connections that ended in the middle of a request"},
+	{"200", "answered OK"},
+	{"206", "answered Partial Content"},
+	{"301", "answered Moved Permanently: a folder without its slash"},
+	{"304", "answered Not Modified"},
+	{"400", "answered Bad Request"},
+	{"404", "answered Not Found"},
+	{"405", "answered Method Not Allowed"},
+	{"414", "answered URI Too Long"},
+	{"416", "answered Range Not Satisfiable"},
+	{"431", "answered Request Header Fields Too Large"},
+	{"501", "answered Not Implemented"},
+	{"505", "answered HTTP Version Not Supported"},
+	{NULL, NULL},
+};
+
+const struct tern_service_plugin http_plugin = {
+	.abi = TERN_SERVICE_ABI,
+	.bytes = sizeof(struct tern_service_plugin),
+	.keys = keys,
+	.counters = counters,
+	.service_bytes = sizeof(struct http),
+	.lane_bytes = sizeof(struct http_lane),
+	.conn_bytes = sizeof(struct http_conn),
+	.idle_timeout_s = 60,
+	.configure = http_configure,
+	.check = http_check,
+	.start = http_start,
+	.stop = http_stop,
+	.readable = go_on,
+	.writable = go_on,
+	.peer_closed = go_on, /* what is being sent is sent to its end */
+};

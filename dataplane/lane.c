@@ -84,11 +84,11 @@ turn(struct lane *lane)
 	unsigned int frames = 0;
 
 	read_clock(lane);
+	service_set_begin(lane->services, lane->now_us);
 	for (uint16_t i = 0; i < lane->n_ports; i++)
 		frames += receive(lane, i);
 	tcp_advance(lane->tcp, lane->now_us);
-	if (lane->services != NULL)
-		service_set_advance(lane->services, lane->now_us);
+	service_set_advance(lane->services, lane->now_us);
 	gateway_turn(lane->gateway);
 	net_advance(lane->net, lane->now_us);
 	if (unlikely(!rte_ring_empty(lane->inbox)))
@@ -107,8 +107,7 @@ turn(struct lane *lane)
 static void
 begin_drain(struct lane *lane)
 {
-	service_set_destroy(lane->services);
-	lane->services = NULL;
+	service_set_close(lane->services);
 	lane->draining = true;
 	lane->drain_end_us = lane->now_us + LANE_DRAIN_US;
 }
@@ -297,16 +296,57 @@ build_tcp(struct lane *lane, const struct config *config)
 	return tcp_engine_create(&tcp_config, &env, &lane->tcp);
 }
 
+/* ---- Services, whose callbacks run on the lane's lcore */
+
+static int
+create_services(void *arg)
+{
+	struct lane *lane = arg;
+	struct service_set_config services = {
+		.config = lane->config,
+		.engine = lane->tcp,
+		.ref_pool = lane->pools.pool[POOL_REF],
+		.socket_id = lane->socket_id,
+		.lane = lane->index,
+	};
+
+	lane->services = service_set_create(&services, stderr);
+	return lane->services == NULL ? -1 : 0;
+}
+
+static int
+close_services(void *arg)
+{
+	struct lane *lane = arg;
+
+	if (lane->services != NULL)
+		service_set_close(lane->services);
+	return 0;
+}
+
+static int
+destroy_services(void *arg)
+{
+	struct lane *lane = arg;
+
+	service_set_destroy(lane->services, stderr);
+	lane->services = NULL;
+	return 0;
+}
+
+/* Calls a function on the lane's lcore, whose loop does not run; returns what that returns. */
+static int
+on_lane(struct lane *lane, int (*function)(void *lane))
+{
+	int status = rte_eal_remote_launch(function, lane, lane->lcore);
+
+	return status < 0 ? status : rte_eal_wait_lcore(lane->lcore);
+}
+
 int
 lane_build(struct lane *lane, const struct lane_setup *setup)
 {
 	const struct config *config = setup->config;
-	struct service_set_config services = {
-		.config = config,
-		.content = setup->content,
-		.ref_pool = lane->pools.pool[POOL_REF],
-		.socket_id = lane->socket_id,
-	};
 	struct gateway_config gateway = {
 		.max_sockets = config->connections,
 		.numa_node = lane->socket_id,
@@ -314,6 +354,7 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 	};
 	int status;
 
+	lane->config = config;
 	lane->lanes = setup->lanes;
 	lane->n_lanes = setup->n_lanes;
 	lane->port_lanes = setup->n_lanes > 1 ? setup->port_lanes : NULL;
@@ -334,15 +375,13 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 	for (uint16_t i = 0; i < lane->n_ports; i++)
 		if (!lane->ports[i].device->link_up)
 			net_link_changed(lane->net, lane->now_us, i, false);
-	services.engine = lane->tcp;
 	gateway.engine = lane->tcp;
 	lane->gateway = gateway_create(&gateway);
 	if (lane->gateway == NULL) {
 		log_line("lane %u: no memory for programs' sockets", lane->index);
 		return -1;
 	}
-	lane->services = service_set_create(&services, stderr);
-	return lane->services == NULL ? -1 : 0;
+	return on_lane(lane, create_services);
 }
 
 int
@@ -379,9 +418,7 @@ lane_dismantle(struct lane *lane)
 		return;
 	rte_eal_wait_lcore(lane->lcore);
 	lane_inbox_clear(lane);
-	if (lane->services != NULL)
-		service_set_destroy(lane->services);
-	lane->services = NULL;
+	on_lane(lane, close_services);
 	gateway_destroy(lane->gateway);
 	lane->gateway = NULL;
 	tcp_engine_destroy(lane->tcp);
@@ -401,6 +438,7 @@ lane_destroy(struct lane *lane)
 
 	if (lane == NULL)
 		return 0;
+	on_lane(lane, destroy_services);
 	missing = pools_check(&lane->pools, lane->index);
 	pools_free(&lane->pools);
 	rte_ring_free(lane->inbox);

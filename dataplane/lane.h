@@ -139,7 +139,7 @@ struct lane {
 	uint64_t tsc_base, tsc_mult; /* see lane.c */
 	struct tcp_engine *tcp;
 	struct net *net;
-	struct service_set *services; /* NULL while draining */
+	struct service_set *services;
 	struct gateway *gateway;
 	unsigned int n_ports;
 	struct lane_port ports[CONFIG_MAX_PORTS];
@@ -162,6 +162,7 @@ struct lane {
 	uint8_t random[LANE_RANDOM_BYTES];
 
 	/* Fixed. */
+	const struct config *config;
 	unsigned int lcore;
 	int socket_id;
 };
@@ -169,7 +170,6 @@ struct lane {
 /* What all lanes share. */
 struct lane_setup {
 	const struct config *config;
-	struct service_content *content;
 	const struct port_device *ports;
 	struct lane **lanes;
 	unsigned int n_lanes;
@@ -180,7 +180,8 @@ struct lane_setup {
 
 /*
  * In this order: allocate (pools and inbox), then, with the ports configured and started, build
- * (the IP layer, the engine, services), then launch. Return NULL or -1 after telling why not.
+ * (the IP layer, the engine, and, on the lane's lcore, services), then launch. Return NULL or -1
+ * after telling why not.
  */
 struct lane *lane_create(const struct config *config, unsigned int index, unsigned int lcore,
 			 int socket_id, uint16_t max_mtu);

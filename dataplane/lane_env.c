@@ -169,7 +169,7 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 
 	if (gateway_owns(lane->gateway, user))
 		gateway_notify(lane->gateway, user);
-	else if (lane->services != NULL)
+	else
 		service_set_notify(lane->services, c, user);
 }
 

@@ -171,6 +171,7 @@ serve(struct daemon *daemon, struct control *control, const struct watch *watch)
 			if (read(watch->timer, &expirations, sizeof(expirations)) < 0)
 				expirations = 0; /* the driver was faster than the timer */
 			daemon_check_links(daemon);
+			daemon_check_services(daemon);
 		}
 		if (fds[4].revents != 0)
 			programs_run(daemon->programs);
@@ -234,19 +235,25 @@ main(int argc, char **argv)
 	int status = 1;
 
 	parse_command_line(argc, argv, &options);
-	if (config_read(options.config_path, &daemon.config, stderr) < 0)
+	if (config_read(options.config_path, &daemon.config, stderr) < 0) {
+		config_free(&daemon.config);
 		return 1;
+	}
 	if (options.check) {
+		config_free(&daemon.config);
 		printf("%s: right\n", options.config_path);
 		return 0;
 	}
 	if (geteuid() != 0) {
 		log_line("needs root, for devices, huge pages and " CONTROL_FOLDER);
+		config_free(&daemon.config);
 		return 1;
 	}
 	control = control_open(CONTROL_FOLDER, daemon.config.name);
-	if (control == NULL)
+	if (control == NULL) {
+		config_free(&daemon.config);
 		return 1;
+	}
 	eal_survey(&host);
 	need.huge = lane_memory_bytes(&daemon.config, sizeof(struct lane_news), HUGE_PAGE_BYTES);
 	need.small = lane_memory_bytes(&daemon.config, sizeof(struct lane_news),
@@ -264,5 +271,6 @@ main(int argc, char **argv)
 	}
 	eal_plan_free(&plan);
 	control_close(control);
+	config_free(&daemon.config);
 	return status;
 }

@@ -9,6 +9,7 @@
 
 #include "dataplane/log.h"
 #include "dataplane/pools.h"
+#include "dataplane/service.h"
 
 enum {
 	CACHE_OBJECTS = 256,
@@ -21,7 +22,7 @@ enum {
 
 	/* Rough, and rather too much: what the tables of engine and services take for one of each.
 	 */
-	CONNECTION_BYTES = 1024,
+	CONNECTION_BYTES = 896, /* without services' */
 	REQUEST_BYTES = 256,
 	TIMEWAIT_BYTES = 224,
 	NEIGHBOUR_BYTES = 512,
@@ -94,7 +95,7 @@ lane_memory_bytes(const struct config *config, size_t news_bytes, uint64_t page_
 				    page_bytes);
 		bytes += plan[k].objects * sizeof(void *); /* in the pool's ring */
 	}
-	bytes += (uint64_t)config->connections * CONNECTION_BYTES;
+	bytes += (uint64_t)config->connections * (CONNECTION_BYTES + service_conn_bytes(config));
 	bytes += (uint64_t)config->requests * REQUEST_BYTES;
 	bytes += (uint64_t)config->timewait * TIMEWAIT_BYTES;
 	bytes += (uint64_t)config->neighbours * NEIGHBOUR_BYTES;

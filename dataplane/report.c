@@ -9,6 +9,7 @@
 
 #include "dataplane/config_values.h"
 #include "dataplane/report.h"
+#include "dataplane/service_plugin.h"
 
 /* ---- Counters */
 
@@ -33,36 +34,88 @@ texts(const char *const *names, const char *const *explained, size_t n)
 	return object;
 }
 
+/* The name of a service's own counter: KIND_NAME, KIND being the first word of [service KIND]. */
+static void
+own_name(const struct config_service *service, unsigned int counter, char *name, size_t bytes)
+{
+	snprintf(name, bytes, "%.*s_%s", (int)strcspn(service->name, " "), service->name,
+		 service_plugin_ops(service->plugin)->counters[counter].name);
+}
+
+/* Services of one kind share their counters' names: sums. */
+static json_t *
+service_counters(const struct daemon *daemon, const struct lane *lane)
+{
+	struct service_stats stats;
+	json_t *object;
+
+	service_stats_read(lane->services, &stats);
+	object = counters(&stats, service_stats_names, SERVICE_STATS_COUNT);
+	for (unsigned int i = 0; i < daemon->config.n_services; i++) {
+		const struct config_service *service = &daemon->config.services[i];
+		unsigned int n = service_plugin_counters(service->plugin);
+
+		for (unsigned int k = 0; k < n; k++) {
+			uint64_t value = service_counter_read(lane->services, i, k);
+			char name[2 * CONFIG_NAME_BYTES];
+
+			own_name(service, k, name, sizeof(name));
+			json_object_set_new(
+				object, name,
+				json_integer((json_int_t)value +
+					     json_integer_value(json_object_get(object, name))));
+		}
+	}
+	return object;
+}
+
+static json_t *
+service_texts(const struct daemon *daemon)
+{
+	json_t *object = texts(service_stats_names, service_stats_texts, SERVICE_STATS_COUNT);
+
+	for (unsigned int i = 0; i < daemon->config.n_services; i++) {
+		const struct config_service *service = &daemon->config.services[i];
+		unsigned int n = service_plugin_counters(service->plugin);
+
+		for (unsigned int k = 0; k < n; k++) {
+			const char *text = service_plugin_ops(service->plugin)->counters[k].text;
+			char name[2 * CONFIG_NAME_BYTES];
+
+			own_name(service, k, name, sizeof(name));
+			json_object_set_new(object, name, json_string(text != NULL ? text : ""));
+		}
+	}
+	return object;
+}
+
 json_t *
-report_counters(const struct lane *lane)
+report_counters(const struct daemon *daemon, const struct lane *lane)
 {
 	struct tcp_stats tcp;
 	struct net_stats net;
-	struct service_stats service;
 	struct gateway_stats gateway;
 	struct lane_stats loop;
 
 	tcp_stats_read(lane->tcp, &tcp);
 	net_stats_read(lane->net, &net);
-	service_stats_read(lane->services, &service);
 	gateway_stats_read(lane->gateway, &gateway);
 	lane_stats_read(lane, &loop);
 	return json_pack("{s:i,s:o,s:o,s:o,s:o,s:o}", "lane", (int)lane->index, "tcp",
 			 counters(&tcp, tcp_stats_names, TCP_STATS_COUNT), "net",
 			 counters(&net, net_stats_names, NET_STATS_COUNT), "service",
-			 counters(&service, service_stats_names, SERVICE_STATS_COUNT), "gateway",
+			 service_counters(daemon, lane), "gateway",
 			 counters(&gateway, gateway_stats_names, GATEWAY_STATS_COUNT), "loop",
 			 counters(&loop, lane_stats_names, LANE_STATS_COUNT));
 }
 
 json_t *
-report_texts(void)
+report_texts(const struct daemon *daemon)
 {
 	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "tcp",
 			 texts(tcp_stats_names, tcp_stats_texts, TCP_STATS_COUNT), "net",
 			 texts(net_stats_names, net_stats_texts, NET_STATS_COUNT), "service",
-			 texts(service_stats_names, service_stats_texts, SERVICE_STATS_COUNT),
-			 "gateway",
+			 service_texts(daemon), "gateway",
 			 texts(gateway_stats_names, gateway_stats_texts, GATEWAY_STATS_COUNT),
 			 "loop", texts(lane_stats_names, lane_stats_texts, LANE_STATS_COUNT));
 }
@@ -126,7 +179,8 @@ report_service(const struct config_service *service)
 	for (unsigned int i = 0; i < service->n_listen; i++)
 		json_array_append_new(listen,
 				      json_string(config_endpoint_text(&service->listen[i], text)));
-	return json_pack("{s:s,s:o}", "name", service->name, "listen", listen);
+	return json_pack("{s:s,s:o,s:s}", "name", service->name, "listen", listen, "about",
+			 service_plugin_text(service->plugin));
 }
 
 json_t *

@@ -14,10 +14,10 @@
 #include "dataplane/daemon.h"
 
 /* {"lane": 0, "tcp": {...}, "net": {...}, "service": {...}, "loop": {...}} */
-json_t *report_counters(const struct lane *lane);
+json_t *report_counters(const struct daemon *daemon, const struct lane *lane);
 
 /* What the counters count: the same groups, with texts. */
-json_t *report_texts(void);
+json_t *report_texts(const struct daemon *daemon);
 
 /* {"port": 0, "name": "net_tap0", "counters": {...}} */
 json_t *report_port_counters(const struct port_device *port);
@@ -25,7 +25,7 @@ json_t *report_port_counters(const struct port_device *port);
 /* {"port": 0, "name":, "driver":, "link":, "mac":, "mtu":, "addresses": [...]} */
 json_t *report_port(const struct port_device *port);
 
-/* {"name": "http", "listen": ["*:80"]} */
+/* {"name": "http", "listen": ["*:80"], "about": "root = conf/www"} */
 json_t *report_service(const struct config_service *service);
 
 /* {"lane": 0, "lcore": 1, "cpu": 1, "connections": ...}: what it runs on, and what it holds. */

@@ -2,15 +2,18 @@
 /*
  * A lane's services: listeners, the slots of their connections, timeouts and turns.
  *
- *     engine --notify--> listener: accept, take a slot, run
- *                        connection: run --verdict--> wait | waiting list | linger | close
- *     lane ---advance--> waiting list: run again; oldest stamps: close what is idle
+ *     engine --notify--> listener: accept, take a slot, accepted()
+ *                        connection: readable(), writable(), ... --> waits | waiting list | ends
+ *     lane ---advance--> waiting list: the same again; timers; oldest stamps: close what is idle
+ *
+ * A connection ends in one place only, settle(): when the callback that asked for it has returned,
+ * or, if that belongs to another connection, at its turn in the waiting list.
  *
  * A connection is idle when nothing was read, queued or acknowledged for the service's timeout.
- * Bytes of a request that is not complete do not count: a request must arrive within the timeout
- * too. One that ends while its peer may still be sending lingers (RFC 9112 §9.6): its FIN goes out,
- * and the rest is read, for LINGER_US and LINGER_BYTES at most, because closing with unread data
- * would reset the connection and destroy the answer on its way.
+ * Bytes that a service leaves in the queue, as those of a request that is not complete, do not
+ * count. One that ends while its peer may still be sending lingers (RFC 9112 §9.6): its FIN goes
+ * out, and the rest is read, for LINGER_US and LINGER_BYTES at most, because closing with unread
+ * data would reset the connection and destroy the answer on its way.
  *
  * Invariants: a slot is free, or on exactly one timeouts list whose stamps ascend; it is on the
  * waiting list exactly if `waiting`. Nothing is allocated after creation but mbufs.
@@ -19,197 +22,335 @@
 #include <poll.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include <rte_malloc.h>
-
-#include "dataplane/service_kind.h"
+#include "dataplane/service_impl.h"
 
 enum {
 	TIMEOUT_GRAIN_US = 250000,
-	LINGER_US = 10 * 1000000,
 	LINGER_BYTES = 16 << 20,
 	WAITING_US = 1000,  /* when the waiting list has its next turn, at the latest */
 	SWEEP_CLOSES = 256, /* connections closed in one iteration for being idle */
 };
 
-const char *const service_stats_names[] = {
-#define SERVICE_STAT(name, text) #name,
-#include "dataplane/service_stats.def"
-#undef SERVICE_STAT
-};
-
-const char *const service_stats_texts[] = {
-#define SERVICE_STAT(name, text) text,
-#include "dataplane/service_stats.def"
-#undef SERVICE_STAT
-};
-
 /* ---- Timeouts */
 
 static void
-timeouts_add(struct service_set *set, struct service_timeouts *t, struct service_conn *conn)
+timeouts_add(struct service_set *set, struct service_timeouts *t, struct tern_service_conn *conn)
 {
 	uint64_t due = set->now_us + TIMEOUT_GRAIN_US + t->timeout_us;
 
 	conn->active_us = set->now_us;
-	conn->send_room = (uint32_t)tcp_send_room(conn->tcp);
 	TAILQ_INSERT_TAIL(&t->conns, conn, by_activity);
 	if (t->timeout_us != 0 && due < set->sweep_us)
 		set->sweep_us = due;
 }
 
 static struct service_timeouts *
-timeouts_of(struct service_conn *conn)
+timeouts_of(struct tern_service_conn *conn)
 {
-	return conn->lingering ? &conn->service->set->lingering : &conn->service->idle;
+	return conn->lingering ? &conn->lane->set->lingering : &conn->lane->idle;
 }
 
 static void
-stamp(struct service_conn *conn)
+stamp(struct tern_service_conn *conn)
 {
 	struct service_timeouts *t = timeouts_of(conn);
 
 	TAILQ_REMOVE(&t->conns, conn, by_activity);
-	timeouts_add(conn->service->set, t, conn);
+	timeouts_add(conn->lane->set, t, conn);
+	conn->send_room = (uint32_t)tcp_send_room(conn->tcp);
 }
 
 /* Whether the peer has acknowledged everything. */
 static bool
-sent_all(const struct service_conn *conn)
+sent_all(const struct tern_service_conn *conn)
 {
-	return tcp_send_room(conn->tcp) >= conn->empty_room;
+	int unacknowledged;
+
+	return tcp_ioctl(conn->tcp, SIOCOUTQ, &unacknowledged) < 0 || unacknowledged == 0;
 }
 
 /* A peer that takes data slowly gives no other sign of life than a send queue that shrinks. */
 static bool
-queue_moves(const struct service_conn *conn)
+queue_moves(const struct tern_service_conn *conn)
 {
 	return !sent_all(conn) && (uint32_t)tcp_send_room(conn->tcp) != conn->send_room;
 }
 
-/* ---- Connections */
+/* ---- Slots */
 
-static void
-slot_free(struct service_conn *conn)
+struct tern_service_conn *
+service_slot_take(struct tern_service_lane *lane, struct tcp_conn *tcp)
 {
-	struct service_set *set = conn->service->set;
+	struct service_set *set = lane->set;
+	struct tern_service_conn *conn = TAILQ_FIRST(&set->free);
+
+	if (conn != NULL) {
+		TAILQ_REMOVE(&set->free, conn, by_activity);
+	} else if (set->n_fresh < set->n_conns) {
+		conn = service_slot_at(set, set->n_fresh++);
+	} else {
+		SERVICE_COUNT(set, accept_no_slot, 1);
+		return NULL;
+	}
+	memset(conn, 0, sizeof(*conn) + lane->ops->conn_bytes);
+	conn->tcp = tcp;
+	conn->lane = lane;
+	conn->send_room = (uint32_t)tcp_send_room(tcp);
+	timeouts_add(set, &lane->idle, conn);
+	tcp_set_user(tcp, conn);
+	return conn;
+}
+
+void
+service_slot_free(struct tern_service_conn *conn)
+{
+	struct service_set *set = conn->lane->set;
 
 	TAILQ_REMOVE(&timeouts_of(conn)->conns, conn, by_activity);
-	if (conn->waiting)
-		TAILQ_REMOVE(&set->waiting, conn, by_turn);
 	conn->tcp = NULL;
 	TAILQ_INSERT_HEAD(&set->free, conn, by_activity);
 }
 
 static void
-close_conn(struct service_conn *conn)
+close_conn(struct tern_service_conn *conn)
 {
 	tcp_close(conn->tcp);
-	slot_free(conn);
+	service_slot_free(conn);
 }
 
 static void
-abort_conn(struct service_conn *conn)
+abort_conn(struct tern_service_conn *conn)
 {
 	tcp_abort(conn->tcp);
-	slot_free(conn);
+	service_slot_free(conn);
+}
+
+/* ---- Lingering */
+
+/* Reads and drops everything. Returns what tcp_peek_mbufs() did at last: 0, -EAGAIN or an error. */
+static ssize_t
+drain(struct tern_service_conn *conn)
+{
+	for (;;) {
+		const struct rte_mbuf *m;
+		ssize_t n = tcp_peek_mbufs(conn->tcp, &m);
+
+		if (n <= 0)
+			return n;
+		conn->drained_bytes += (uint32_t)tern_service_consume(conn, (size_t)n);
+	}
 }
 
 static void
-wait_for_turn(struct service_conn *conn)
+linger(struct tern_service_conn *conn)
 {
-	conn->waiting = true;
-	TAILQ_INSERT_TAIL(&conn->service->set->waiting, conn, by_turn);
+	ssize_t status = drain(conn);
+
+	if (status == 0) {
+		SERVICE_COUNT(conn->lane->set, closed, 1);
+		close_conn(conn);
+	} else if (status != -EAGAIN) {
+		SERVICE_COUNT(conn->lane->set, closed_error, 1);
+		abort_conn(conn);
+	} else if (conn->drained_bytes > LINGER_BYTES) {
+		SERVICE_COUNT(conn->lane->set, linger_expired, 1);
+		SERVICE_COUNT(conn->lane->set, closed_error, 1);
+		abort_conn(conn);
+	}
 }
 
-static enum service_verdict
-linger(struct service_conn *conn)
+static void
+start_lingering(struct tern_service_conn *conn)
 {
-	size_t bytes;
-	enum service_verdict verdict = service_drain(conn, &bytes);
+	struct service_set *set = conn->lane->set;
 
-	conn->drained_bytes += (uint32_t)bytes;
-	if (verdict != SERVICE_WAIT || conn->drained_bytes <= LINGER_BYTES)
-		return verdict;
-	SERVICE_COUNT(conn->service->set, linger_expired, 1);
-	return SERVICE_BROKEN;
-}
-
-static enum service_verdict
-start_lingering(struct service_conn *conn)
-{
-	struct service_set *set = conn->service->set;
-
-	if (tcp_shutdown(conn->tcp, SHUT_WR) < 0)
-		return SERVICE_BROKEN;
-	TAILQ_REMOVE(&conn->service->idle.conns, conn, by_activity);
+	if (tcp_shutdown(conn->tcp, SHUT_WR) < 0) {
+		SERVICE_COUNT(set, closed_error, 1);
+		abort_conn(conn);
+		return;
+	}
+	TAILQ_REMOVE(&conn->lane->idle.conns, conn, by_activity);
 	conn->lingering = true;
+	conn->ending = ENDING_NOT;
 	conn->drained_bytes = 0;
 	timeouts_add(set, &set->lingering, conn);
 	SERVICE_COUNT(set, lingered, 1);
-	return linger(conn);
+	linger(conn);
 }
 
-/* Makes progress and follows the verdict. The slot may be free afterwards. Returns the verdict. */
-static enum service_verdict
-run(struct service_conn *conn)
-{
-	struct service_set *set = conn->service->set;
-	enum service_verdict verdict;
+/* ---- Turns and ends */
 
-	conn->moved = false;
-	verdict = conn->lingering ? linger(conn) : conn->service->ops->run(conn);
-	if (verdict == SERVICE_LINGER)
-		verdict = start_lingering(conn);
-	switch (verdict) {
-	case SERVICE_CLOSE:
+void
+service_wait_for_turn(struct tern_service_conn *conn)
+{
+	if (conn->waiting)
+		return;
+	conn->waiting = true;
+	STAILQ_INSERT_TAIL(&conn->lane->set->waiting, conn, by_turn);
+}
+
+void
+service_end(struct tern_service_conn *conn, enum service_ending ending, int error)
+{
+	if (conn->ending != ENDING_NOT || conn->lingering)
+		return;
+	service_timer_set(conn, UINT64_MAX);
+	conn->ending = (uint8_t)ending;
+	conn->error = error;
+	if (conn->lane->set->running != conn)
+		service_wait_for_turn(conn);
+}
+
+/* Tells the service, and ends the connection as it is to end. The slot may be free afterwards. */
+static void
+settle(struct tern_service_conn *conn)
+{
+	struct service_set *set = conn->lane->set;
+	enum service_ending ending = (enum service_ending)conn->ending;
+
+	if (ending != ENDING_REFUSED) {
+		set->running = conn;
+		conn->lane->ops->closed(conn, conn->state, conn->error);
+		set->running = NULL;
+	}
+	switch (ending) {
+	case ENDING_FINISH:
+		start_lingering(conn);
+		return;
+	case ENDING_CLOSE:
+	case ENDING_ABORT:
 		SERVICE_COUNT(set, closed, 1);
-		close_conn(conn);
-		return verdict;
-	case SERVICE_BROKEN:
+		break;
+	case ENDING_GONE:
+	case ENDING_BROKEN:
 		SERVICE_COUNT(set, closed_error, 1);
-		abort_conn(conn);
-		return verdict;
-	case SERVICE_STARVED:
-		SERVICE_COUNT(set, starved, 1);
-		wait_for_turn(conn);
 		break;
-	case SERVICE_AGAIN:
-		wait_for_turn(conn);
+	case ENDING_IDLE:
+	case ENDING_IDLE_RESET:
+		SERVICE_COUNT(set, closed_idle, 1);
 		break;
-	case SERVICE_WAIT:
-	case SERVICE_LINGER:
+	case ENDING_NOT:
+	case ENDING_REFUSED:
 		break;
 	}
-	if (conn->moved && !conn->lingering && set->now_us - conn->active_us >= TIMEOUT_GRAIN_US)
-		stamp(conn);
-	return verdict;
+	if (ending == ENDING_CLOSE || ending == ENDING_GONE || ending == ENDING_IDLE)
+		close_conn(conn);
+	else
+		abort_conn(conn);
+}
+
+/* Its callback has returned. The slot may be free afterwards. */
+static void
+returned(struct tern_service_conn *conn)
+{
+	struct service_set *set = conn->lane->set;
+
+	set->running = NULL;
+	if (conn->ending == ENDING_NOT) {
+		if (conn->moved && set->now_us - conn->active_us >= TIMEOUT_GRAIN_US)
+			stamp(conn);
+	} else if (!conn->waiting) { /* else at its turn */
+		settle(conn);
+	}
+}
+
+/* The peer's FIN is here: the service is told, or what is read to the end is closed. */
+static void
+tell_end(struct tern_service_conn *conn)
+{
+	if (!conn->lane->closes_at_end) {
+		if (!conn->told_end) {
+			conn->told_end = true;
+			conn->lane->ops->peer_closed(conn, conn->state);
+		}
+	} else if (tcp_readable(conn->tcp) == 0) {
+		tern_service_close(conn);
+	}
+}
+
+/* The callbacks that fit what has happened. The slot may be free afterwards. */
+static void
+run(struct tern_service_conn *conn, short events)
+{
+	struct tern_service_lane *lane = conn->lane;
+	struct service_set *set = lane->set;
+	const struct tern_service_plugin *ops = lane->ops;
+
+	set->running = conn;
+	set->ran |= 1u << lane->index;
+	conn->moved = false;
+	if (unlikely(conn->connecting) && (events & POLLOUT) != 0) {
+		conn->connecting = false;
+		SERVICE_COUNT(set, connected, 1);
+		ops->connected(conn, conn->state);
+	}
+	if (conn->wants_room && (events & POLLOUT) != 0 && conn->ending == ENDING_NOT) {
+		conn->wants_room = false;
+		ops->writable(conn, conn->state);
+	}
+	if ((events & POLLIN) != 0 && conn->ending == ENDING_NOT)
+		ops->readable(conn, conn->state);
+	if ((events & POLLRDHUP) != 0 && conn->ending == ENDING_NOT)
+		tell_end(conn);
+	returned(conn);
+}
+
+/* An error, or both directions are at their end: marks a connection of which that is all. */
+static void
+judge(struct tern_service_conn *conn, short events)
+{
+	int error = 0;
+	size_t bytes = sizeof(error);
+
+	tcp_getsockopt(conn->tcp, SOL_SOCKET, SO_ERROR, &error, &bytes);
+	if (error == 0 && (events & POLLERR) == 0 && tcp_readable(conn->tcp) > 0)
+		return; /* nothing is lost: it may be read first */
+	service_timer_set(conn, UINT64_MAX);
+	conn->ending = error != 0 ? ENDING_GONE : ENDING_CLOSE;
+	conn->error = error;
+}
+
+/* Looks at a connection that there is news of, or whose turn it is. */
+static void
+look(struct tern_service_conn *conn, short forced)
+{
+	short events = (short)(tcp_poll(conn->tcp) | forced);
+
+	if (unlikely((events & (POLLERR | POLLHUP)) != 0))
+		judge(conn, events);
+	if (conn->ending != ENDING_NOT)
+		settle(conn);
+	else
+		run(conn, events);
 }
 
 static void
 take(struct service_listener *listener, struct tcp_conn *tcp)
 {
-	struct service_set *set = listener->service->set;
-	struct service_conn *conn = TAILQ_FIRST(&set->free);
+	struct tern_service_lane *lane = listener->lane;
+	struct service_set *set = lane->set;
+	struct tern_service_conn *conn = service_slot_take(lane, tcp);
 
 	if (conn == NULL) {
-		SERVICE_COUNT(set, accept_no_slot, 1);
 		tcp_abort(tcp);
 		return;
 	}
-	TAILQ_REMOVE(&set->free, conn, by_activity);
-	memset(conn, 0, sizeof(*conn));
-	conn->tcp = tcp;
-	conn->service = listener->service;
-	conn->empty_room = (uint32_t)tcp_send_room(tcp);
-	timeouts_add(set, &conn->service->idle, conn);
-	tcp_set_user(tcp, conn);
-	SERVICE_COUNT(set, accepted, 1);
-	run(conn); /* its first bytes may be here already */
+	set->running = conn;
+	set->ran |= 1u << lane->index;
+	if (lane->ops->accepted(conn, conn->state) != 0) {
+		SERVICE_COUNT(set, refused, 1);
+		conn->ending = ENDING_REFUSED;
+	} else {
+		SERVICE_COUNT(set, accepted, 1);
+	}
+	if (conn->ending != ENDING_NOT || conn->waiting)
+		returned(conn);
+	else
+		look(conn, 0); /* its first bytes may be here already */
 }
 
 /* ---- What the lane calls */
@@ -218,64 +359,111 @@ void
 service_set_notify(struct service_set *set, struct tcp_conn *c, void *user)
 {
 	struct service_listener *listener = user;
-	struct service_conn *conn = user;
+	struct tern_service_conn *conn = user;
 	struct tcp_conn *child;
-	short events;
 
 	if (user == NULL) /* not accepted yet: its listener hears of it */
 		return;
 	if (listener >= set->listeners && listener < set->listeners + set->n_listeners) {
 		while (tcp_accept(c, &child) == 0)
 			take(listener, child);
-		return;
+	} else if (conn->lingering) {
+		linger(conn);
+	} else if (!conn->waiting) { /* else its turn comes in this iteration's advance */
+		look(conn, 0);
 	}
-	events = tcp_poll(c);
-	if ((events & (POLLERR | POLLHUP)) != 0 && !conn->lingering) {
-		SERVICE_COUNT(set, closed_error, 1);
-		close_conn(conn);
-		return;
+}
+
+/* One connection's turn. Returns whether it is short of mbufs still. */
+static bool
+turn(struct tern_service_conn *conn)
+{
+	short forced = 0;
+
+	if (conn->ending != ENDING_NOT) {
+		settle(conn);
+		return false;
 	}
-	if (!conn->waiting) /* else its turn comes in this iteration's advance */
-		run(conn);
+	if (conn->starved || conn->room_due)
+		forced |= POLLOUT;
+	if (conn->yielded)
+		forced |= POLLIN;
+	conn->starved = false;
+	conn->room_due = false;
+	conn->yielded = false;
+	look(conn, forced);
+	return conn->tcp != NULL && conn->starved;
 }
 
 /* Gives each waiting connection one turn, but stops while mbufs are short. */
 static void
 run_waiting(struct service_set *set)
 {
-	struct service_conn *last = TAILQ_LAST(&set->waiting, service_conns), *conn;
+	struct service_turns due = STAILQ_HEAD_INITIALIZER(due);
+	struct tern_service_conn *conn;
 
-	while ((conn = TAILQ_FIRST(&set->waiting)) != NULL) {
-		bool was_last = conn == last;
-
-		TAILQ_REMOVE(&set->waiting, conn, by_turn);
+	STAILQ_CONCAT(&due, &set->waiting);
+	while ((conn = STAILQ_FIRST(&due)) != NULL) {
+		STAILQ_REMOVE_HEAD(&due, by_turn);
 		conn->waiting = false;
-		if (run(conn) == SERVICE_STARVED || was_last)
+		if (turn(conn))
+			break;
+	}
+	STAILQ_CONCAT(&due, &set->waiting);
+	STAILQ_CONCAT(&set->waiting, &due);
+}
+
+static void
+run_timers(struct service_set *set)
+{
+	uint64_t now_us = set->now_us;
+	struct tern_service_conn *conn;
+
+	/* One that is set again for now has its turn in the next iteration. */
+	for (uint32_t n = set->n_timers; n > 0; n--) {
+		conn = service_timer_pop(set, now_us);
+		if (conn == NULL)
 			return;
+		set->running = conn;
+		set->ran |= 1u << conn->lane->index;
+		conn->moved = false;
+		conn->lane->ops->timer(conn, conn->state);
+		if (conn->ending == ENDING_NOT && conn->lane->closes_at_end &&
+		    tern_service_ended(conn))
+			tell_end(conn);
+		returned(conn);
+	}
+}
+
+static void
+run_lanes(struct service_set *set)
+{
+	for (uint32_t left = set->turners; left != 0; left &= left - 1) {
+		struct tern_service_lane *lane = &set->services[__builtin_ctz(left)];
+
+		set->ran |= 1u << lane->index;
+		lane->ops->lane_turn(lane, lane->state);
 	}
 }
 
 /* Its FIN if all that it had to say is said, a reset if it ends in the middle. */
 static void
-close_idle(struct service_conn *conn)
+close_idle(struct tern_service_conn *conn)
 {
-	struct service_set *set = conn->service->set;
-
-	if (conn->lingering)
-		SERVICE_COUNT(set, linger_expired, 1);
-	else
-		SERVICE_COUNT(set, closed_idle, 1);
-	if (conn->lingering || !sent_all(conn))
+	if (conn->lingering) {
+		SERVICE_COUNT(conn->lane->set, linger_expired, 1);
 		abort_conn(conn);
-	else
-		close_conn(conn);
+		return;
+	}
+	service_end(conn, sent_all(conn) ? ENDING_IDLE : ENDING_IDLE_RESET, ETIMEDOUT);
+	stamp(conn); /* it ends at its turn */
 }
 
 /* Closes what is overdue; returns when the list is to be looked at again. */
 static uint64_t
 sweep(struct service_set *set, struct service_timeouts *t, unsigned int *closes)
 {
-	struct service_conn *conn;
+	struct tern_service_conn *conn;
 
 	if (t->timeout_us == 0)
 		return UINT64_MAX;
@@ -295,206 +483,58 @@ sweep(struct service_set *set, struct service_timeouts *t, unsigned int *closes)
 	return UINT64_MAX;
 }
 
+static void
+run_sweep(struct service_set *set)
+{
+	unsigned int closes = 0;
+	uint64_t next = sweep(set, &set->lingering, &closes);
+
+	for (unsigned int i = 0; i < set->n_services; i++)
+		next = RTE_MIN(next, sweep(set, &set->services[i].idle, &closes));
+	set->sweep_us = next;
+}
+
 void
 service_set_advance(struct service_set *set, uint64_t now_us)
 {
 	set->now_us = now_us;
-	if (!TAILQ_EMPTY(&set->waiting))
+	if (set->released != NULL)
+		service_refs_run(set);
+	if (set->closed)
+		return;
+	if (set->turners != 0)
+		run_lanes(set);
+	if (service_timer_next(set) <= now_us)
+		run_timers(set);
+	if (now_us >= set->sweep_us)
+		run_sweep(set);
+	if (!STAILQ_EMPTY(&set->waiting))
 		run_waiting(set);
-	if (now_us >= set->sweep_us) {
-		unsigned int closes = 0;
-		uint64_t next = sweep(set, &set->lingering, &closes);
-
-		for (unsigned int i = 0; i < set->n_services; i++)
-			next = RTE_MIN(next, sweep(set, &set->services[i].idle, &closes));
-		set->sweep_us = next;
-	}
 }
 
 uint64_t
 service_set_next_timer(const struct service_set *set)
 {
-	if (TAILQ_EMPTY(&set->waiting))
-		return set->sweep_us;
-	return RTE_MIN(set->sweep_us, set->now_us + WAITING_US);
+	uint64_t next = RTE_MIN(set->sweep_us, service_timer_next(set));
+
+	if (STAILQ_EMPTY(&set->waiting))
+		return next;
+	return RTE_MIN(next, set->now_us + WAITING_US);
 }
 
 void
-service_stats_read(const struct service_set *set, struct service_stats *stats)
+service_shut_down(struct tern_service_conn *conn)
 {
-	const uint64_t *from = (const uint64_t *)&set->stats;
-	uint64_t *to = (uint64_t *)stats;
-
-	for (size_t i = 0; i < SERVICE_STATS_COUNT; i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-}
-
-/* ---- Creation */
-
-static const struct service_ops *
-ops_of(enum service_kind kind)
-{
-	switch (kind) {
-	case SERVICE_HTTP:
-		return &http_ops;
-	case SERVICE_ECHO:
-		return &echo_ops;
-	case SERVICE_DISCARD:
-		return &discard_ops;
-	case SERVICE_CHARGEN:
-		return &chargen_ops;
-	}
-	return NULL;
-}
-
-static const char *
-endpoint_text(const struct tcp_endpoint *e, char *out, size_t bytes)
-{
-	char ip[INET6_ADDRSTRLEN];
-
-	if (ip_is_any(&e->ip) && !ip_is4(&e->ip))
-		snprintf(out, bytes, "*:%u", e->port);
-	else if (ip_is4(&e->ip))
-		snprintf(out, bytes, "%s:%u", inet_ntop(AF_INET, &e->ip.w[3], ip, sizeof(ip)),
-			 e->port);
-	else
-		snprintf(out, bytes, "[%s]:%u", inet_ntop(AF_INET6, e->ip.w, ip, sizeof(ip)),
-			 e->port);
-	return out;
-}
-
-static const char *
-listen_error_text(int error)
-{
-	switch (error) {
-	case -EADDRINUSE:
-		return "another service listens there already";
-	case -EADDRNOTAVAIL:
-		return "no port has this address";
-	case -ENOBUFS:
-		return "[limits] connections leaves no room for the listener";
-	default:
-		return strerror(-error);
-	}
-}
-
-/* Small answers leave at once: a service never waits for more of its own data. */
-static int
-open_listener(struct service_listener *listener, const struct tcp_endpoint *at, uint32_t backlog)
-{
-	struct service_set *set = listener->service->set;
-	const int on = 1;
-	int error = tcp_open(set->engine, ip_is4(&at->ip) ? AF_INET : AF_INET6, &listener->tcp);
-
-	if (error < 0)
-		return error;
-	tcp_set_user(listener->tcp, listener);
-	error = tcp_setsockopt(listener->tcp, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (error == 0)
-		error = tcp_bind(listener->tcp, at);
-	if (error == 0)
-		error = tcp_listen(listener->tcp, (int)backlog);
-	if (error < 0)
-		tcp_close(listener->tcp);
-	return error;
-}
-
-static bool
-open_service(struct service_set *set, const struct config_service *config, unsigned int index,
-	     FILE *errors)
-{
-	struct service *service = &set->services[index];
-
-	service->ops = ops_of(config->kind);
-	service->set = set;
-	service->site = content_site_of(set->content, index);
-	service->idle.timeout_us = config->idle_timeout_s * UINT64_C(1000000);
-	TAILQ_INIT(&service->idle.conns);
-	set->n_services = index + 1;
-	for (unsigned int i = 0; i < config->n_listen; i++) {
-		struct service_listener *listener = &set->listeners[set->n_listeners];
-		char where[INET6_ADDRSTRLEN + 16];
-		int error;
-
-		listener->service = service;
-		error = open_listener(listener, &config->listen[i], config->backlog);
-		if (error < 0) {
-			fprintf(errors, "[service %s] listen: %s: %s\n", config->name,
-				endpoint_text(&config->listen[i], where, sizeof(where)),
-				listen_error_text(error));
-			return false;
-		}
-		set->n_listeners++;
-	}
-	return true;
-}
-
-static struct service_set *
-set_alloc(const struct service_set_config *config)
-{
-	uint32_t n = config->config->connections;
-	struct service_set *set = rte_zmalloc_socket("services", sizeof(*set), RTE_CACHE_LINE_SIZE,
-						     config->socket_id);
-
-	if (set == NULL)
-		return NULL;
-	set->conns = rte_zmalloc_socket("service slots", n * sizeof(*set->conns),
-					RTE_CACHE_LINE_SIZE, config->socket_id);
-	if (set->conns == NULL) {
-		rte_free(set);
-		return NULL;
-	}
-	set->engine = config->engine;
-	set->ref_pool = config->ref_pool;
-	set->content = config->content;
-	set->shared = content_take_reference(config->content);
-	set->sweep_us = UINT64_MAX;
-	set->n_conns = n;
-	set->lingering.timeout_us = LINGER_US;
-	TAILQ_INIT(&set->free);
-	TAILQ_INIT(&set->waiting);
-	TAILQ_INIT(&set->lingering.conns);
-	for (uint32_t i = 0; i < n; i++)
-		TAILQ_INSERT_TAIL(&set->free, &set->conns[i], by_activity);
-	return set;
-}
-
-struct service_set *
-service_set_create(const struct service_set_config *config, FILE *errors)
-{
-	struct service_set *set = set_alloc(config);
-
-	if (set == NULL) {
-		fprintf(errors, "services: not enough memory for %u connections\n",
-			config->config->connections);
-		return NULL;
-	}
-	for (unsigned int i = 0; i < config->config->n_services; i++) {
-		if (!open_service(set, &config->config->services[i], i, errors)) {
-			service_set_destroy(set);
-			return NULL;
-		}
-	}
-	return set;
-}
-
-void
-service_set_destroy(struct service_set *set)
-{
-	if (set == NULL)
-		return;
-	for (unsigned int i = 0; i < set->n_listeners; i++)
-		tcp_close(set->listeners[i].tcp);
-	for (uint32_t i = 0; i < set->n_conns; i++) {
-		struct service_conn *conn = &set->conns[i];
-
-		if (conn->tcp == NULL)
-			continue;
+	if (conn->lingering) {
 		if (sent_all(conn))
 			close_conn(conn);
 		else
 			abort_conn(conn);
+		return;
 	}
-	rte_free(set->conns);
-	rte_free(set);
+	if (conn->ending == ENDING_NOT)
+		service_end(conn, sent_all(conn) ? ENDING_CLOSE : ENDING_ABORT, ESHUTDOWN);
+	settle(conn);
+	if (conn->tcp != NULL) /* it lingers: its FIN is on its way */
+		close_conn(conn);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Services: programs that run to completion inside a lane (http, echo, discard, chargen).
+ * Services: programs that run to completion inside a lane, written against tern_service.h.
  *
  * A lane has one service set: its own listeners and connections of every configured service, driven
- * by the lane's thread. What is read-only and large (http's files) is loaded once and shared.
+ * by the lane's thread.
  */
 #ifndef TERN_DATAPLANE_SERVICE_H
 #define TERN_DATAPLANE_SERVICE_H
@@ -15,16 +15,7 @@
 #include "dataplane/config.h"
 #include "tcp/tcp.h"
 
-struct service_content;
 struct service_set;
-
-/*
- * Loads what services serve: http's files, and the pattern behind /bytes/N and chargen, into memory
- * that devices may read from. Main thread, after EAL started. Returns NULL with a message on
- * `errors`.
- */
-struct service_content *service_content_load(const struct config *config, FILE *errors);
-void service_content_free(struct service_content *content);
 
 /* Counters of one lane's services, in the order of service_stats.def. */
 struct service_stats {
@@ -38,29 +29,54 @@ extern const char *const service_stats_texts[];
 #define SERVICE_STATS_COUNT (sizeof(struct service_stats) / sizeof(uint64_t))
 
 struct service_set_config {
-	const struct config *config;
-	struct service_content *content;
+	const struct config *config; /* its services are started */
 	struct tcp_engine *engine;
-	struct rte_mempool *ref_pool; /* mbufs without data room, to refer to content */
+	struct rte_mempool *ref_pool; /* mbufs without data room, to refer to what is sent */
 	int socket_id;
+	unsigned int lane;
 };
 
-/* Opens every listener of one lane. Returns NULL with a message on `errors`. */
+/*
+ * Starts every service in one lane and opens its listeners. Returns NULL with a message on
+ * `errors`. By the lane's thread, as everything here that does not say otherwise.
+ */
 struct service_set *service_set_create(const struct service_set_config *config, FILE *errors);
 
-/* Closes listeners and connections, and frees the set. */
-void service_set_destroy(struct service_set *set);
+/* Closes listeners and connections. */
+void service_set_close(struct service_set *set);
+
+/*
+ * Ends the services in this lane and frees the set, after service_set_close() if that was not done;
+ * with every mbuf back in its pool. Mistakes of services are told on `errors`. NULL is ignored.
+ */
+void service_set_destroy(struct service_set *set, FILE *errors);
 
 /* tcp_env.notify for connections of this set: `user` is what the set gave to tcp_set_user(). */
 void service_set_notify(struct service_set *set, struct tcp_conn *c, void *user);
 
-/* Lets idle connections be closed and waiting ones go on; call once an iteration. */
+/* An iteration begins: what the one before took counts. */
+void service_set_begin(struct service_set *set, uint64_t now_us);
+
+/* Gives waiting connections, timers and idle time-outs their turn; call once an iteration. */
 void service_set_advance(struct service_set *set, uint64_t now_us);
 
 /* When service_set_advance() has something to do next; UINT64_MAX: never. */
 uint64_t service_set_next_timer(const struct service_set *set);
 
+/*
+ * The longest of the iterations that took too long since this was called last, 0 if none did;
+ * *services are those of plugins that ran in such iterations, by bit. Main thread.
+ */
+uint64_t service_set_take_slow(struct service_set *set, uint32_t *services);
+
 /* Copies the counters; any thread. */
 void service_stats_read(const struct service_set *set, struct service_stats *stats);
+
+/* One of the counters that the configuration's service of that index has of its own; any thread. */
+uint64_t service_counter_read(const struct service_set *set, unsigned int service,
+			      unsigned int counter);
+
+/* Bytes of memory that a lane takes for each connection that the services may have. */
+uint32_t service_conn_bytes(const struct config *config);
 
 #endif

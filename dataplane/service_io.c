@@ -1,129 +1,190 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How services of every kind read and send: with progress noted, bytes counted, and the engine's
- * answers turned into verdicts.
+ * Receiving and sending of tern_service.h: with progress noted, bytes counted, and the engine's
+ * answers turned into what a service is told.
  *
  * "No room" and "no mbufs" differ: the engine tells when there is room again, but nobody tells when
  * a pool has mbufs again, so such a connection waits for its turn in the set.
  */
 #include <errno.h>
+#include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#include "dataplane/service_kind.h"
+#include "dataplane/service_impl.h"
 
-enum {
-	CHAIN_MBUFS = 16, /* queued at once: up to 512 KiB */
-};
+/* ---- Receiving */
 
-uint32_t
-service_wall_s(struct service_set *set)
+static ssize_t
+receive_failed(struct tern_service_conn *conn, ssize_t error)
 {
-	if (set->wall_s == 0 || set->now_us - set->wall_taken_us >= 1000000) {
-		set->wall_s = (uint32_t)time(NULL);
-		set->wall_taken_us = set->now_us;
-	}
-	return set->wall_s;
-}
-
-static void
-note_sent(struct service_conn *conn, size_t bytes)
-{
-	conn->moved = true;
-	SERVICE_COUNT(conn->service->set, bytes_out, bytes);
-}
-
-static enum service_verdict
-verdict_of(const struct service_conn *conn, ssize_t error)
-{
-	if (error == -ENOBUFS || error == -ENOMEM)
-		return SERVICE_STARVED;
 	if (error != -EAGAIN)
-		return SERVICE_BROKEN;
-	return tcp_send_room(conn->tcp) > 0 ? SERVICE_STARVED : SERVICE_WAIT;
+		service_end(conn, ENDING_BROKEN, (int)-error);
+	return error;
 }
 
 ssize_t
-service_send(struct service_conn *conn, const void *data, size_t bytes, int flags,
-	     enum service_verdict *verdict)
+tern_service_peek(struct tern_service_conn *conn, size_t offset, struct tern_service_data *data)
 {
-	ssize_t n = tcp_send(conn->tcp, data, bytes, flags);
+	const struct rte_mbuf *m;
+	ssize_t queued = tcp_peek_mbufs(conn->tcp, &m);
 
-	if (n < 0) {
-		*verdict = verdict_of(conn, n);
-		return *verdict == SERVICE_BROKEN ? -1 : 0;
+	*data = (struct tern_service_data){0};
+	if (queued <= 0)
+		return queued == 0 ? 0 : receive_failed(conn, queued);
+	while (m != NULL && offset >= m->data_len) {
+		offset -= m->data_len;
+		m = m->next;
 	}
-	note_sent(conn, (size_t)n);
-	if ((size_t)n < bytes)
-		*verdict = tcp_send_room(conn->tcp) > 0 ? SERVICE_STARVED : SERVICE_WAIT;
-	return n;
+	if (m != NULL) {
+		data->data = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
+		data->bytes = m->data_len - offset;
+		data->buffer = (void *)(uintptr_t)m;
+	}
+	return queued;
 }
 
-uint64_t
-service_send_blob(struct service_conn *conn, const struct content_blob *blob, uint64_t offset,
-		  uint64_t bytes, enum service_verdict *verdict)
+size_t
+tern_service_copy(struct tern_service_conn *conn, size_t offset, void *buffer, size_t bytes)
 {
-	struct service_set *set = conn->service->set;
-	size_t at = (size_t)(offset % blob->bytes);
-	uint64_t sent = 0;
+	const struct rte_mbuf *m;
+	size_t copied = 0;
 
-	*verdict = SERVICE_WAIT;
-	while (sent < bytes) {
-		size_t room = tcp_send_room(conn->tcp);
-		struct rte_mbuf *chain;
-		ssize_t n;
+	if (tcp_peek_mbufs(conn->tcp, &m) <= 0)
+		return 0;
+	for (; m != NULL && copied < bytes; m = m->next) {
+		size_t part;
 
-		/* The engine tells of room only those who asked for it in vain. */
-		if (room == 0) {
-			n = service_send(conn, blob->data + at, 1, 0, verdict);
-			if (n <= 0)
-				break;
-			sent++;
-			at = (at + 1) % blob->bytes;
+		if (offset >= m->data_len) {
+			offset -= m->data_len;
 			continue;
 		}
-		if (room > bytes - sent)
-			room = (size_t)(bytes - sent);
-		chain = content_refer(blob, at, room, CHAIN_MBUFS, set->shared, set->ref_pool);
-		if (chain == NULL) {
-			*verdict = SERVICE_STARVED;
-			break;
-		}
-		n = tcp_send_mbufs(conn->tcp, chain, 0);
-		if (n < 0) {
-			rte_pktmbuf_free(chain);
-			*verdict = verdict_of(conn, n);
-			break;
-		}
-		note_sent(conn, (size_t)n);
-		sent += (uint64_t)n;
-		at = (size_t)((at + (size_t)n) % blob->bytes);
+		part = RTE_MIN(m->data_len - offset, bytes - copied);
+		memcpy((uint8_t *)buffer + copied,
+		       rte_pktmbuf_mtod_offset(m, const uint8_t *, offset), part);
+		copied += part;
+		offset = 0;
 	}
-	return sent;
+	return copied;
 }
 
-void
-service_consume(struct service_conn *conn, size_t bytes)
+static void
+note_received(struct tern_service_conn *conn, size_t bytes)
+{
+	conn->moved = true;
+	SERVICE_COUNT(conn->lane->set, bytes_in, bytes);
+}
+
+size_t
+tern_service_consume(struct tern_service_conn *conn, size_t bytes)
 {
 	size_t n = tcp_consume(conn->tcp, bytes);
 
-	conn->moved = true;
-	SERVICE_COUNT(conn->service->set, bytes_in, n);
+	note_received(conn, n);
+	return n;
 }
 
-enum service_verdict
-service_drain(struct service_conn *conn, size_t *bytes)
+ssize_t
+tern_service_read(struct tern_service_conn *conn, void *buffer, size_t bytes)
 {
-	*bytes = 0;
-	for (;;) {
-		const struct rte_mbuf *m;
-		ssize_t n = tcp_peek_mbufs(conn->tcp, &m);
+	ssize_t n = tcp_recv(conn->tcp, buffer, bytes, 0);
 
-		if (n == 0)
-			return SERVICE_CLOSE;
-		if (n < 0)
-			return n == -EAGAIN ? SERVICE_WAIT : SERVICE_BROKEN;
-		service_consume(conn, (size_t)n);
-		*bytes += (size_t)n;
+	if (n < 0)
+		return receive_failed(conn, n);
+	note_received(conn, (size_t)n);
+	return n;
+}
+
+bool
+tern_service_ended(const struct tern_service_conn *conn)
+{
+	return (tcp_poll(conn->tcp) & POLLRDHUP) != 0;
+}
+
+/* ---- Sending */
+
+/* Nothing more can be taken now. */
+static void
+wait_for_room(struct tern_service_conn *conn)
+{
+	conn->wants_room = true;
+	if (tcp_send_room(conn->tcp) > 0) {
+		SERVICE_COUNT(conn->lane->set, starved, 1);
+		conn->starved = true;
+		service_wait_for_turn(conn);
+	} else {
+		tcp_want_room(conn->tcp);
+	}
+}
+
+void
+service_sent(struct tern_service_conn *conn, size_t n, size_t wanted)
+{
+	conn->moved = true;
+	SERVICE_COUNT(conn->lane->set, bytes_out, n);
+	if (n < wanted)
+		wait_for_room(conn);
+}
+
+ssize_t
+service_send_failed(struct tern_service_conn *conn, ssize_t error)
+{
+	if (error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM) {
+		wait_for_room(conn);
+		return -EAGAIN;
+	}
+	if (error != -EPIPE || !conn->shut)
+		service_end(conn, ENDING_BROKEN, (int)-error);
+	return error;
+}
+
+ssize_t
+tern_service_send(struct tern_service_conn *conn, const void *data, size_t bytes, int flags)
+{
+	ssize_t n = tcp_send(conn->tcp, data, bytes, flags & TERN_SERVICE_MORE);
+
+	if (n < 0)
+		return service_send_failed(conn, n);
+	service_sent(conn, (size_t)n, bytes);
+	return n;
+}
+
+ssize_t
+tern_service_sendv(struct tern_service_conn *conn, const struct iovec *iov, unsigned int n,
+		   int flags)
+{
+	size_t sent = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		ssize_t took;
+
+		if (iov[i].iov_len == 0)
+			continue;
+		took = tern_service_send(conn, iov[i].iov_base, iov[i].iov_len,
+					 i + 1 < n ? TERN_SERVICE_MORE : flags);
+		if (took < 0)
+			return sent > 0 ? (ssize_t)sent : took;
+		sent += (size_t)took;
+		if ((size_t)took < iov[i].iov_len)
+			break;
+	}
+	return (ssize_t)sent;
+}
+
+size_t
+tern_service_room(const struct tern_service_conn *conn)
+{
+	return tcp_send_room(conn->tcp);
+}
+
+void
+tern_service_want_room(struct tern_service_conn *conn)
+{
+	conn->wants_room = true;
+	if (tcp_send_room(conn->tcp) > 0) {
+		conn->room_due = true;
+		service_wait_for_turn(conn);
+	} else {
+		tcp_want_room(conn->tcp);
 	}
 }

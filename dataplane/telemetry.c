@@ -79,7 +79,7 @@ tell_stats(const struct daemon *daemon, const char *params)
 		end = first + 1;
 	}
 	for (unsigned int i = first; i < end; i++) {
-		lane = report_counters(daemon->lanes[i]);
+		lane = report_counters(daemon, daemon->lanes[i]);
 		json_object_foreach(lane, title, group)
 		{
 			if (!json_is_object(group))

@@ -59,6 +59,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 				   first.lanes > 0 && first.lanes <= CONFIG_MAX_LANES &&
 				   first.n_services <= CONFIG_MAX_SERVICES,
 			   "out of range");
+	config_free(&first);
+	config_free(&second);
 	free(errors);
 	free(more);
 	return 0;

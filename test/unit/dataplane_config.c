@@ -8,6 +8,7 @@
 #include "dataplane/config.h"
 #include "dataplane/config_lines.h"
 #include "dataplane/config_values.h"
+#include "dataplane/service_plugin.h"
 
 #define PORT0 "[port 0]\nipv4 = 198.18.0.2/24\n"
 
@@ -25,6 +26,7 @@ read_bytes(const char *bytes, size_t n, int *status)
 	if (fd < 0 || write(fd, bytes, n) != (ssize_t)n)
 		abort();
 	close(fd);
+	config_free(&config);
 	*status = config_read(path, &config, stream);
 	fclose(stream);
 	unlink(path);
@@ -137,13 +139,14 @@ UNIT_CASE(a_whole_file_is_read)
 	UNIT_EQ(config.connections, 1000);
 	UNIT_EQ(config.buffers, 4096);
 	UNIT_EQ(config.n_services, 2);
-	UNIT_EQ(config.services[0].kind, SERVICE_HTTP);
+	CU_ASSERT(service_plugin_ops(config.services[0].plugin)->keys != NULL);
+	UNIT_EQ(config.services[0].idle_timeout_s, 60);
+	CU_ASSERT_STRING_EQUAL(service_plugin_text(config.services[0].plugin), "root = /");
 	UNIT_EQ(config.services[0].n_listen, 2);
 	CU_ASSERT_STRING_EQUAL(config_endpoint_text(&config.services[0].listen[0], text), "*:80");
 	CU_ASSERT_STRING_EQUAL(config_endpoint_text(&config.services[0].listen[1], text),
 			       "198.18.0.2:8080");
 	CU_ASSERT_STRING_EQUAL(config.services[1].name, "echo two");
-	UNIT_EQ(config.services[1].kind, SERVICE_ECHO);
 	UNIT_EQ(config.services[1].idle_timeout_s, 5);
 	CU_ASSERT_STRING_EQUAL(config_endpoint_text(&config.services[1].listen[0], text),
 			       "[2001:db8:18::2]:7");
@@ -188,6 +191,7 @@ UNIT_CASE(what_is_not_text_is_refused)
 	UNIT_EQ(status, -1);
 	CU_ASSERT(strstr(errors, ":2: [port 0]: a NUL byte") != NULL);
 	free(errors);
+	config_free(&config);
 	UNIT_EQ(config_read("/nonexistent/file", &config, nowhere), -1);
 	UNIT_EQ(config_read("/", &config, nowhere), -1);
 	UNIT_EQ(config_read("/dev/zero", &config, nowhere), -1);

@@ -244,8 +244,7 @@ UNIT_CASE(destruction_leaves_nothing)
 		c[i] = service_pair_connect(&b, (uint16_t[]){80, 7, 9, 19}[i]);
 	service_pair_send(&b, c[0], "GET /bytes/100000000 HTTP/1.0\r\n\r\n", 33);
 	service_pair_run(&b, 20);
-	service_set_destroy(b.set);
-	b.set = NULL;
+	service_set_close(b.set);
 	b.pair.side[1].notify = NULL;
 	tcp_flush(b.pair.side[1].engine);
 	pair_run_until(&b.pair, b.pair.now_us + 100000);
@@ -263,8 +262,8 @@ refusal(const struct tcp_endpoint *at)
 	static char text[512];
 	FILE *errors = fmemopen(text, sizeof(text), "w");
 	struct config config = b.config;
-	struct service_set_config set = {&config, b.content, b.pair.side[0].engine,
-					 b.pair.pools.ref, SOCKET_ID_ANY};
+	struct service_set_config set = {&config, b.pair.side[0].engine, b.pair.pools.ref,
+					 SOCKET_ID_ANY, 0};
 
 	config.services[1].listen[0] = *at;
 	CU_ASSERT(service_set_create(&set, errors) == NULL);

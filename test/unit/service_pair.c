@@ -80,12 +80,14 @@ make_files(struct service_pair *b)
 }
 
 static void
-add_service(struct config *config, enum service_kind kind, const char *name, uint16_t port)
+add_service(struct config *config, struct service_plugin *plugin, const char *name, uint16_t port)
 {
 	struct config_service *s = &config->services[config->n_services++];
 
+	if (plugin == NULL)
+		give_up(name);
 	strcpy(s->name, name);
-	s->kind = kind;
+	s->plugin = plugin;
 	s->listen[0].port = port;
 	s->n_listen = 1;
 	s->backlog = 32;
@@ -103,18 +105,30 @@ notify(void *ctx, struct tcp_conn *c, void *user)
 void
 service_pair_start(struct service_pair *b)
 {
+	service_pair_start_with(b, NULL);
+}
+
+void
+service_pair_start_with(struct service_pair *b, struct service_plugin *plugin)
+{
+	char why[TERN_SERVICE_WHY_BYTES];
 	struct tcp_config tcp;
 	struct service_set_config set;
 
 	memset(b, 0, sizeof(*b));
 	make_files(b);
 	b->config.connections = SERVICE_PAIR_CONNS;
-	add_service(&b->config, SERVICE_HTTP, "http", 80);
-	strcpy(b->config.services[0].root, b->root);
-	add_service(&b->config, SERVICE_ECHO, "echo", 7);
-	add_service(&b->config, SERVICE_DISCARD, "discard", 9);
-	add_service(&b->config, SERVICE_CHARGEN, "chargen", 19);
-	b->content = service_content_load(&b->config, stderr);
+	b->config.lanes = 1;
+	add_service(&b->config, service_plugin_built_in("http"), "http", 80);
+	if (service_plugin_configure(b->config.services[0].plugin, "root", b->root, why) < 0)
+		give_up(why);
+	add_service(&b->config, service_plugin_built_in("echo"), "echo", 7);
+	add_service(&b->config, service_plugin_built_in("discard"), "discard", 9);
+	add_service(&b->config, service_plugin_built_in("chargen"), "chargen", 19);
+	if (plugin != NULL)
+		add_service(&b->config, plugin, "plugin", SERVICE_PAIR_PORT);
+	if (service_plugins_start(&b->config, stderr) < 0)
+		exit(2);
 	tcp_config_defaults(&tcp);
 	tcp.sndbuf_max_bytes = tcp.sndbuf_bytes; /* tests fill it */
 	tcp.max_conns = 4 * SERVICE_PAIR_CONNS;
@@ -125,12 +139,11 @@ service_pair_start(struct service_pair *b)
 	pair_start(&b->pair, &tcp);
 	set = (struct service_set_config){
 		.config = &b->config,
-		.content = b->content,
 		.engine = b->pair.side[1].engine,
 		.ref_pool = b->pair.pools.ref,
 		.socket_id = SOCKET_ID_ANY,
 	};
-	b->set = b->content == NULL ? NULL : service_set_create(&set, stderr);
+	b->set = service_set_create(&set, stderr);
 	if (b->set == NULL)
 		exit(2);
 	b->pair.side[1].notify = notify;
@@ -143,11 +156,13 @@ service_pair_end(struct service_pair *b)
 {
 	bool good;
 
-	service_set_destroy(b->set);
+	service_set_close(b->set);
 	b->pair.side[1].notify = NULL;
 	pair_run_until(&b->pair, b->pair.now_us + 120 * 1000000ull);
+	service_set_destroy(b->set, stderr);
 	good = pair_end(&b->pair);
-	service_content_free(b->content);
+	for (unsigned int i = 0; i < b->config.n_services; i++)
+		service_plugin_close(b->config.services[i].plugin);
 	service_pair_remove_root(b->root);
 	return good;
 }
@@ -157,6 +172,7 @@ service_pair_run(struct service_pair *b, uint64_t ms)
 {
 	for (uint64_t i = 0; i < ms; i++) {
 		pair_run_until(&b->pair, b->pair.now_us + 1000);
+		service_set_begin(b->set, b->pair.now_us);
 		service_set_advance(b->set, b->pair.now_us);
 		tcp_flush(b->pair.side[1].engine);
 		tcp_flush(b->pair.side[0].engine);
@@ -223,6 +239,19 @@ service_pair_read(struct service_pair *b, struct tcp_conn *c, void *buf, size_t 
 	if (end != NULL)
 		*end = how;
 	return done;
+}
+
+uint64_t
+service_pair_own(const struct service_pair *b, unsigned int service, const char *name)
+{
+	const struct tern_service_counter *counters =
+		service_plugin_ops(b->config.services[service].plugin)->counters;
+
+	for (unsigned int i = 0; counters[i].name != NULL; i++)
+		if (strcmp(counters[i].name, name) == 0)
+			return service_counter_read(b->set, service, i);
+	give_up(name);
+	return 0;
 }
 
 struct service_stats

@@ -9,23 +9,27 @@
 #define TERN_TEST_SERVICE_PAIR_H
 
 #include "dataplane/service.h"
+#include "dataplane/service_plugin.h"
 #include "test/sim/pair.h"
 
 enum {
 	SERVICE_PAIR_IDLE_S = 60,
 	SERVICE_PAIR_BIG = 200000, /* bytes of /big.bin: byte i is i * 7 + i / 251 */
 	SERVICE_PAIR_CONNS = 64,
+	SERVICE_PAIR_PORT = 7000, /* where a plugin listens */
 };
 
 struct service_pair {
 	struct pair pair;
 	struct config config;
-	struct service_content *content;
 	struct service_set *set;
 	char root[64];
 };
 
 void service_pair_start(struct service_pair *b);
+
+/* The same with one service more, on SERVICE_PAIR_PORT. */
+void service_pair_start_with(struct service_pair *b, struct service_plugin *plugin);
 
 /* Takes all down again; false if anything is missing. Clients must be closed. */
 bool service_pair_end(struct service_pair *b);
@@ -45,6 +49,9 @@ void service_pair_send(struct service_pair *b, struct tcp_conn *c, const void *d
  */
 size_t service_pair_read(struct service_pair *b, struct tcp_conn *c, void *buf, size_t bytes,
 			 int *end);
+
+/* A counter of a service's own; the service by its place: http is 0, a plugin 4. */
+uint64_t service_pair_own(const struct service_pair *b, unsigned int service, const char *name);
 
 struct service_stats service_pair_stats(const struct service_pair *b);
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Walks an http service's root and reads its files. Runs before the lanes, with the C library's
- * files; what it makes is never changed afterwards.
+ * files; what it makes is never changed afterwards. Names that start with a dot are skipped;
+ * everything else must be served or refused aloud: a file that cannot be read or is too large, a
+ * link that leads out of the root, and what is neither file nor folder are errors. A folder is
+ * found as "/folder/" if it holds index.html, and "/folder" leads there.
  *
  * Invariants: every path added is normalised as http_resolve() normalises what is asked for;
  * nothing outside the root is read, also not through links. A link to a folder around itself is
@@ -12,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,16 +23,15 @@
 #include <unistd.h>
 
 #include "dataplane/http_date.h"
-#include "dataplane/service_files.h"
+#include "dataplane/http_files.h"
 
 struct walk {
-	struct content_site *site;
-	const struct config_service *service;
-	FILE *errors;
+	struct http_site *site;
+	char *why;           /* TERN_SERVICE_WHY_BYTES */
 	char root[PATH_MAX]; /* resolved */
 	char file[PATH_MAX]; /* of the file system, where the walk is */
 	size_t root_bytes;
-	struct stat around[CONTENT_DEPTH_MAX + 1]; /* the folders that we are in */
+	struct stat around[HTTP_FILE_DEPTH_MAX + 1]; /* the folders that we are in */
 	unsigned int depth;
 };
 
@@ -84,27 +87,93 @@ static bool
 fail(struct walk *w, const char *format, ...)
 {
 	va_list args;
+	int n = snprintf(w->why, TERN_SERVICE_WHY_BYTES, "root: %s: ", w->file);
 
-	fprintf(w->errors, "[service %s] root: %s: ", w->service->name, w->file);
 	va_start(args, format);
-	vfprintf(w->errors, format, args);
+	if (n < TERN_SERVICE_WHY_BYTES)
+		vsnprintf(w->why + n, (size_t)(TERN_SERVICE_WHY_BYTES - n), format, args);
 	va_end(args);
-	fputc('\n', w->errors);
 	return false;
 }
 
 /* ---- Entries of the site */
 
-void
-content_file_free(struct content_file *file)
+static void
+file_free(struct http_file *file)
 {
 	/* A folder's entry shares the body of its index.html, and owns only its names. */
 	if (file->owns_body)
-		content_blob_free(&file->body);
+		tern_service_memory_free(file->body);
 	free((void *)(uintptr_t)file->path);
 	free((void *)(uintptr_t)file->location);
 	free((void *)(uintptr_t)file->fields);
 	free(file);
+}
+
+static uint32_t
+hash_of(const char *path, size_t bytes)
+{
+	uint64_t h = 0xcbf29ce484222325; /* FNV-1a: who asks does not choose what is stored */
+
+	for (size_t i = 0; i < bytes; i++)
+		h = (h ^ (uint8_t)path[i]) * 0x100000001b3;
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static bool site_add(struct http_site *site, struct http_file *file);
+
+static bool
+site_grow(struct http_site *site)
+{
+	uint32_t size = site->buckets == NULL ? 64 : 2 * (site->mask + 1);
+	struct http_site grown = {calloc(size, sizeof(*grown.buckets)), size - 1, 0};
+
+	if (grown.buckets == NULL)
+		return false;
+	for (uint32_t i = 0; site->buckets != NULL && i <= site->mask; i++)
+		if (site->buckets[i] != NULL)
+			site_add(&grown, site->buckets[i]);
+	free(site->buckets);
+	*site = grown;
+	return true;
+}
+
+static bool
+site_add(struct http_site *site, struct http_file *file)
+{
+	uint32_t i;
+
+	if ((site->buckets == NULL || site->files >= site->mask / 2) && !site_grow(site))
+		return false;
+	i = hash_of(file->path, strlen(file->path)) & site->mask;
+	while (site->buckets[i] != NULL)
+		i = (i + 1) & site->mask;
+	site->buckets[i] = file;
+	site->files++;
+	return true;
+}
+
+const struct http_file *
+http_site_find(const struct http_site *site, const char *path, size_t bytes)
+{
+	if (site == NULL || site->buckets == NULL)
+		return NULL;
+	for (uint32_t i = hash_of(path, bytes) & site->mask; site->buckets[i] != NULL;
+	     i = (i + 1) & site->mask)
+		if (strlen(site->buckets[i]->path) == bytes &&
+		    memcmp(site->buckets[i]->path, path, bytes) == 0)
+			return site->buckets[i];
+	return NULL;
+}
+
+void
+http_site_free(struct http_site *site)
+{
+	for (uint32_t i = 0; site->buckets != NULL && i <= site->mask; i++)
+		if (site->buckets[i] != NULL)
+			file_free(site->buckets[i]);
+	free(site->buckets);
+	*site = (struct http_site){0};
 }
 
 /* The path as a URL's: what is not unreserved is encoded (RFC 3986 §2.3). */
@@ -147,7 +216,7 @@ static bool
 is_short(const char *path)
 {
 	char *encoded = encode(path, "/");
-	bool ok = encoded != NULL && strlen(encoded) <= CONTENT_PATH_MAX;
+	bool ok = encoded != NULL && strlen(encoded) <= HTTP_FILE_PATH_MAX;
 
 	free(encoded);
 	return ok;
@@ -155,28 +224,29 @@ is_short(const char *path)
 
 /* Adds an entry; takes over what `entry` points at, also when it fails. */
 static bool
-add(struct walk *w, const struct content_file *entry)
+add(struct walk *w, const struct http_file *entry)
 {
-	struct content_file *file = malloc(sizeof(*file));
+	struct http_file *file = malloc(sizeof(*file));
 
 	if (file == NULL)
 		return fail(w, "not enough memory");
 	*file = *entry;
 	if (file->path == NULL || (file->location == NULL && file->fields == NULL)) {
-		content_file_free(file);
+		file_free(file);
 		return fail(w, "not enough memory");
 	}
 	file->fields_bytes = file->fields == NULL ? 0 : (uint16_t)strlen(file->fields);
 	if (!is_short(file->path)) {
-		content_file_free(file);
-		return fail(w, "its path would be longer than %d bytes in a URL", CONTENT_PATH_MAX);
+		file_free(file);
+		return fail(w, "its path would be longer than %d bytes in a URL",
+			    HTTP_FILE_PATH_MAX);
 	}
-	if (w->site->files >= CONTENT_FILES_MAX) {
-		content_file_free(file);
-		return fail(w, "more than %d files and folders", CONTENT_FILES_MAX);
+	if (w->site->files >= HTTP_FILES_MAX) {
+		file_free(file);
+		return fail(w, "more than %d files and folders", HTTP_FILES_MAX);
 	}
-	if (!content_site_add(w->site, file)) {
-		content_file_free(file);
+	if (!site_add(w->site, file)) {
+		file_free(file);
 		return fail(w, "not enough memory");
 	}
 	return true;
@@ -191,10 +261,10 @@ asked_path(const struct walk *w)
 
 /* index.html just added answers for its folder, and the folder without slash leads to it. */
 static bool
-add_folder(struct walk *w, const struct content_file *index)
+add_folder(struct walk *w, const struct http_file *index)
 {
 	size_t bytes = strlen(index->path) - strlen("index.html");
-	struct content_file folder = *index;
+	struct http_file folder = *index;
 
 	folder.owns_body = false;
 	folder.path = strndup(index->path, bytes);
@@ -203,7 +273,7 @@ add_folder(struct walk *w, const struct content_file *index)
 		return false;
 	if (bytes == 1)
 		return true;
-	folder = (struct content_file){.path = strndup(index->path, bytes - 1)};
+	folder = (struct http_file){.path = strndup(index->path, bytes - 1)};
 	if (folder.path != NULL)
 		folder.location = encode(folder.path, "/");
 	return add(w, &folder);
@@ -239,23 +309,22 @@ modified_of(const struct stat *st)
 static bool
 read_open_file(struct walk *w, int fd)
 {
-	struct content_file file = {.owns_body = true};
+	struct http_file file = {.owns_body = true};
 	struct stat st;
-	uint8_t *data;
 
 	if (fstat(fd, &st) < 0)
 		return fail(w, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return fail(w, "is neither a file nor a folder; take it away or start its name "
 			       "with a dot");
-	if ((uint64_t)st.st_size > CONTENT_FILE_BYTES_MAX)
+	if ((uint64_t)st.st_size > HTTP_FILE_BYTES_MAX)
 		return fail(w, "has %lld bytes, more than the %llu that a file may have",
-			    (long long)st.st_size, (unsigned long long)CONTENT_FILE_BYTES_MAX);
-	if (!content_blob_make(&file.body, (size_t)st.st_size, &data))
+			    (long long)st.st_size, (unsigned long long)HTTP_FILE_BYTES_MAX);
+	if (tern_service_memory_alloc((size_t)st.st_size, &file.body) < 0)
 		return fail(w, "not enough DPDK memory for its %lld bytes", (long long)st.st_size);
-	if (!read_all(fd, data, file.body.bytes)) {
+	if (!read_all(fd, tern_service_memory_data(file.body), (size_t)st.st_size)) {
 		fail(w, "cannot be read: %s", strerror(errno));
-		content_blob_free(&file.body);
+		tern_service_memory_free(file.body);
 		return false;
 	}
 	file.modified = modified_of(&st);
@@ -265,7 +334,7 @@ read_open_file(struct walk *w, int fd)
 		return false;
 	if (strcmp(strrchr(w->file, '/'), "/index.html") != 0)
 		return true;
-	return add_folder(w, content_find(w->site, asked_path(w), strlen(asked_path(w))));
+	return add_folder(w, http_site_find(w->site, asked_path(w), strlen(asked_path(w))));
 }
 
 static bool
@@ -329,8 +398,8 @@ enter(struct walk *w, const struct stat *st)
 	for (unsigned int i = 0; i < w->depth; i++)
 		if (w->around[i].st_dev == st->st_dev && w->around[i].st_ino == st->st_ino)
 			return fail(w, "is a link to a folder around itself");
-	if (w->depth > CONTENT_DEPTH_MAX)
-		return fail(w, "lies more than %d folders deep", CONTENT_DEPTH_MAX);
+	if (w->depth > HTTP_FILE_DEPTH_MAX)
+		return fail(w, "lies more than %d folders deep", HTTP_FILE_DEPTH_MAX);
 	w->around[w->depth++] = *st;
 	return true;
 }
@@ -361,21 +430,18 @@ read_folder(struct walk *w)
 	return ok;
 }
 
-bool
-content_read_root(struct content_site *site, const struct config_service *service, FILE *errors)
+int
+http_site_read(struct http_site *site, const char *root, char *why)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	bool ok;
 
-	if (w == NULL) {
-		fprintf(errors, "[service %s] root: not enough memory\n", service->name);
-		return false;
-	}
+	if (w == NULL)
+		return -ENOMEM;
 	w->site = site;
-	w->service = service;
-	w->errors = errors;
-	if (realpath(service->root, w->root) == NULL) {
-		snprintf(w->file, sizeof(w->file), "%s", service->root);
+	w->why = why;
+	if (realpath(root, w->root) == NULL) {
+		snprintf(w->file, sizeof(w->file), "%s", root);
 		ok = fail(w, "%s", strerror(errno));
 	} else if (strcmp(w->root, "/") == 0) {
 		strcpy(w->file, w->root);
@@ -386,5 +452,5 @@ content_read_root(struct content_site *site, const struct config_service *servic
 		ok = read_folder(w);
 	}
 	free(w);
-	return ok;
+	return ok ? 0 : -EINVAL;
 }
