@@ -154,7 +154,8 @@ gateway_share(struct gateway *gateway, struct gateway_program *from, struct gate
 	for (uint32_t i = 0; i < from->header.sockets; i++) {
 		struct gateway_ref *ref = &from->refs[i];
 
-		if (ref->socket == NULL)
+		if (ref->socket == NULL ||
+		    __atomic_load_n(&from->view.control[i].keep_private, __ATOMIC_ACQUIRE) != 0)
 			continue;
 		if (!ref->socket->listening && !gateway_take_consumed(gateway, ref))
 			return;

@@ -308,7 +308,7 @@ share(struct programs *programs, struct program *program)
 	int end = open_channel(programs, &program->who, program, &error);
 
 	if (end < 0) {
-		log_line("process %d forks, and its child cannot share its sockets: %s",
+		log_line("process %d forks or executes, and its sockets cannot be shared: %s",
 			 (int)program->who.pid, error);
 		say(program->channel, SHM_SHARE, -ENOMEM, NULL, 0);
 		return;

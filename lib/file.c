@@ -314,6 +314,30 @@ take_slot(unsigned int lane)
 	return -1;
 }
 
+struct file *
+file_take_over(int fd, unsigned int lane, uint32_t slot)
+{
+	struct file *file = file_of_slot(lane, slot);
+
+	if (file != NULL) {
+		file_alias(file, fd);
+		return file;
+	}
+	if (slots[lane].files == NULL)
+		slots[lane].files = calloc(arena.header.sockets, sizeof(struct file *));
+	file = slots[lane].files == NULL ? NULL : file_make_plain();
+	if (file == NULL)
+		return NULL;
+	if (file_install_at(file, fd) < 0) {
+		file_discard(file);
+		return NULL;
+	}
+	file->lane = lane;
+	file->slot = slot;
+	slots[lane].files[slot] = file;
+	return file;
+}
+
 void
 file_match_arena(void)
 {
@@ -321,7 +345,8 @@ file_match_arena(void)
 
 	lock_files(&old);
 	for (unsigned int i = 0; i < arena.header.lanes; i++)
-		slots[i].files = calloc(arena.header.sockets, sizeof(struct file *));
+		if (slots[i].files == NULL)
+			slots[i].files = calloc(arena.header.sockets, sizeof(struct file *));
 	for (int fd = 0; fd <= highest_fd; fd++) {
 		struct file *file = table[fd];
 

@@ -137,6 +137,10 @@ struct file *file_at(int fd);
  * on. References of calls under way are gone, those of descriptors remain. */
 void file_begin_anew(void);
 
+/* In a fresh image: a descriptor names the socket that has a slot. Returns it; NULL without memory
+ * for it, or when the number is too large. file_match_arena() must follow. */
+struct file *file_take_over(int fd, unsigned int lane, uint32_t slot);
+
 /* When the arena has come with sockets in it: closes those that no file names. Threads: this one
  * alone uses files. */
 void file_match_arena(void);

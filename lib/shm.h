@@ -125,9 +125,9 @@ struct shm_status {
 
 /* Program. */
 struct shm_control {
-	uint64_t consumed; /* bytes read, over the socket's life */
-	uint32_t armed;    /* an event at the next change, please; the lane clears it */
-	uint32_t unused;
+	uint64_t consumed;     /* bytes read, over the socket's life */
+	uint32_t armed;        /* an event at the next change, please; the lane clears it */
+	uint32_t keep_private; /* SHM_SHARE shares it not */
 };
 
 /* Lane. Bytes of the stream, in its order: chunk i is at chunks[i % SHM_CHUNKS]. */

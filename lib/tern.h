@@ -71,6 +71,13 @@ int tern_shutdown(int fd, int how);
 int tern_close(int fd);
 int tern_dup(int fd);
 
+/*
+ * execve(2). Sockets whose descriptors stay open over it live on in the new image if that is on
+ * libtern, too; epoll sets lose them. fork(2) itself is enough for children; posix_spawn(3),
+ * vfork(2) and libc's other functions that execute give their images no sockets.
+ */
+int tern_execve(const char *path, char *const argv[], char *const environment[]);
+
 /* setsockopt(2), getsockopt(2): the options that FEATURES.md lists; others answer ENOPROTOOPT. */
 int tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length);

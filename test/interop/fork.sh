@@ -28,7 +28,7 @@ sed -i 's/^\[limits\]/&\nprograms = 1/' "$tmp/ternd.conf"
 tern_up
 said=$("$INHERIT" refused 198.18.0.1 $PORT) || fail "refused: status $?"
 [ "$said" = refused ] || fail "the child has said: $said"
-grep -q "forks, and its child cannot share its sockets" "$log" || fail "ternd does not tell of it"
+grep -q "its sockets cannot be shared" "$log" || fail "ternd does not tell of it"
 wait_for 10 no_programs || fail "programs are still attached"
 tern_idle
 kill "$echo_server"

@@ -8,11 +8,13 @@
  *     inherit threads HOST PORT   forks while other threads wait, open and close
  *     inherit handlers HOST PORT  handlers of pthread_atfork() use a socket
  *     inherit deep HOST PORT      a child's child's child uses a socket that all share
- *     inherit echo HOST PORT      is that echo, with the kernel's sockets, for any number
- *     inherit refused HOST PORT   a child whose share ternd refuses: prints "refused" when it forks
+ *     inherit exec HOST PORT      sockets over exec: prints "executed" and goes on with a line on
+ * stdin inherit echo HOST PORT      is that echo, with the kernel's sockets, for any number inherit
+ * refused HOST PORT   a child whose share ternd refuses: prints "refused" when it forks
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -382,6 +384,99 @@ try_refused(void)
 	tern_close(fd);
 }
 
+/* ---- exec */
+
+enum {
+	SENT = 3000,
+	READ_BEFORE = 100, /* the exec that fails, and again before the one that does not */
+};
+
+static void
+read_pattern(int fd, size_t from, size_t to)
+{
+	uint8_t buffer[SENT];
+
+	if (tern_recv(fd, buffer, to - from, MSG_WAITALL) != (ssize_t)(to - from))
+		fail("bytes %zu to %zu", from, to);
+	for (size_t i = from; i < to; i++)
+		if (buffer[i - from] != pattern(i)) {
+			errno = EILSEQ;
+			fail("byte %zu", i);
+		}
+}
+
+/* The fourth argument of the new image. */
+struct numbers {
+	int half_read, same, closes, times_out;
+};
+
+static void
+try_exec(void)
+{
+	struct timeval soon = {0, 50000};
+	struct pollfd p = {.events = POLLIN};
+	struct numbers fds;
+	char text[100], host[INET_ADDRSTRLEN], port[8];
+	char *argv[] = {(char *)"inherit", (char *)"executed", host, port, text, NULL};
+	char *none[] = {NULL};
+
+	fds.half_read = p.fd = connect_to_echo();
+	fds.closes = connect_to_echo();
+	fds.times_out = connect_to_echo();
+	send_some(fds.half_read, SENT);
+	if (tern_poll(&p, 1, 10000) != 1)
+		fail("nothing came back");
+	read_pattern(fds.half_read, 0, READ_BEFORE);
+	fds.same = tern_dup(fds.half_read);
+	if (fds.same < 0 || tern_fcntl(fds.half_read, F_SETFL, O_NONBLOCK) < 0 ||
+	    tern_fcntl(fds.closes, F_SETFD, FD_CLOEXEC) < 0 ||
+	    tern_setsockopt(fds.times_out, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) < 0)
+		fail("making ready");
+	inet_ntop(AF_INET, &echo.sin_addr, host, sizeof(host));
+	snprintf(port, sizeof(port), "%u", ntohs(echo.sin_port));
+	snprintf(text, sizeof(text), "%d %d %d %d", fds.half_read, fds.same, fds.closes,
+		 fds.times_out);
+	if (tern_execve("/nowhere", argv, none) >= 0 || errno != ENOENT)
+		fail("exec of nothing");
+	read_pattern(fds.half_read, READ_BEFORE, 2 * READ_BEFORE);
+	echo_once(fds.closes, 10);
+	tern_execve("/proc/self/exe", argv, none);
+	fail("exec");
+}
+
+static void
+go_on(const char *text)
+{
+	struct numbers fds;
+	uint8_t byte;
+
+	if (sscanf(text, "%d %d %d %d", &fds.half_read, &fds.same, &fds.closes, &fds.times_out) !=
+	    4)
+		fail("numbers");
+	if (getenv("TERN_HANDOVER") != NULL)
+		fail("the environment still tells of sockets");
+	if (tern_recv(fds.closes, &byte, 1, 0) >= 0 || errno != EBADF)
+		fail("a socket that closes on exec");
+	read_pattern(fds.half_read, 2 * READ_BEFORE, SENT);
+	if (tern_recv(fds.same, &byte, 1, 0) >= 0 || errno != EAGAIN)
+		fail("O_NONBLOCK");
+	if (tern_recv(fds.times_out, &byte, 1, 0) >= 0 || errno != EAGAIN)
+		fail("SO_RCVTIMEO");
+	echo_once(fds.times_out, SENT);
+	if (tern_fcntl(fds.same, F_SETFL, 0) < 0)
+		fail("F_SETFL");
+	tern_close(fds.half_read);
+	echo_once(fds.same, SENT);
+	puts("executed");
+	fflush(stdout);
+	if (getchar() == EOF)
+		fail("stdin");
+	tern_close(fds.same);
+	tern_close(fds.times_out);
+	/* This one was never opened by an image that is still there. */
+	tern_close(connect_to_echo());
+}
+
 /* ---- The other side */
 
 static void
@@ -419,13 +514,17 @@ main(int argc, char **argv)
 	} cases[] = {
 		{"slots", try_slots},       {"unread", try_unread}, {"threads", try_threads},
 		{"handlers", try_handlers}, {"deep", try_deep},     {"refused", try_refused},
-		{"echo", be_echo},
+		{"exec", try_exec},         {"echo", be_echo},
 	};
 
 	echo.sin_family = AF_INET;
-	if (argc != 4 || inet_pton(AF_INET, argv[2], &echo.sin_addr) != 1)
+	if (argc < 4 || inet_pton(AF_INET, argv[2], &echo.sin_addr) != 1)
 		return 2;
 	echo.sin_port = htons((uint16_t)atoi(argv[3]));
+	if (argc == 5 && strcmp(argv[1], "executed") == 0) {
+		go_on(argv[4]);
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (strcmp(argv[1], cases[i].name) == 0) {
 			alarm(cases[i].run == be_echo ? 0 : 60);
