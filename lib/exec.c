@@ -55,7 +55,7 @@ struct entry {
 	uint32_t lane;
 	uint32_t slot;
 	uint32_t nonblocking;
-	uint32_t unused;
+	uint32_t side;
 	int64_t receive_ns;
 	int64_t send_ns;
 	uint64_t device, inode; /* of the descriptor */
@@ -117,6 +117,13 @@ act(struct keeps *keeps, const struct exec_action *action)
 	}
 }
 
+/* Whether ternd knows of it: the others are the kernel's (yet), and live on by themselves. */
+static bool
+has_slot(const struct file *file)
+{
+	return file != NULL && file->epoll == NULL && file->slot != FILE_NO_SLOT;
+}
+
 /* While all files are held. */
 static void
 find_kept(struct keeps *keeps, const struct exec_action *actions, size_t n_actions)
@@ -130,7 +137,7 @@ find_kept(struct keeps *keeps, const struct exec_action *actions, size_t n_actio
 	keeps->room = keeps->all == NULL ? 0 : n;
 	for (int fd = 0; fd <= file_highest_fd(); fd++) {
 		struct file *file = file_at(fd);
-		int flags = file == NULL || file->epoll != NULL ? -1 : kernel.fcntl(fd, F_GETFD);
+		int flags = has_slot(file) ? kernel.fcntl(fd, F_GETFD) : -1;
 
 		if (flags >= 0)
 			keep(keeps, (struct kept){fd, fd, file, (flags & FD_CLOEXEC) != 0});
@@ -150,7 +157,7 @@ static void
 set_private(bool private)
 {
 	for (int fd = 0; fd <= file_highest_fd(); fd++)
-		if (file_at(fd) != NULL && file_at(fd)->epoll == NULL)
+		if (has_slot(file_at(fd)))
 			__atomic_store_n(&file_control(file_at(fd))->keep_private, private,
 					 __ATOMIC_RELEASE);
 }
@@ -190,6 +197,7 @@ write_table(const struct keeps *keeps, bool child)
 				      .lane = file->lane,
 				      .slot = file->slot,
 				      .nonblocking = file->nonblocking,
+				      .side = file->side,
 				      .receive_ns = file->receive_ns,
 				      .send_ns = file->send_ns};
 		struct stat stat;
@@ -373,13 +381,14 @@ take_up(int table, uint32_t n)
 			continue;
 		file->family = entry.family;
 		file->nonblocking = entry.nonblocking != 0;
+		file->side = entry.side == FILE_BOTH ? FILE_BOTH : FILE_TERN;
 		file->receive_ns = entry.receive_ns;
 		file->send_ns = entry.send_ns;
 	}
 	file_match_arena();
 }
 
-static __attribute__((constructor(102))) void
+__attribute__((constructor(103))) static void
 take_handover(void)
 {
 	const char *named = getenv(VARIABLE);

@@ -40,23 +40,20 @@ before_fork(void)
 {
 	fork_take_inheritance();
 	arena_hold();
-	shares = arena.memory != NULL;
-	if (!shares)
-		return;
 	file_hold_all();
 	epoll_hold();
-	channel = arena.dead ? -1 : descriptor_own(arena_share());
+	shares = arena.memory != NULL;
+	if (shares && !arena.dead)
+		channel = descriptor_own(arena_share());
 }
 
 static void
 after_fork_in_parent(void)
 {
-	if (shares) {
-		descriptor_close_own(channel);
-		channel = -1;
-		epoll_release();
-		file_release_all();
-	}
+	descriptor_close_own(channel);
+	channel = -1;
+	epoll_release();
+	file_release_all();
 	arena_release();
 }
 
@@ -67,11 +64,9 @@ after_fork_in_child(void)
 	arena_forget();
 	wait_reset();
 	pthread_mutex_init(&taking, NULL);
-	if (!shares)
-		return;
 	epoll_reset();
 	file_begin_anew();
-	__atomic_store_n(&pending, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&pending, shares, __ATOMIC_RELEASE);
 }
 
 void
@@ -93,7 +88,7 @@ fork_take_inheritance(void)
 	pthread_mutex_unlock(&taking);
 }
 
-static __attribute__((constructor)) void
+__attribute__((constructor(102))) static void
 watch_forks(void)
 {
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);

@@ -50,6 +50,25 @@ struct side_options {
 static pthread_mutex_t choosing = PTHREAD_MUTEX_INITIALIZER;
 
 static void
+hold_choices(void)
+{
+	pthread_mutex_lock(&choosing);
+}
+
+static void
+release_choices(void)
+{
+	pthread_mutex_unlock(&choosing);
+}
+
+/* After fork.c's, and so before them in the parent: this one is taken before a file's locks. */
+__attribute__((constructor)) static void
+watch_forks(void)
+{
+	pthread_atfork(hold_choices, release_choices, release_choices);
+}
+
+static void
 set_side(struct file *file, enum file_side side)
 {
 	__atomic_store_n(&file->side, side, __ATOMIC_RELEASE);
