@@ -125,3 +125,47 @@ tern_writev(int fd, const struct iovec *iov, int n)
 		return tern_result(-EINVAL);
 	return transmit(fd, iov, (size_t)n, 0);
 }
+
+/* ---- Several messages in a call */
+
+int
+tern_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags)
+{
+	unsigned int done = 0;
+	ssize_t sent = 0;
+
+	if (n > IOV_MAX)
+		n = IOV_MAX;
+	while (done < n && (sent = tern_sendmsg(fd, &messages[done].msg_hdr, flags)) >= 0)
+		messages[done++].msg_len = (unsigned int)sent;
+	return done > 0 || sent >= 0 ? (int)done : -1;
+}
+
+/* The time is looked at after each message, as on Linux: it ends no wait for the next. */
+int
+tern_recvmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags, struct timespec *timeout)
+{
+	int64_t deadline_ns = WAIT_FOREVER;
+	unsigned int done = 0;
+	ssize_t got = 0;
+
+	if (timeout != NULL &&
+	    (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000))
+		return tern_result(-EINVAL);
+	if (timeout != NULL && timeout->tv_sec < INT32_MAX)
+		deadline_ns =
+			wait_now_ns() + timeout->tv_sec * INT64_C(1000000000) + timeout->tv_nsec;
+	if (n > IOV_MAX)
+		n = IOV_MAX;
+	while (done < n) {
+		got = tern_recvmsg(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (got < 0)
+			break;
+		messages[done++].msg_len = (unsigned int)got;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (deadline_ns != WAIT_FOREVER && wait_now_ns() >= deadline_ns)
+			break;
+	}
+	return done > 0 || got >= 0 ? (int)done : -1;
+}

@@ -4,6 +4,7 @@
  * with a socket is in preload_stdio.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
@@ -81,6 +82,13 @@ recvmsg(int fd, struct msghdr *message, int flags)
 	return is_terns(fd) ? tern_recvmsg(fd, message, flags) : kernel.recvmsg(fd, message, flags);
 }
 
+int
+recvmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags, struct timespec *timeout)
+{
+	return is_terns(fd) ? tern_recvmmsg(fd, messages, n, flags, timeout)
+			    : kernel.recvmmsg(fd, messages, n, flags, timeout);
+}
+
 /* ---- Writing */
 
 ssize_t
@@ -119,4 +127,37 @@ sendmsg(int fd, const struct msghdr *message, int flags)
 	    preload_choose(fd, message->msg_name, message->msg_namelen) < 0)
 		return -1;
 	return is_terns(fd) ? tern_sendmsg(fd, message, flags) : kernel.sendmsg(fd, message, flags);
+}
+
+int
+sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags)
+{
+	return is_terns(fd) ? tern_sendmmsg(fd, messages, n, flags)
+			    : kernel.sendmmsg(fd, messages, n, flags);
+}
+
+/* ---- Files */
+
+ssize_t
+sendfile(int out, int in, off_t *offset, size_t bytes)
+{
+	if (is_terns(in))
+		return tern_result(-EINVAL);
+	return is_terns(out) ? tern_sendfile(out, in, offset, bytes)
+			     : kernel.sendfile(out, in, offset, bytes);
+}
+
+ssize_t
+sendfile64(int out, int in, off64_t *offset, size_t bytes)
+{
+	return sendfile(out, in, offset, bytes);
+}
+
+/* Tern's sockets have no pages that a pipe could take over. */
+ssize_t
+splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t bytes, unsigned int flags)
+{
+	if (is_terns(in) || is_terns(out))
+		return tern_result(-EINVAL);
+	return kernel.splice(in, in_offset, out, out_offset, bytes, flags);
 }

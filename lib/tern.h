@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -65,6 +66,14 @@ ssize_t tern_sendto(int fd, const void *buffer, size_t bytes, int flags,
 ssize_t tern_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t tern_write(int fd, const void *buffer, size_t bytes);
 ssize_t tern_writev(int fd, const struct iovec *iov, int n);
+
+/* sendmmsg(2), recvmmsg(2): as so many calls in a row. */
+int tern_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags);
+int tern_recvmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags,
+		  struct timespec *timeout);
+
+/* sendfile(2): `out` is a socket, `in` a file on a disk. */
+ssize_t tern_sendfile(int out, int in, off_t *offset, size_t bytes);
 
 /* shutdown(2), close(2), dup(2). The last descriptor of a socket closes it. */
 int tern_shutdown(int fd, int how);
