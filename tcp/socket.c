@@ -428,7 +428,15 @@ starved(struct tcp_conn *c)
 	return no_room(c);
 }
 
-/* A user who now sees no room, by tcp_send_room() or tcp_poll(), hears when there is some. */
+static bool
+is_writable(const struct tcp_conn *c)
+{
+	/* As Linux: a third of the buffer is free, and half of what may wait unsent. */
+	return sent_charge(c) <= c->sndbuf_bytes / 3 * 2 &&
+	       (uint64_t)c->unsent_bytes * 2 < tcp_notsent_lowat(c);
+}
+
+/* A user who now sees no room, by tcp_send_room(), hears when there is some. */
 static void
 want_room(struct tcp_conn *c)
 {
@@ -519,7 +527,8 @@ tcp_send_room(const struct tcp_conn *c)
 void
 tcp_want_room(struct tcp_conn *c)
 {
-	want_room(c);
+	if (room_bytes(c) == 0 || !is_writable(c))
+		c->flags |= CONN_WANT_ROOM;
 }
 
 ssize_t
@@ -732,14 +741,6 @@ tcp_close(struct tcp_conn *c)
 }
 
 /* ---- looking */
-
-static bool
-is_writable(const struct tcp_conn *c)
-{
-	/* As Linux: a third of the buffer is free, and half of what may wait unsent. */
-	return sent_charge(c) <= c->sndbuf_bytes / 3 * 2 &&
-	       (uint64_t)c->unsent_bytes * 2 < tcp_notsent_lowat(c);
-}
 
 short
 tcp_poll(const struct tcp_conn *c)

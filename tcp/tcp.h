@@ -381,7 +381,7 @@ size_t tcp_send_room(const struct tcp_conn *c);
  */
 ssize_t tcp_send_promised(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
 
-/* Has the user told when there is room, if there is none now. */
+/* Has the user told when tcp_poll() says POLLOUT, if it does not now or there is no room. */
 void tcp_want_room(struct tcp_conn *c);
 
 /* Bytes in the receive queue, whatever recv() would answer. */

@@ -137,6 +137,32 @@ UNIT_CASE(credit_is_the_send_buffer)
 	end(peer);
 }
 
+/* A program that stops at the end of POLLOUT, with credit left, hears when it holds again. */
+UNIT_CASE(room_is_told_to_who_only_polls)
+{
+	struct rig_program *p;
+	struct tcp_conn *peer = start_with_connection(&p);
+	size_t sent = 0, got = 0;
+
+	for (unsigned int i = 0; i < 3000 && (p->view.status[CONN].poll & POLLOUT) != 0; i++) {
+		rig_tell(p, SHM_SEND, CONN, 0, out, 1000);
+		sent += 1000;
+		rig_run(&r, 1);
+	}
+	CU_ASSERT((p->view.status[CONN].poll & POLLOUT) == 0);
+	CU_ASSERT(credit(p, CONN, sent) > 0);
+	for (unsigned int i = 0; i < 3000 && got < sent; i++) {
+		ssize_t n = tcp_recv(peer, in, sizeof(in), 0);
+
+		if (n > 0)
+			got += (size_t)n;
+		rig_run(&r, 1);
+	}
+	UNIT_EQ(got, sent);
+	CU_ASSERT((p->view.status[CONN].poll & POLLOUT) != 0);
+	end(peer);
+}
+
 /* Unread bytes are the engine's: closing resets, as on Linux, though they lie in the arena. */
 UNIT_CASE(closing_with_unread_bytes_resets)
 {
@@ -553,8 +579,9 @@ UNIT_CASE(garbage_harms_its_program_alone)
 }
 
 UNIT_MAIN_EAL(UNIT_RUN(bytes_come_in_whole_and_in_order), UNIT_RUN(bytes_go_out_within_the_credit),
-	      UNIT_RUN(credit_is_the_send_buffer), UNIT_RUN(closing_with_unread_bytes_resets),
-	      UNIT_RUN(closing_with_all_read_says_fin), UNIT_RUN(ends_and_errors_are_the_engines),
+	      UNIT_RUN(credit_is_the_send_buffer), UNIT_RUN(room_is_told_to_who_only_polls),
+	      UNIT_RUN(closing_with_unread_bytes_resets), UNIT_RUN(closing_with_all_read_says_fin),
+	      UNIT_RUN(ends_and_errors_are_the_engines),
 	      UNIT_RUN(sending_into_a_broken_connection_keeps_its_error),
 	      UNIT_RUN(an_event_for_each_time_it_was_armed),
 	      UNIT_RUN(who_arms_and_never_looks_loses_its_own_events),
