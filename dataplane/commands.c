@@ -46,8 +46,9 @@ part_of(const char *key, json_t *part)
 static json_t *
 answer_ss(const struct daemon *daemon, const json_t *request, struct control_cursor *cursor)
 {
-	(void)request;
-	return part_of("connections", report_connections(daemon, cursor));
+	bool details = json_is_true(json_object_get(request, "details"));
+
+	return part_of("connections", report_connections(daemon, cursor, details));
 }
 
 static json_t *

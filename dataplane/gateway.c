@@ -112,6 +112,12 @@ gateway_program_destroy(struct gateway_program *program)
 	free(program);
 }
 
+void
+gateway_program_set_pid(struct gateway_program *program, int32_t pid)
+{
+	__atomic_store_n(&program->pid, pid, __ATOMIC_RELAXED);
+}
+
 const char *
 gateway_program_fault(const struct gateway_program *program)
 {
@@ -257,6 +263,23 @@ gateway_owns(const struct gateway *gateway, const void *user)
 	const struct gateway_socket *socket = user;
 
 	return socket >= gateway->sockets && socket < gateway->sockets + gateway->n_sockets;
+}
+
+unsigned int
+gateway_users(const void *user, struct gateway_user *users, unsigned int n)
+{
+	const struct gateway_socket *socket = user;
+	unsigned int i = 0;
+
+	for (const struct gateway_ref *ref = socket->refs; ref != NULL && i < n; ref = ref->next) {
+		const struct gateway_program *program = ref->program;
+
+		users[i++] = (struct gateway_user){
+			.pid = __atomic_load_n(&program->pid, __ATOMIC_RELAXED),
+			.fd = -1,
+		};
+	}
+	return i;
 }
 
 void

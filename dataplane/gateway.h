@@ -59,6 +59,9 @@ struct gateway_program *gateway_program_create(void *arena, const struct shm_hea
 /* Detached, or never attached. NULL is ignored. */
 void gateway_program_destroy(struct gateway_program *program);
 
+/* Which process it is; any thread. */
+void gateway_program_set_pid(struct gateway_program *program, int32_t pid);
+
 /* Why the program is to be detached; NULL: it behaves. Any thread. */
 const char *gateway_program_fault(const struct gateway_program *program);
 
@@ -78,6 +81,15 @@ void gateway_share(struct gateway *gateway, struct gateway_program *from,
 
 /* Whether a connection's user is one of this gateway's sockets. */
 bool gateway_owns(const struct gateway *gateway, const void *user);
+
+/* Who has a socket. */
+struct gateway_user {
+	int32_t pid;
+	int32_t fd; /* as the program says; -1: it does not */
+};
+
+/* Lists who has such a user's socket, n at most. Returns how many. */
+unsigned int gateway_users(const void *user, struct gateway_user *users, unsigned int n);
 
 /* tcp_env.notify for those. */
 void gateway_notify(struct gateway *gateway, void *user);

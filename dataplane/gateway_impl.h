@@ -71,6 +71,7 @@ struct gateway_program {
 	uint32_t event_tail;
 	int doorbell;
 	uint32_t uid; /* of its user */
+	int32_t pid;  /* atomic; of its process */
 	bool attached;
 	uint64_t left_over; /* rings that hold requests for the next turn, a bit each */
 	bool fed;           /* blocks came free while sockets were hungry */

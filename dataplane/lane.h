@@ -31,9 +31,10 @@ enum {
 	LANE_TX_FRAMES = 512, /* that may wait for a device */
 	LANE_TX_BURST = 64,   /* are handed over as soon as there are so many */
 	LANE_INBOX = 4096,    /* messages; a power of 2 */
-	LANE_LIST = 256,      /* entries of one part of a list */
+	LANE_LIST = 128,      /* entries of one part of a list */
 	LANE_HAND_BURST = 16, /* packets handed to another lane in one message */
 	LANE_PORTS = 65536,
+	LANE_OWNERS = 4,         /* programs told of one socket */
 	LANE_DRAIN_US = 2000000, /* for connections to finish at the end */
 	LANE_RANDOM_BYTES = 4096,
 };
@@ -100,19 +101,30 @@ struct lane_usage {
 	uint32_t tx_bufs;        /* mbufs that wait for a device */
 };
 
+/* Whose a connection is. */
+struct lane_owner {
+	bool is_service; /* of the lane's */
+	unsigned int n;  /* programs that share it */
+	struct gateway_user users[LANE_OWNERS];
+};
+
 /* A question to a lane and its answer; on the heap. */
 struct lane_request {
 	struct lane_news message; /* what goes into the ring */
 	uint32_t state;           /* atomic: enum lane_request_state */
 	enum lane_request_kind kind;
-	uint64_t cursor;                 /* lists: 0 at first */
-	unsigned int n;                  /* lists: entries that follow; 0: the list is at its end */
-	uint16_t port;                   /* ASK_LINK */
-	bool up;                         /* ASK_LINK */
-	struct gateway_program *program; /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
+	uint64_t cursor;                    /* lists: 0 at first */
+	unsigned int n;                     /* lists: entries that follow */
+	bool over;                          /* lists: nothing comes behind them */
+	uint16_t port;                      /* ASK_LINK */
+	bool up;                            /* ASK_LINK */
+	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
 	struct gateway_program *share_from; /* ASK_ATTACH: whose sockets it shares; or NULL */
 	union {
-		struct tcp_listing connections[LANE_LIST];
+		struct {
+			struct tcp_listing connections[LANE_LIST];
+			struct lane_owner owners[LANE_LIST]; /* of each */
+		};
 		struct net_neighbour_listing neighbours[LANE_LIST];
 		struct lane_usage usage;
 	};

@@ -101,18 +101,34 @@ lane_ask(struct lane *lane, struct lane_request *request)
 /* ---- Answering */
 
 static void
+list_connections(struct lane *lane, struct lane_request *request)
+{
+	request->n = tcp_list(lane->tcp, &request->cursor, request->connections, LANE_LIST);
+	request->over = request->cursor == TCP_LIST_END;
+	for (unsigned int i = 0; i < request->n; i++) {
+		struct lane_owner *owner = &request->owners[i];
+		const void *user = request->connections[i].user;
+		bool program = user != NULL && gateway_owns(lane->gateway, user);
+
+		owner->is_service = user != NULL && !program;
+		owner->n = program ? gateway_users(user, owner->users, LANE_OWNERS) : 0;
+	}
+}
+
+static void
 answer(struct lane *lane, struct lane_request *request)
 {
 	uint32_t cursor = (uint32_t)request->cursor;
 
 	switch (request->kind) {
 	case ASK_CONNECTIONS:
-		request->n = tcp_list(lane->tcp, &request->cursor, request->connections, LANE_LIST);
+		list_connections(lane, request);
 		break;
 	case ASK_NEIGHBOURS:
 		request->n =
 			net_list_neighbours(lane->net, &cursor, request->neighbours, LANE_LIST);
 		request->cursor = cursor;
+		request->over = request->n == 0;
 		break;
 	case ASK_USAGE:
 		tcp_usage(lane->tcp, &request->usage.tcp);

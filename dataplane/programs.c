@@ -223,6 +223,7 @@ make_program(struct programs *programs, const struct ucred *who, int channel,
 							   program->doorbell, who->uid);
 		if (program->parts[i] == NULL)
 			goto failed;
+		gateway_program_set_pid(program->parts[i], who->pid);
 	}
 	event.data.u32 = (uint32_t)index;
 	if (epoll_ctl(programs->epoll, EPOLL_CTL_ADD, channel, &event) < 0)
@@ -317,6 +318,15 @@ share(struct programs *programs, struct program *program)
 	close(end);
 }
 
+/* Whoever made the channel may have handed it to its child. */
+static void
+take_pid(const struct programs *programs, struct program *program, pid_t pid)
+{
+	program->who.pid = pid;
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++)
+		gateway_program_set_pid(program->parts[i], pid);
+}
+
 /* One message of a program. Returns why it is to be detached, NULL if it is not. */
 static const char *
 take_message(struct programs *programs, struct program *program)
@@ -336,7 +346,7 @@ take_message(struct programs *programs, struct program *program)
 	switch (message.op) {
 	case SHM_HELLO:
 		if (message.pid > 0)
-			program->who.pid = message.pid;
+			take_pid(programs, program, message.pid);
 		say(program->channel, SHM_HELLO, 0, fds, 2);
 		return NULL;
 	case SHM_SHARE:

@@ -234,43 +234,6 @@ report_pools(const struct lane *lane)
 /* ---- Lists */
 
 static json_t *
-endpoint_text(const struct ip_addr *ip, be16_t port)
-{
-	struct tcp_endpoint endpoint = {.ip = *ip, .port = be16_get(port)};
-	char text[CONFIG_ENDPOINT_TEXT];
-
-	if (endpoint.port == 0 && ip_is_any(ip))
-		return json_string("*:*");
-	return json_string(config_endpoint_text(&endpoint, text));
-}
-
-static json_t *
-connection(const struct lane *lane, const struct tcp_listing *c)
-{
-	json_t *object = json_pack("{s:i,s:s,s:o,s:o,s:I,s:I}", "lane", (int)lane->index, "state",
-				   tcp_state_name(c->state), "local",
-				   endpoint_text(&c->tuple.local, c->tuple.lport), "remote",
-				   endpoint_text(&c->tuple.remote, c->tuple.rport), "recv_q",
-				   (json_int_t)c->recv_q, "send_q", (json_int_t)c->send_q);
-	json_t *more =
-		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "srtt_us", (json_int_t)c->srtt_us,
-			  "rttvar_us", (json_int_t)c->rttvar_us, "rto_us", (json_int_t)c->rto_us,
-			  "cwnd", (json_int_t)c->cwnd_segs, "mss", (json_int_t)c->mss, "snd_wnd",
-			  (json_int_t)c->snd_wnd, "rcv_wnd", (json_int_t)c->rcv_wnd);
-
-	json_object_update_new(object, more);
-	if (c->ssthresh_segs != UINT32_MAX)
-		json_object_set_new(object, "ssthresh", json_integer(c->ssthresh_segs));
-	more = json_pack("{s:I,s:I,s:I,s:i,s:i,s:b,s:b}", "retransmits", (json_int_t)c->retransmits,
-			 "bytes_acked", (json_int_t)c->bytes_acked, "bytes_received",
-			 (json_int_t)c->bytes_received, "snd_wscale", (int)c->snd_wscale_shift,
-			 "rcv_wscale", (int)c->rcv_wscale_shift, "timestamps", c->timestamps,
-			 "orphan", c->orphan);
-	json_object_update_new(object, more);
-	return object;
-}
-
-static json_t *
 neighbour(const struct lane *lane, const struct net_neighbour_listing *n)
 {
 	char ip[CONFIG_IP_TEXT];
@@ -282,7 +245,8 @@ neighbour(const struct lane *lane, const struct net_neighbour_listing *n)
 
 /* Asks the lane where the cursor stands for its next part; goes to the next lane at its end. */
 static json_t *
-next_part(const struct daemon *daemon, struct control_cursor *cursor, enum lane_request_kind kind)
+next_part(const struct daemon *daemon, struct control_cursor *cursor, enum lane_request_kind kind,
+	  bool details)
 {
 	struct lane_request *request = lane_request_make(kind);
 	struct lane *lane = daemon->lanes[cursor->lane];
@@ -296,11 +260,12 @@ next_part(const struct daemon *daemon, struct control_cursor *cursor, enum lane_
 		return NULL;
 	array = json_array();
 	for (unsigned int i = 0; i < request->n; i++)
-		json_array_append_new(array, kind == ASK_CONNECTIONS
-						     ? connection(lane, &request->connections[i])
-						     : neighbour(lane, &request->neighbours[i]));
+		json_array_append_new(array,
+				      kind == ASK_CONNECTIONS
+					      ? report_connection(daemon, lane, request, i, details)
+					      : neighbour(lane, &request->neighbours[i]));
 	cursor->at = request->cursor;
-	if (request->n == 0) {
+	if (request->over) {
 		cursor->at = 0;
 		cursor->lane++;
 	}
@@ -310,13 +275,13 @@ next_part(const struct daemon *daemon, struct control_cursor *cursor, enum lane_
 }
 
 json_t *
-report_connections(const struct daemon *daemon, struct control_cursor *cursor)
+report_connections(const struct daemon *daemon, struct control_cursor *cursor, bool details)
 {
-	return next_part(daemon, cursor, ASK_CONNECTIONS);
+	return next_part(daemon, cursor, ASK_CONNECTIONS, details);
 }
 
 json_t *
 report_neighbours(const struct daemon *daemon, struct control_cursor *cursor)
 {
-	return next_part(daemon, cursor, ASK_NEIGHBOURS);
+	return next_part(daemon, cursor, ASK_NEIGHBOURS, false);
 }

@@ -35,7 +35,12 @@ json_t *report_lane(struct lane *lane);
 json_t *report_pools(const struct lane *lane);
 
 /* The next part of a list over all lanes: an array; moves the cursor on, and sets its `more`. */
-json_t *report_connections(const struct daemon *daemon, struct control_cursor *cursor);
+json_t *report_connections(const struct daemon *daemon, struct control_cursor *cursor,
+			   bool details);
 json_t *report_neighbours(const struct daemon *daemon, struct control_cursor *cursor);
+
+/* report_connection.c: entry i of a lane's answer to ASK_CONNECTIONS; with all that TCP knows. */
+json_t *report_connection(const struct daemon *daemon, const struct lane *lane,
+			  const struct lane_request *request, unsigned int i, bool details);
 
 #endif

@@ -82,6 +82,8 @@ tcp_coalesce(struct tcp_segment *segs, const flow_t *flows, const uint8_t *next,
 		head->flags |= s->flags;
 		s->m = NULL;
 		TCP_COUNT(c->engine, rcv_merged);
+		c->segs_in++; /* the first is counted where it arrives */
+		c->data_segs_in++;
 		if (s->len < head->seg_bytes || head->flags != TCP_ACK)
 			break;
 	}

@@ -651,6 +651,7 @@ void tcp_sndbuf_expand(struct tcp_conn *c);
 
 /* TCP_INFO's value, as tcp_getsockopt() gives it. */
 int tcp_info_get(struct tcp_conn *c, void *value, size_t *len);
+void tcp_details_get(const struct tcp_conn *c, struct tcp_details *details);
 
 void tcp_chrono_start(struct tcp_conn *c, enum tcp_chrono_kind kind);
 void tcp_chrono_stop(struct tcp_conn *c, enum tcp_chrono_kind kind);

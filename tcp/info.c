@@ -26,53 +26,10 @@ enum {
 	LINUX_CLOSING,
 };
 
-/* Bits of `options`. */
-enum {
-	OPT_TIMESTAMPS = 1,
-	OPT_SACK = 2,
-	OPT_WSCALE = 4,
-	OPT_ECN = 8,
-	OPT_ECN_SEEN = 16,
-};
-
-/* Linux's struct tcp_info, member for member; times in microseconds unless they say otherwise. */
-struct info {
-	uint8_t state, ca_state, retransmits, probes, backoff, options;
-	uint8_t wscales; /* the peer's in the low four bits, ours above */
-	uint8_t flags;   /* bit 0: delivery_rate is limited by the application */
-	uint32_t rto, ato;
-	uint32_t snd_mss, rcv_mss;                        /* bytes */
-	uint32_t unacked, sacked, lost, retrans, fackets; /* segments; of a listener: its queue */
-	uint32_t last_data_sent, last_ack_sent, last_data_recv, last_ack_recv; /* ms ago */
-	uint32_t pmtu, rcv_ssthresh;                                           /* bytes */
-	uint32_t rtt, rttvar;
-	uint32_t snd_ssthresh, snd_cwnd; /* segments */
-	uint32_t advmss;                 /* bytes */
-	uint32_t reordering;             /* segments */
-	uint32_t rcv_rtt, rcv_space;
-	uint32_t total_retrans;
-	uint64_t pacing_rate, max_pacing_rate; /* bytes a second; all ones: none */
-	uint64_t bytes_acked, bytes_received;
-	uint32_t segs_out, segs_in;
-	uint32_t notsent_bytes, min_rtt;
-	uint32_t data_segs_in, data_segs_out;
-	uint64_t delivery_rate; /* bytes a second */
-	uint64_t busy_time, rwnd_limited, sndbuf_limited;
-	uint32_t delivered, delivered_ce; /* segments */
-	uint64_t bytes_sent, bytes_retrans;
-	uint32_t dsack_dups, reord_seen, rcv_ooopack;
-	uint32_t snd_wnd, rcv_wnd; /* bytes */
-	uint32_t rehash;
-	uint16_t total_rto, total_rto_recoveries;
-	uint32_t total_rto_time; /* ms */
-	uint32_t received_ce;
-	uint32_t accecn[7]; /* of Accurate ECN */
-};
-
-static_assert(offsetof(struct info, pacing_rate) == 104, "as Linux's tcp_info");
-static_assert(offsetof(struct info, delivery_rate) == 160, "as Linux's tcp_info");
-static_assert(offsetof(struct info, dsack_dups) == 216, "as Linux's tcp_info");
-static_assert(offsetof(struct info, snd_wnd) == 228, "as Linux's tcp_info");
+static_assert(offsetof(struct tcp_details, pacing_rate) == 104, "as Linux's tcp_info");
+static_assert(offsetof(struct tcp_details, delivery_rate) == 160, "as Linux's tcp_info");
+static_assert(offsetof(struct tcp_details, dsack_dups) == 216, "as Linux's tcp_info");
+static_assert(offsetof(struct tcp_details, snd_wnd) == 228, "as Linux's tcp_info");
 
 static const uint8_t linux_states[TCP_STATES] = {
 	[TCP_CLOSED] = LINUX_CLOSE,
@@ -91,10 +48,11 @@ static const uint8_t linux_states[TCP_STATES] = {
 static uint8_t
 options_of(const struct tcp_conn *c)
 {
-	return (uint8_t)((c->flags & CONN_TIMESTAMPS ? OPT_TIMESTAMPS : 0) |
-			 (c->flags & CONN_SACK ? OPT_SACK : 0) |
-			 (c->flags & CONN_WSCALE ? OPT_WSCALE : 0) |
-			 (c->ecn & ECN_ON ? OPT_ECN : 0) | (c->ecn & ECN_SEEN ? OPT_ECN_SEEN : 0));
+	return (uint8_t)((c->flags & CONN_TIMESTAMPS ? TCP_DETAILS_TIMESTAMPS : 0) |
+			 (c->flags & CONN_SACK ? TCP_DETAILS_SACK : 0) |
+			 (c->flags & CONN_WSCALE ? TCP_DETAILS_WSCALE : 0) |
+			 (c->ecn & ECN_ON ? TCP_DETAILS_ECN : 0) |
+			 (c->ecn & ECN_SEEN ? TCP_DETAILS_ECN_SEEN : 0));
 }
 
 static uint32_t
@@ -104,7 +62,7 @@ ms_since(const struct tcp_conn *c, uint32_t then_ms)
 }
 
 static void
-fill_sender(const struct tcp_conn *c, struct info *i)
+fill_sender(const struct tcp_conn *c, struct tcp_details *i)
 {
 	uint64_t backed_off = (uint64_t)c->rto_us << RTE_MIN(c->backoffs, (uint8_t)16);
 
@@ -137,7 +95,7 @@ fill_sender(const struct tcp_conn *c, struct info *i)
 }
 
 static void
-fill_receiver(const struct tcp_conn *c, struct info *i)
+fill_receiver(const struct tcp_conn *c, struct tcp_details *i)
 {
 	i->ato = c->delack.ato_us;
 	i->rcv_mss = c->rcv_mss;
@@ -150,7 +108,7 @@ fill_receiver(const struct tcp_conn *c, struct info *i)
 }
 
 static void
-fill_totals(const struct tcp_conn *c, struct info *i)
+fill_totals(const struct tcp_conn *c, struct tcp_details *i)
 {
 	i->bytes_acked = c->bytes_acked;
 	i->bytes_received = c->bytes_received;
@@ -165,10 +123,10 @@ fill_totals(const struct tcp_conn *c, struct info *i)
 	i->last_ack_recv = ms_since(c, c->heard_ms);
 }
 
-int
-tcp_info_get(struct tcp_conn *c, void *value, size_t *len)
+void
+tcp_details_get(const struct tcp_conn *c, struct tcp_details *i)
 {
-	struct info i = {
+	*i = (struct tcp_details){
 		.state = linux_states[c->state],
 		.ca_state = c->ca_state,
 		.options = options_of(c),
@@ -177,13 +135,20 @@ tcp_info_get(struct tcp_conn *c, void *value, size_t *len)
 		.pacing_rate = tcp_pacing_rate(c),
 		.max_pacing_rate = c->pacing.max_rate,
 	};
-
-	fill_sender(c, &i);
-	fill_receiver(c, &i);
-	fill_totals(c, &i);
+	fill_sender(c, i);
+	fill_receiver(c, i);
+	fill_totals(c, i);
 	if (c->state == TCP_LISTEN) {
-		i.unacked = c->bound->waiting;
-		i.sacked = (uint32_t)c->bound->backlog;
+		i->unacked = c->bound->waiting;
+		i->sacked = (uint32_t)c->bound->backlog;
 	}
+}
+
+int
+tcp_info_get(struct tcp_conn *c, void *value, size_t *len)
+{
+	struct tcp_details i;
+
+	tcp_details_get(c, &i);
 	return tcp_put_value(&i, sizeof(i), value, len);
 }

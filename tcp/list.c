@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Listing what the engine holds: sockets, then half-open connections, then TIME-WAIT. */
+#include <rte_common.h>
+
 #include "engine.h"
+
+enum { LOOK_MAX = 512 }; /* places that one call looks at: each may be a miss in every cache */
 
 enum list_part {
 	PART_CONNS,
@@ -22,6 +26,37 @@ tuple_of(const struct tcp_conn *c)
 			t.remote = ip_from4(be32(0));
 	}
 	return t;
+}
+
+static uint32_t
+ms_until(const struct tcp_engine *e, uint64_t at_us)
+{
+	return at_us <= e->now_us ? 0 : (uint32_t)((at_us - e->now_us) / 1000);
+}
+
+static void
+put_timer(const struct tcp_engine *e, struct tcp_listing *out, enum tcp_list_timer timer,
+	  uint64_t at_us, uint8_t retries)
+{
+	out->timer = (uint8_t)timer;
+	out->timer_ms = ms_until(e, at_us);
+	out->timer_retries = retries;
+}
+
+/* The one of its timers that Linux would tell of. */
+static void
+list_timer(const struct tcp_engine *e, const struct tcp_conn *c, struct tcp_listing *out)
+{
+	bool persists = c->rtx_kind == RTX_TIMEOUT && TAILQ_EMPTY(&c->sent);
+
+	if (c->rtx_at_us != UINT64_MAX && !persists)
+		put_timer(e, out, TCP_LIST_TIMER_ON, c->rtx_at_us, c->retries);
+	else if (c->rtx_at_us != UINT64_MAX)
+		put_timer(e, out, TCP_LIST_TIMER_PERSIST, c->rtx_at_us, c->probes);
+	else if (c->life_at_us != UINT64_MAX)
+		put_timer(e, out, TCP_LIST_TIMER_TIMEWAIT, c->life_at_us, 0);
+	else if (c->keep_at_us != UINT64_MAX)
+		put_timer(e, out, TCP_LIST_TIMER_KEEPALIVE, c->keep_at_us, c->probes);
 }
 
 static bool
@@ -52,7 +87,14 @@ list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
 		.timestamps = (c->flags & CONN_TIMESTAMPS) != 0,
 		.sack = (c->flags & CONN_SACK) != 0,
 		.orphan = (c->flags & CONN_ORPHAN) != 0,
+		.has_details = true,
+		.ipv6 = (c->flags & CONN_FAMILY6) != 0,
+		.v6only = (c->flags & CONN_V6ONLY) != 0,
+		.user = c->user,
+		.congestion = c->cc->name,
 	};
+	tcp_details_get(c, &out->details);
+	list_timer(e, c, out);
 	if (c->state == TCP_LISTEN) {
 		out->recv_q = c->bound->waiting;
 		out->send_q = (uint32_t)c->bound->backlog;
@@ -71,7 +113,9 @@ list_request(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out
 		.tuple = r->tuple,
 		.state = TCP_SYN_RECEIVED,
 		.timestamps = r->timestamps,
+		.ipv6 = (r->listener->c->flags & CONN_FAMILY6) != 0,
 	};
+	put_timer(e, out, TCP_LIST_TIMER_ON, r->timer.at_us, r->retries);
 	return true;
 }
 
@@ -87,7 +131,9 @@ list_timewait(const struct tcp_engine *e, uint32_t index, struct tcp_listing *ou
 		.state = TCP_TIME_WAIT,
 		.timestamps = tw->timestamps,
 		.orphan = true,
+		.ipv6 = !ip_is4(&tw->tuple.local),
 	};
+	put_timer(e, out, TCP_LIST_TIMER_TIMEWAIT, tw->ends_us, 0);
 	return true;
 }
 
@@ -104,7 +150,7 @@ tcp_list(const struct tcp_engine *e, uint64_t *cursor, struct tcp_listing *listi
 	unsigned int part = (unsigned int)(*cursor >> 32), written = 0;
 	uint32_t index = (uint32_t)*cursor;
 
-	while (part < PARTS && written < n) {
+	for (unsigned int looked = 0; part < PARTS && written < n && looked < LOOK_MAX; looked++) {
 		if (index >= slabs[part]->carved) {
 			part++;
 			index = 0;
@@ -112,6 +158,6 @@ tcp_list(const struct tcp_engine *e, uint64_t *cursor, struct tcp_listing *listi
 		}
 		written += list_one[part](e, index++, &listing[written]);
 	}
-	*cursor = (uint64_t)part << 32 | index;
+	*cursor = part == PARTS ? TCP_LIST_END : (uint64_t)part << 32 | index;
 	return written;
 }

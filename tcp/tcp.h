@@ -31,6 +31,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "info.h"
 #include "ip_addr.h"
 
 struct sock_extended_err; /* <linux/errqueue.h> */
@@ -486,6 +487,15 @@ struct tcp_usage {
 
 void tcp_usage(const struct tcp_engine *engine, struct tcp_usage *usage);
 
+/* What a socket waits for next, with Linux's numbers (inet_diag). */
+enum tcp_list_timer {
+	TCP_LIST_TIMER_OFF,
+	TCP_LIST_TIMER_ON, /* retransmission, or what RACK-TLP waits for */
+	TCP_LIST_TIMER_KEEPALIVE,
+	TCP_LIST_TIMER_TIMEWAIT,
+	TCP_LIST_TIMER_PERSIST,
+};
+
 /* One line of `tern ss`. */
 struct tcp_listing {
 	struct tcp_tuple tuple;
@@ -508,13 +518,24 @@ struct tcp_listing {
 	bool timestamps;
 	bool sack;
 	bool orphan; /* closed by its user */
+	bool has_details;
+	bool ipv6; /* opened as AF_INET6 */
+	bool v6only;
+	uint8_t timer; /* enum tcp_list_timer */
+	uint8_t timer_retries;
+	uint32_t timer_ms;      /* until it fires */
+	void *user;             /* tcp_user() */
+	const char *congestion; /* name; NULL: none */
+	struct tcp_details details;
 };
 
 /*
  * Lists sockets, half-open connections and TIME-WAIT, n at most. *cursor is 0 at first and is moved
- * on; returns how many were written, 0 at the end. Between calls the engine may run: what is born
- * or dies meanwhile may be missing.
+ * on; at the end it is TCP_LIST_END. Returns how many were written, perhaps none although there are
+ * more: no call looks at more than a few hundred places. Between calls the engine may run: what is
+ * born or dies meanwhile may be missing.
  */
+#define TCP_LIST_END UINT64_MAX
 unsigned int tcp_list(const struct tcp_engine *engine, uint64_t *cursor,
 		      struct tcp_listing *listing, unsigned int n);
 

@@ -338,10 +338,10 @@ do_look(struct world *w)
 	struct tcp_listing listing[3];
 	struct tcp_endpoint endpoint;
 	uint64_t cursor = 0;
-	unsigned int n = 0, more;
+	unsigned int n = 0;
 
-	while ((more = tcp_list(w->e, &cursor, listing, 3)) > 0)
-		n += more;
+	while (cursor != TCP_LIST_END)
+		n += tcp_list(w->e, &cursor, listing, 3);
 	FUZZ_CHECK(n <= FUZZ_CONNS + FUZZ_REQUESTS + FUZZ_TIMEWAIT, "%u listed", n);
 	if (s->c == NULL)
 		return;

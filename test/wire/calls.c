@@ -298,8 +298,9 @@ find_listing(struct wire *w, struct tcp_listing *found)
 	struct tcp_listing l;
 	uint64_t cursor = 0;
 
-	for (unsigned int i = 0; i < 100000 && tcp_list(w->engine, &cursor, &l, 1) == 1; i++)
-		if (memcmp(&l.tuple, &tuple, sizeof(tuple)) == 0 &&
+	while (cursor != TCP_LIST_END)
+		if (tcp_list(w->engine, &cursor, &l, 1) == 1 &&
+		    memcmp(&l.tuple, &tuple, sizeof(tuple)) == 0 &&
 		    (!met || l.state != TCP_CLOSED)) {
 			*found = l;
 			met = true;

@@ -19,6 +19,9 @@ segments(struct wire *w, unsigned int at, unsigned int n, const char *flags, uns
 
 WIRE_TEST(burst_is_one)
 {
+	struct tcp_info info;
+	size_t len = sizeof(info);
+
 	stage(w);
 	wire_hold(w);
 	segments(w, 1, 10, ".", 65535);
@@ -26,6 +29,8 @@ WIRE_TEST(burst_is_one)
 	wire_out(w, ". 1:1(0) ack 14601");
 	wire_count(w, rcv_merged, 9);
 	WIRE_EQ(w, w->flow->notified, 1);
+	WIRE_EQ(w, tcp_getsockopt(w->flow->c, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	WIRE_EQ(w, info.tcpi_data_segs_in, 10);
 	wire_recv(w, 100000, 14600);
 	wire_end(w);
 }
