@@ -76,12 +76,12 @@ struct keeps {
 };
 
 static void
-forget_fd(struct keeps *keeps, int fd, bool and_above)
+forget_fd(struct keeps *keeps, int fd)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < keeps->n; i++)
-		if (and_above ? keeps->all[i].fd < fd : keeps->all[i].fd != fd)
+		if (keeps->all[i].fd != fd)
 			keeps->all[n++] = keeps->all[i];
 	keeps->n = n;
 }
@@ -101,14 +101,16 @@ act(struct keeps *keeps, const struct exec_action *action)
 	switch (action->kind) {
 	case EXEC_CLOSE:
 	case EXEC_OPEN:
-	case EXEC_CLOSE_FROM:
-		forget_fd(keeps, action->fd, action->kind == EXEC_CLOSE_FROM);
+		forget_fd(keeps, action->fd);
+		return;
+	case EXEC_CLOSE_FROM: /* also what would hand them on */
+		keeps->n = 0;
 		return;
 	case EXEC_DUP2:
 		for (size_t i = 0; i < keeps->n; i++)
 			if (keeps->all[i].fd == action->from)
 				found = keeps->all[i];
-		forget_fd(keeps, action->fd, false);
+		forget_fd(keeps, action->fd);
 		found.fd = action->fd;
 		found.closes = false;
 		if (found.file != NULL)

@@ -21,7 +21,7 @@ struct exec_action {
 		EXEC_CLOSE,      /* fd */
 		EXEC_DUP2,       /* from, fd */
 		EXEC_OPEN,       /* fd becomes something else */
-		EXEC_CLOSE_FROM, /* fd and all above */
+		EXEC_CLOSE_FROM, /* fd and all above: no socket is kept */
 	} kind;
 	int from, fd;
 };

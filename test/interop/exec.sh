@@ -1,14 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Sockets over exec.
+# Sockets over exec and posix_spawn: of a program on libtern, and of programs that know nothing of Tern.
 . "$(dirname "$0")/interop.sh"
+. "$(dirname "$0")/unmodified.sh"
 INHERIT=$BUILD/test/interop/inherit
+EXECUTES=$BUILD/test/interop/executes
 PORT=5000
-
-no_programs()
-{
-	[ "$(counter gateway attached)" -eq "$(counter gateway detached)" ]
-}
 
 # established N: so many connections are open.
 established()
@@ -41,4 +38,70 @@ for lie in 0:1 5:6 -1:-1 99999999999:3 x: 3:4:5; do
 	TERN_HANDOVER=$lie expect "$INHERIT" deep 198.18.0.1 $PORT
 done
 kill "$echo_server"
+
+# ended: the server ends by itself, with status 0, and nothing of it is left.
+ended()
+{
+	wait "$server" || fail "$1: status $?: $(tail -n 5 "$tmp/server.log")"
+	wait_for 10 no_programs || fail "$1: programs are still attached"
+	tern_idle
+}
+
+# A `cat` for each connection, at its input and output.
+port=5010
+for how in fork vfork spawn spawnp environ; do
+	port=$((port + 1))
+	serve $port "$EXECUTES" $how $port 2
+	expect client echo "$HOST4" $port 100000
+	expect client echo "$HOST4" $port 1
+	ended $how
+done
+serve 5020 python3 -c '
+import socket, subprocess
+listener = socket.create_server(("", 5020))
+for close_fds in True, False:
+    c, _ = listener.accept()
+    subprocess.run(["cat", "-u"], stdin=c, stdout=c, close_fds=close_fds, check=True)
+    c.close()'
+expect client echo "$HOST4" 5020 100000
+expect client echo "$HOST4" 5020 1
+ended python
+
+# A server that executes itself, with its listener and a connection of which one byte is unread.
+serve 5021 "$EXECUTES" itself 5021
+expect in_ns python3 -c '
+import socket, sys
+c = socket.create_connection((sys.argv[1], 5021), 10)
+def get(n):
+    got = b""
+    while len(got) < n:
+        more = c.recv(n - len(got))
+        if not more:
+            break
+        got += more
+    return got
+c.sendall(b"abc")
+assert get(16) == b"firststillsecond"
+c.sendall(bytes(100000))
+assert get(100000) == bytes(100000)
+c.shutdown(socket.SHUT_WR)
+assert get(1) == b""' "$HOST4"
+expect client echo "$HOST4" 5021 100000
+ended itself
+
+# What closes on exec has closed while the image that follows lives on, and nothing else has.
+serve 5022 "$EXECUTES" keep 5022
+expect in_ns python3 -c '
+import socket, sys
+closes = socket.create_connection((sys.argv[1], 5022), 10)
+stays = socket.create_connection((sys.argv[1], 5022), 10)
+assert closes.recv(1) == b""
+stays.settimeout(0.5)
+try:
+    stays.recv(1)
+    sys.exit("it has ended")
+except socket.timeout:
+    pass' "$HOST4"
+kill "$(cat "/proc/$server/task/$server/children")"
+ended keep
 tern_down
