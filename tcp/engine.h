@@ -560,6 +560,11 @@ bool tcp_syncookie_expected(const struct tcp_engine *e, const struct tcp_bound *
 bool tcp_syncookie_check(struct tcp_engine *e, struct tcp_request *r,
 			 const struct tcp_segment *seg);
 
+/* ---- socket.c */
+
+/* The socket is as new, but for its options, its address and its error. */
+void tcp_forget_connection(struct tcp_conn *c);
+
 /* ---- request.c, accept.c, bind.c, timewait.c */
 
 /* A SYN's answer starts above iss_floor if that is not NULL: it reuses a TIME-WAIT. */

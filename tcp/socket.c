@@ -80,9 +80,8 @@ take_error(struct tcp_conn *c)
 
 /* ---- connecting */
 
-/* The socket is as new, but for its options and its address. */
-static void
-forget_connection(struct tcp_conn *c)
+void
+tcp_forget_connection(struct tcp_conn *c)
 {
 	c->flags &= ~(CONN_ACTIVE | CONN_CONNECT_DONE | CONN_WAS_CONNECTED | CONN_PEER_FIN |
 		      CONN_FIN_KNOWN | CONN_RD_SHUT | CONN_FIN_DUE | CONN_FIN_SENT | CONN_URG_MARK);
@@ -108,7 +107,7 @@ connect_again(struct tcp_conn *c)
 	if ((c->flags & CONN_ACTIVE) == 0)
 		return 1;
 	error = take_error(c);
-	forget_connection(c);
+	tcp_forget_connection(c);
 	return error != 0 ? error : -ECONNABORTED;
 }
 
@@ -684,7 +683,7 @@ tcp_shutdown(struct tcp_conn *c, int how)
 		return 0;
 	case TCP_SYN_SENT:
 		tcp_conn_end(c, ECONNRESET);
-		forget_connection(c);
+		tcp_forget_connection(c);
 		return 0;
 	default:
 		break;

@@ -341,6 +341,12 @@ int tcp_accept(struct tcp_conn *c, struct tcp_conn **child);
 int tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
 
 /*
+ * connect() to AF_UNSPEC: resets the connection, or ends listening; the socket may connect or
+ * listen anew. What was received and not read is gone.
+ */
+void tcp_disconnect(struct tcp_conn *c);
+
+/*
  * Queues bytes for sending, copying them. flags: MSG_MORE (more follows at once: hold a partial
  * segment), MSG_OOB (the last byte is urgent), others are ignored. Returns the number of bytes
  * taken, possibly fewer than given; -EAGAIN when there is no room now, or no connection yet; -EPIPE

@@ -191,6 +191,14 @@ wire_shutdown_(struct wire *w, int how, int expected)
 	wire_flush(w);
 }
 
+void
+wire_disconnect_(struct wire *w)
+{
+	wire_log(w, "%2u  connect(AF_UNSPEC)", (unsigned int)(w->flow - w->flows));
+	tcp_disconnect(socket_of(w));
+	wire_flush(w);
+}
+
 static void
 print_events(short events, char text[64])
 {

@@ -291,6 +291,8 @@ void wire_close_(struct wire *w);
 void wire_abort_(struct wire *w);
 #define wire_shutdown(w, how, expected) wire_shutdown_(WIRE_HERE(w), how, expected)
 void wire_shutdown_(struct wire *w, int how, int expected);
+#define wire_disconnect(w) wire_disconnect_(WIRE_HERE(w))
+void wire_disconnect_(struct wire *w);
 #define wire_poll(w, expected) wire_poll_(WIRE_HERE(w), expected)
 void wire_poll_(struct wire *w, short expected);
 #define wire_state(w, expected) wire_state_(WIRE_HERE(w), expected)
