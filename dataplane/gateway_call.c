@@ -9,8 +9,15 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
+
+#include <linux/errqueue.h>
 
 #include "dataplane/gateway_impl.h"
+
+enum {
+	PORTS_OF_ROOT = 1024, /* are below this one */
+};
 
 /* A request on its way through. */
 struct call {
@@ -153,7 +160,21 @@ call_bind(struct call *call)
 	struct tcp_endpoint local;
 	int status = endpoint_in(call, &local);
 
+	if (status == 0 && local.port != 0 && local.port < PORTS_OF_ROOT && call->program->uid != 0)
+		status = -EACCES;
 	return status < 0 ? status : tcp_bind(call->ref->socket->tcp, &local);
+}
+
+/* What was delivered and not read is gone with the connection. */
+static int
+disconnect(struct call *call)
+{
+	struct gateway_socket *socket = call->ref->socket;
+
+	gateway_recall(call->gateway, call->ref);
+	tcp_disconnect(socket->tcp);
+	socket->listening = false;
+	return 0;
 }
 
 static int
@@ -162,6 +183,8 @@ call_connect(struct call *call)
 	struct tcp_endpoint remote;
 	int status = endpoint_in(call, &remote);
 
+	if (status == 0 && call->request->arg != 0)
+		return disconnect(call);
 	return status < 0 ? status : tcp_connect(call->ref->socket->tcp, &remote);
 }
 
@@ -212,7 +235,23 @@ call_send_now(struct call *call)
 
 	if (n > 0)
 		GATEWAY_COUNT_N(call->gateway, bytes_out, n);
+	if (n > 0 && (call->request->arg & MSG_ZEROCOPY) != 0 && n == call->request->bytes)
+		tcp_sent_zerocopy(call->ref->socket->tcp);
 	return (int)n;
+}
+
+/* The error queue. */
+static int
+receive_report(struct call *call)
+{
+	struct sock_extended_err report;
+	int status = tcp_recv_report(call->ref->socket->tcp, &report);
+
+	if (status < 0)
+		return status;
+	memcpy(call->reply->data, &report, sizeof(report));
+	call->reply_bytes = sizeof(report);
+	return 0;
 }
 
 /* Bytes that are delivered come first: the program has not seen them yet, and shall look again. */
@@ -223,6 +262,8 @@ call_recv(struct call *call)
 	int flags = (int)call->request->arg;
 	ssize_t n;
 
+	if (flags & MSG_ERRQUEUE)
+		return receive_report(call);
 	if (ref->delivered > ref->consumed && (flags & MSG_OOB) == 0)
 		return -EAGAIN;
 	n = tcp_recv(ref->socket->tcp, call->reply->data,

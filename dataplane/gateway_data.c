@@ -14,6 +14,7 @@
  */
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "dataplane/gateway_impl.h"
 
@@ -205,6 +206,8 @@ take_status(const struct gateway_ref *ref, struct shm_status *status)
 	status->state = ref->socket->listening ? SHM_LISTENING : SHM_OPENED;
 	status->poll = poll_without_data(ref);
 	status->flags = tcp_has_urgent(c) ? SHM_ASK_TO_READ : 0;
+	if (shared)
+		status->flags |= SHM_SHARED;
 	if (ref->socket->listening)
 		return;
 	status->readable = tcp_has_urgent(c) ? ref->delivered : ref->consumed + tcp_readable(c);
@@ -293,6 +296,8 @@ gateway_send(struct gateway *gateway, struct gateway_ref *ref, const uint8_t *by
 		return n;
 	}
 	taken = tcp_send_promised(ref->socket->tcp, bytes, n, flags);
+	if (taken == n && (flags & MSG_ZEROCOPY))
+		tcp_sent_zerocopy(ref->socket->tcp);
 	if (taken < 0) /* nobody will read it: the connection's error is what the program hears */
 		taken = n;
 	ref->sent += (uint64_t)taken;

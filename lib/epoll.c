@@ -320,7 +320,8 @@ add(struct epoll *epoll, struct file *file, int fd, const struct epoll_event *ev
 	TAILQ_INSERT_TAIL(&epoll->all, interest, by_epoll);
 	LIST_INSERT_HEAD(&file->interests, interest, by_file);
 	arm(file);
-	make_candidate(interest);
+	if (holds(interest) != 0)
+		make_candidate(interest); /* in the order in which they become ready */
 	return 0;
 }
 
@@ -349,7 +350,8 @@ control(struct epoll *epoll, int operation, struct file *file, int fd,
 	interest->readable = 0;
 	interest->events = 0;
 	arm(file);
-	make_candidate(interest);
+	if (holds(interest) != 0)
+		make_candidate(interest); /* in the order in which they become ready */
 	return 0;
 }
 

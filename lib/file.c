@@ -18,6 +18,7 @@
 #include "descriptors.h"
 #include "epoll.h"
 #include "file.h"
+#include "linger.h"
 #include "fork.h"
 #include "kernel.h"
 #include "wait.h"
@@ -269,6 +270,7 @@ file_put(struct file *file)
 		epoll_forget_socket(file);
 	} else {
 		epoll_forget_socket(file);
+		linger(file);
 		arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
 	}
 	file_discard(file);
@@ -393,6 +395,8 @@ begin(struct file *file)
 	file->nonblocking = false;
 	file->reset_told = false;
 	file->receive_ns = file->send_ns = WAIT_FOREVER;
+	file->linger_s = 0;
+	file->tells_left = false;
 	file->epoll = NULL;
 	LIST_INIT(&file->interests);
 }

@@ -45,6 +45,8 @@ struct file {
 	bool nonblocking;        /* atomic; O_NONBLOCK */
 	int64_t receive_ns;      /* SO_RCVTIMEO; WAIT_FOREVER: none */
 	int64_t send_ns;         /* SO_SNDTIMEO */
+	int linger_s;            /* SO_LINGER: how long the last close() waits; 0: not at all */
+	bool tells_left;         /* TCP_INQ */
 	pthread_mutex_t reading; /* held by who moves `consumed` */
 	uint64_t consumed;       /* bytes read */
 	uint32_t next_chunk;     /* to be read */

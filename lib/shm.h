@@ -46,11 +46,12 @@ enum shm_op {
 	/* With an answer: a value >= 0 or a negative errno, and perhaps data. */
 	SHM_OPEN,       /* arg: family */
 	SHM_BIND,       /* payload: shm_endpoint */
-	SHM_CONNECT,    /* payload: shm_endpoint */
+	SHM_CONNECT,    /* payload: shm_endpoint; arg: 1 for AF_UNSPEC, which undoes it */
 	SHM_LISTEN,     /* arg: backlog */
 	SHM_ACCEPT,     /* arg: slot of the child; data: shm_endpoint of its peer */
 	SHM_SEND_NOW,   /* payload, arg as SHM_SEND; how many bytes were taken */
-	SHM_RECV,       /* arg: MSG_... flags; arg2: bytes at most; data: the bytes */
+	SHM_RECV,       /* arg: MSG_... flags; arg2: bytes at most; data: the bytes, or with
+			   MSG_ERRQUEUE a struct sock_extended_err */
 	SHM_SHUTDOWN,   /* arg: how */
 	SHM_SETSOCKOPT, /* arg: level; arg2: name; payload: the value */
 	SHM_GETSOCKOPT, /* arg: level; arg2: name; payload: uint32_t, bytes at most; data: the value
@@ -107,6 +108,8 @@ enum shm_state {
 enum {
 	/* More can be read than `readable` says, by a call: end of stream, error, urgent data. */
 	SHM_ASK_TO_READ = 1 << 0,
+	/* Another program has the socket, too. */
+	SHM_SHARED = 1 << 1,
 };
 
 /* Lane. */

@@ -3,15 +3,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "fork.h"
 #include "kernel.h"
+#include "message.h"
 #include "result.h"
 #include "socket.h"
 #include "stream.h"
@@ -54,6 +57,23 @@ ask_plainly(int fd, enum shm_op op, int arg)
 	return tern_result(status);
 }
 
+enum {
+	PORTS_OF_ROOT = 1024, /* are below this one */
+	CAPABILITY_OF_THEM = 10,
+	OPT_TCP_INQ = 36,
+};
+
+/* Whether this thread may bind to a port of root's. ternd looks for itself whose the program is. */
+static bool
+may_bind_low(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return syscall(SYS_capget, &header, data) < 0 ||
+	       (data[0].effective & 1u << CAPABILITY_OF_THEM) != 0;
+}
+
 /* ---- Addresses */
 
 static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -67,7 +87,9 @@ take_address(const struct file *file, const struct sockaddr *address, socklen_t 
 	struct sockaddr_in6 in6;
 
 	memset(out, 0, sizeof(*out));
-	if (address == NULL)
+	if ((int)length < 0 || length > sizeof(struct sockaddr_storage))
+		return -EINVAL;
+	if (memory_is_bad(address, length))
 		return -EFAULT;
 	if (length < (file->family == AF_INET ? sizeof(in) : sizeof(sa_family_t)))
 		return -EINVAL;
@@ -192,16 +214,37 @@ tern_socket(int domain, int type, int protocol)
 	return tern_result(status);
 }
 
+/* As Linux: AF_UNSPEC with the wildcard is taken for AF_INET, for old programs' sake. */
+static bool
+is_old_wildcard(const struct file *file, const struct sockaddr *address, socklen_t length)
+{
+	struct sockaddr_in in;
+
+	if (file->family != AF_INET || length < sizeof(in) ||
+	    length > sizeof(struct sockaddr_storage) || memory_is_bad(address, length))
+		return false;
+	memcpy(&in, address, sizeof(in));
+	return in.sin_family == AF_UNSPEC && in.sin_addr.s_addr == INADDR_ANY;
+}
+
 int
 tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct file *file = socket_get(fd);
 	struct shm_endpoint endpoint;
+	struct sockaddr_in in;
 	int status;
 
 	if (file == NULL)
 		return tern_result(-EBADF);
+	if (is_old_wildcard(file, address, length)) {
+		memcpy(&in, address, sizeof(in));
+		in.sin_family = AF_INET;
+		address = (const struct sockaddr *)&in;
+	}
 	status = take_address(file, address, length, &endpoint);
+	if (status == 0 && endpoint.port != 0 && endpoint.port < PORTS_OF_ROOT && !may_bind_low())
+		status = -EACCES;
 	if (status == 0)
 		status = ask(file, SHM_BIND, 0, &endpoint, sizeof(endpoint), NULL);
 	file_put(file);
@@ -218,18 +261,22 @@ int
 tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct file *file = socket_get(fd);
-	struct shm_endpoint endpoint;
-	int status;
+	struct shm_endpoint endpoint = {0};
+	bool undo;
+	int status, first;
 
 	if (file == NULL)
 		return tern_result(-EBADF);
-	status = take_address(file, address, length, &endpoint);
+	undo = length >= sizeof(sa_family_t) && length <= sizeof(struct sockaddr_storage) &&
+	       !memory_is_bad(address, length) && address->sa_family == AF_UNSPEC;
+	status = undo ? 0 : take_address(file, address, length, &endpoint);
 	if (status == 0)
-		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
+		status = ask(file, SHM_CONNECT, undo, &endpoint, sizeof(endpoint), NULL);
+	first = status;
 	while (!file->nonblocking && (status == -EINPROGRESS || status == -EALREADY)) {
 		status = stream_wait(file, POLLOUT, file->send_ns);
 		if (status == -EAGAIN)
-			status = -EINPROGRESS; /* SO_SNDTIMEO */
+			status = first; /* SO_SNDTIMEO */
 		if (status < 0)
 			break;
 		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
@@ -249,11 +296,16 @@ accept_once(struct file *listener, struct file **child, struct shm_endpoint *pee
 	if (*child == NULL)
 		return status;
 	status = ask(listener, SHM_ACCEPT, (*child)->slot, NULL, 0, &answer);
-	if (status < 0)
+	if (status < 0) {
 		file_discard(*child);
-	else
-		(*child)->family = listener->family;
-	return status;
+		return status;
+	}
+	(*child)->family = listener->family;
+	(*child)->receive_ns = listener->receive_ns;
+	(*child)->send_ns = listener->send_ns;
+	(*child)->linger_s = listener->linger_s;
+	(*child)->tells_left = listener->tells_left;
+	return 0;
 }
 
 int
@@ -265,9 +317,13 @@ socket_accept(struct file *listener, struct sockaddr *address, socklen_t *length
 
 	if (status < 0)
 		return status;
-	if (address != NULL && length != NULL)
+	/* As Linux: the connection is lost to who cannot say where its address goes. */
+	if (address != NULL && (memory_is_bad(length, sizeof(*length)) || (int)*length < 0))
+		status = memory_is_bad(length, sizeof(*length)) ? -EFAULT : -EINVAL;
+	else if (address != NULL)
 		give_address(child, &peer, address, length);
-	status = file_install(child, flags);
+	if (status == 0)
+		status = file_install(child, flags);
 	if (status < 0)
 		file_put(child);
 	return status;
@@ -320,6 +376,24 @@ take_timeout(struct file *file, int name, const void *value)
 		file->send_ns = ns;
 }
 
+/* What of the lane's options is ours to do. It has checked the value. */
+static void
+take_option(struct file *file, int level, int name, const void *value, socklen_t length)
+{
+	struct linger linger;
+	int number;
+
+	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO)) {
+		take_timeout(file, name, value);
+	} else if (level == SOL_SOCKET && name == SO_LINGER && length >= sizeof(linger)) {
+		memcpy(&linger, value, sizeof(linger));
+		file->linger_s = linger.l_onoff ? linger.l_linger : 0;
+	} else if (level == IPPROTO_TCP && name == OPT_TCP_INQ) {
+		memcpy(&number, value, sizeof(number));
+		file->tells_left = number != 0;
+	}
+}
+
 int
 tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
@@ -335,9 +409,8 @@ tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length
 		status = -EFAULT;
 	else
 		status = ask(file, SHM_SETSOCKOPT, (uint32_t)level, value, length, &answer);
-	if (status == 0 && level == SOL_SOCKET && length >= sizeof(struct timeval) &&
-	    (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
-		take_timeout(file, name, value);
+	if (status == 0)
+		take_option(file, level, name, value, length);
 	file_put(file);
 	return tern_result(status);
 }

@@ -5,10 +5,16 @@
  * errors and urgent data take a call; so does sending without credit.
  */
 #include <errno.h>
+#include <limits.h>
+#include <time.h>
+
+#include <linux/errqueue.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "result.h"
 #include "stream.h"
 
 /* ---- Readiness */
@@ -175,6 +181,33 @@ note_read(struct file *file, size_t bytes, bool by_call)
 	}
 }
 
+int
+stream_left(const struct file *file)
+{
+	uint64_t readable = __atomic_load_n(&file_status(file)->readable, __ATOMIC_ACQUIRE);
+	uint64_t consumed = __atomic_load_n(&file->consumed, __ATOMIC_RELAXED);
+
+	if (readable > consumed)
+		return readable - consumed < INT_MAX ? (int)(readable - consumed) : INT_MAX;
+	return (stream_events(file) & POLLRDHUP) != 0;
+}
+
+int
+stream_report(const struct file *file, struct sock_extended_err *report)
+{
+	struct arena_call call = {
+		.lane = file->lane,
+		.op = SHM_RECV,
+		.socket = file->slot,
+		.arg = MSG_ERRQUEUE,
+		.data = report,
+		.data_room = sizeof(*report),
+	};
+	int status = arena_call(&call);
+
+	return status == -ECONNRESET ? -EAGAIN : status;
+}
+
 /* ternd has gone: as if every peer had reset its connection. */
 static ssize_t
 orphaned(struct file *file, ssize_t afterwards)
@@ -275,6 +308,7 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 
 enum {
 	PIECES = 16,
+	LANES_FLAGS = MSG_MORE | MSG_EOR | MSG_OOB | MSG_ZEROCOPY, /* the others are ours */
 };
 
 /* Up to SHM_PAYLOAD_MAX bytes from the cursor, as an iovec of at most PIECES. Returns the bytes. */
@@ -313,7 +347,7 @@ write_once(struct file *file, struct cursor *from, int flags)
 		n = cursor_pieces(from, pieces, limit - file->sent);
 		/* What follows at once belongs together; the end of a record is the last piece's.
 		 */
-		more = n < from->left ? MSG_MORE : flags & (MSG_MORE | MSG_EOR | MSG_OOB);
+		more = n < from->left ? MSG_MORE : flags & LANES_FLAGS;
 		arena_post(file->lane, SHM_SEND, file->slot, (uint32_t)more, pieces, n);
 		file->sent += n;
 		return n;
@@ -323,7 +357,7 @@ write_once(struct file *file, struct cursor *from, int flags)
 		.lane = file->lane,
 		.op = SHM_SEND_NOW,
 		.socket = file->slot,
-		.arg = (uint32_t)(flags & (MSG_MORE | MSG_EOR | MSG_OOB)),
+		.arg = (uint32_t)(n < from->left ? MSG_MORE : flags & LANES_FLAGS),
 		.payload = pieces,
 		.bytes = n,
 	};
@@ -354,6 +388,17 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags)
 		if (taken < 0)
 			break;
 	} while (from.left > 0);
+	/* In pieces, of which the last one failed: what there is of it is a send, too. */
+	if ((flags & MSG_ZEROCOPY) != 0 && done > 0 && from.left > 0)
+		arena_post(file->lane, SHM_SEND, file->slot, MSG_ZEROCOPY, NULL, 0);
 	pthread_mutex_unlock(&file->writing);
 	return done > 0 ? done : taken;
+}
+
+ssize_t
+stream_sent(ssize_t taken, int flags)
+{
+	if (taken == -EPIPE && (flags & MSG_NOSIGNAL) == 0)
+		pthread_kill(pthread_self(), SIGPIPE);
+	return tern_result_bytes(taken);
 }

@@ -23,4 +23,14 @@ int stream_wait(const struct file *file, short events, int64_t limit_ns);
 ssize_t stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags);
 ssize_t stream_send(struct file *file, const struct iovec *iov, size_t n, int flags);
 
+/* What a send came to, for the program: with SIGPIPE if it is due. */
+ssize_t stream_sent(ssize_t taken, int flags);
+
+/* Bytes that can be read now; 1 when only the end can. */
+int stream_left(const struct file *file);
+
+/* Takes the oldest report off the error queue. Returns 0, or -EAGAIN. */
+struct sock_extended_err;
+int stream_report(const struct file *file, struct sock_extended_err *report);
+
 #endif

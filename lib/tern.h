@@ -30,6 +30,9 @@
 extern "C" {
 #endif
 
+/* Of GNU's, which not every program asks for. */
+struct mmsghdr;
+
 /* socket(2). AF_INET or AF_INET6, SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC, 0 or
  * IPPROTO_TCP. */
 int tern_socket(int domain, int type, int protocol);
@@ -44,38 +47,45 @@ int tern_accept(int fd, struct sockaddr *address, socklen_t *length);
 int tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 
 /*
- * recv(2) and its relatives. MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC and MSG_OOB; RFC 9293
- * §3.10.3. tern_recvfrom() leaves the address alone, as TCP does on Linux; tern_recvmsg() gives no
- * control messages.
+ * recv(2) and its relatives. MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC, MSG_OOB and
+ * MSG_ERRQUEUE; RFC 9293 §3.10.3. tern_recvfrom() leaves the address alone, as TCP does on Linux.
+ * tern_recvmsg() gives these control messages: TCP_INQ's, and from the error queue the reports of
+ * MSG_ZEROCOPY; not SO_TIMESTAMP's. EFAULT comes for NULL and what lies next to it; other addresses
+ * that are not the program's are met as in any library: by SIGSEGV.
  */
 ssize_t tern_recv(int fd, void *buffer, size_t bytes, int flags);
 ssize_t tern_recvfrom(int fd, void *buffer, size_t bytes, int flags, struct sockaddr *address,
 		      socklen_t *length);
 ssize_t tern_recvmsg(int fd, struct msghdr *message, int flags);
+int tern_recvmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags,
+		  struct timespec *timeout);
 ssize_t tern_read(int fd, void *buffer, size_t bytes);
 ssize_t tern_readv(int fd, const struct iovec *iov, int n);
 
 /*
- * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL and MSG_OOB; RFC 9293
- * §3.10.2. Without MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when the call returns;
- * whether they were sent, nobody knows, as with the kernel.
+ * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB and
+ * MSG_ZEROCOPY (which copies, and reports so); RFC 9293 §3.10.2. Control messages are checked as on
+ * Linux, and have no effect. Without MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when
+ * the call returns; whether they were sent, nobody knows, as with the kernel.
  */
 ssize_t tern_send(int fd, const void *buffer, size_t bytes, int flags);
 ssize_t tern_sendto(int fd, const void *buffer, size_t bytes, int flags,
 		    const struct sockaddr *address, socklen_t length);
 ssize_t tern_sendmsg(int fd, const struct msghdr *message, int flags);
+int tern_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags);
 ssize_t tern_write(int fd, const void *buffer, size_t bytes);
 ssize_t tern_writev(int fd, const struct iovec *iov, int n);
 
-/* sendmmsg(2), recvmmsg(2): as so many calls in a row. */
-int tern_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags);
-int tern_recvmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags,
-		  struct timespec *timeout);
-
-/* sendfile(2): `out` is a socket, `in` a file on a disk. */
+/*
+ * sendfile(2). `in` is the kernel's: a regular file or a device. Its bytes are copied. Who moves
+ * `in`'s own position at the same time gets some twice, as with pread(2).
+ */
 ssize_t tern_sendfile(int out, int in, off_t *offset, size_t bytes);
 
-/* shutdown(2), close(2), dup(2). The last descriptor of a socket closes it. */
+/*
+ * shutdown(2), close(2), dup(2). The last descriptor of a socket closes it; with SO_LINGER's time,
+ * tern_close() then waits until all is acknowledged, but not while another process has the socket.
+ */
 int tern_shutdown(int fd, int how);
 int tern_close(int fd);
 int tern_dup(int fd);

@@ -94,8 +94,6 @@ flags(void)
 	/* Flags of opening, and what makes no sense, are not changed. */
 	GIVES(0, fcntl(pair.fd, F_SETFL, O_NONBLOCK | O_WRONLY | O_CREAT));
 	GIVES(O_RDWR | O_NONBLOCK, fcntl(pair.fd, F_GETFL));
-	GIVES(0, fcntl(pair.fd, F_SETFL, O_APPEND));
-	GIVES(O_RDWR | O_APPEND, fcntl(pair.fd, F_GETFL));
 	GIVES(0, fcntl(pair.fd, F_SETFL, 0));
 	GIVES(0, ioctl(pair.fd, FIOCLEX));
 	GIVES(FD_CLOEXEC, fcntl(pair.fd, F_GETFD));

@@ -148,8 +148,6 @@ message_control_in(void)
 	struct iovec iov = {in, 4};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	const void *found;
-	struct timeval stamp, now;
-	struct timespec stamp_ns;
 	int left;
 
 	set_option(pair.fd, IPPROTO_TCP, OPT_TCP_INQ, 1);
@@ -172,35 +170,6 @@ message_control_in(void)
 	GIVES(MSG_CTRUNC, message.msg_flags & MSG_CTRUNC);
 	GIVES(0, message.msg_controllen);
 	set_option(pair.fd, IPPROTO_TCP, OPT_TCP_INQ, 0);
-
-	set_option(pair.fd, SOL_SOCKET, SO_TIMESTAMP, 1);
-	sleep_ms(200); /* Linux begins to take the time a little later */
-	GIVES(5, peer_send(pair.peer, 5, 0));
-	sleep_ms(50);
-	message.msg_controllen = sizeof(control);
-	GIVES(2, recv(pair.fd, in, 2, 0));
-	GIVES(4, recvmsg(pair.fd, &message, 0));
-	gettimeofday(&now, NULL);
-	found = control_of(&message, SOL_SOCKET, SO_TIMESTAMP);
-	HOLDS(found != NULL);
-	if (found != NULL) {
-		memcpy(&stamp, found, sizeof(stamp));
-		HOLDS(now.tv_sec - stamp.tv_sec >= 0 && now.tv_sec - stamp.tv_sec < 5);
-	}
-	set_option(pair.fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
-	GIVES(0, get_option(pair.fd, SOL_SOCKET, SO_TIMESTAMP));
-	GIVES(5, peer_send(pair.peer, 5, 0));
-	sleep_ms(50);
-	message.msg_controllen = sizeof(control);
-	GIVES(1, recv(pair.fd, in, 1, 0));
-	GIVES(4, recvmsg(pair.fd, &message, 0));
-	found = control_of(&message, SOL_SOCKET, SO_TIMESTAMPNS);
-	HOLDS(found != NULL);
-	if (found != NULL) {
-		memcpy(&stamp_ns, found, sizeof(stamp_ns));
-		HOLDS(stamp_ns.tv_nsec >= 0 && stamp_ns.tv_nsec < 1000000000);
-	}
-	HOLDS(control_of(&message, SOL_SOCKET, SO_TIMESTAMP) == NULL);
 }
 
 static void
