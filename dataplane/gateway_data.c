@@ -266,6 +266,19 @@ gateway_publish(struct gateway *gateway, struct gateway_ref *ref)
 		send_event(gateway, ref);
 }
 
+/*
+ * Whether somebody may wait for what has changed. More credit alone is for the next send to find:
+ * who waits for room waits for POLLOUT. So an acknowledgment wakes nobody, and rings no doorbell.
+ */
+static bool
+is_news(const struct shm_status *before, const struct shm_status *now)
+{
+	return now->state != before->state || now->flags != before->flags ||
+	       now->poll != before->poll || now->delivered != before->delivered ||
+	       now->recalled != before->recalled || now->readable != before->readable ||
+	       now->low_water != before->low_water || now->report_bytes != before->report_bytes;
+}
+
 void
 gateway_refresh(struct gateway *gateway, struct gateway_ref *ref)
 {
@@ -277,8 +290,10 @@ gateway_refresh(struct gateway *gateway, struct gateway_ref *ref)
 		deliver(gateway, ref);
 	}
 	take_status(ref, &ref->status);
-	if (memcmp(&before, &ref->status, sizeof(before)) != 0)
+	if (is_news(&before, &ref->status))
 		gateway_publish(gateway, ref);
+	else if (ref->status.send_limit != before.send_limit)
+		publish(ref);
 	if (ref->status.send_limit > ref->granted)
 		ref->granted = ref->status.send_limit;
 }

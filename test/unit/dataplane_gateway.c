@@ -299,6 +299,35 @@ UNIT_CASE(only_sleepers_are_rung_for)
 /* ---- Blocks */
 
 /* Two connections fill all blocks; both get everything, once blocks come free. */
+/* That what was sent is acknowledged is no news: the next send finds more credit. */
+UNIT_CASE(credit_alone_wakes_nobody)
+{
+	struct rig_program *p;
+	struct tcp_conn *peer = start_with_connection(&p);
+	struct shm_header *shared = (void *)p->arena;
+	uint64_t limit = p->view.status[CONN].send_limit;
+	struct gateway_stats before = rig_stats(&r);
+	eventfd_t rings;
+
+	eventfd_read(p->doorbell, &rings);
+	shared->sleepers = 1;
+	p->view.control[CONN].armed = 1;
+	rig_tell(p, SHM_SEND, CONN, 0, out, 1000);
+	rig_run(&r, 100);
+	UNIT_EQ(tcp_recv(peer, in, sizeof(in), 0), 1000);
+	rig_run(&r, 100);
+	CU_ASSERT(p->view.status[CONN].send_limit != limit);
+	UNIT_EQ(rig_stats(&r).wakeups, before.wakeups);
+	UNIT_EQ(p->view.control[CONN].armed, 1);
+	/* A byte that comes in is. */
+	UNIT_EQ(tcp_send(peer, out, 1, 0), 1);
+	rig_run(&r, 100);
+	UNIT_EQ(rig_stats(&r).wakeups, before.wakeups + 1);
+	UNIT_EQ(p->view.control[CONN].armed, 0);
+	shared->sleepers = 0;
+	end(peer);
+}
+
 UNIT_CASE(short_blocks_delay_and_lose_nothing)
 {
 	struct rig_program *p;
@@ -585,7 +614,8 @@ UNIT_MAIN_EAL(UNIT_RUN(bytes_come_in_whole_and_in_order), UNIT_RUN(bytes_go_out_
 	      UNIT_RUN(sending_into_a_broken_connection_keeps_its_error),
 	      UNIT_RUN(an_event_for_each_time_it_was_armed),
 	      UNIT_RUN(who_arms_and_never_looks_loses_its_own_events),
-	      UNIT_RUN(only_sleepers_are_rung_for), UNIT_RUN(short_blocks_delay_and_lose_nothing),
+	      UNIT_RUN(only_sleepers_are_rung_for), UNIT_RUN(credit_alone_wakes_nobody),
+	      UNIT_RUN(short_blocks_delay_and_lose_nothing),
 	      UNIT_RUN(a_shared_socket_lives_until_its_last_reference),
 	      UNIT_RUN(sharing_recalls_what_is_not_read),
 	      UNIT_RUN(a_shared_listener_gives_each_connection_once),
