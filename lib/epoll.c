@@ -395,9 +395,9 @@ is_ready(void *arg)
 	return ready;
 }
 
-/* What there is now, Tern's and the kernel's. */
+/* What there is now, Tern's and, if it is worth a look, the kernel's. */
 static int
-take_all(struct epoll *epoll, int epfd, struct epoll_event *events, int n)
+take_all(struct epoll *epoll, int epfd, struct epoll_event *events, int n, bool look)
 {
 	int found, others = 0;
 
@@ -405,7 +405,7 @@ take_all(struct epoll *epoll, int epfd, struct epoll_event *events, int n)
 	drain();
 	found = collect(epoll, events, n);
 	pthread_mutex_unlock(&lock);
-	if (found < n && __atomic_load_n(&epoll->has_kernel, __ATOMIC_RELAXED))
+	if (look && found < n && __atomic_load_n(&epoll->has_kernel, __ATOMIC_RELAXED))
 		others = kernel.epoll_wait(epfd, events + found, n - found, 0);
 	return found + (others > 0 ? others : 0);
 }
@@ -414,18 +414,21 @@ static int
 wait_in(struct epoll *epoll, int epfd, struct epoll_event *events, int n, int64_t deadline_ns,
 	const sigset_t *mask)
 {
+	struct pollfd fd = {.fd = epfd, .events = POLLIN, .revents = POLLIN};
+
 	for (;;) {
-		struct pollfd fd = {.fd = epfd, .events = POLLIN};
 		struct wait wait = {.ready = is_ready,
 				    .arg = epoll,
 				    .fds = &fd,
 				    .n_fds = epoll->has_kernel ? 1 : 0,
 				    .deadline_ns = deadline_ns,
 				    .sigmask = mask};
-		int found = take_all(epoll, epfd, events, n), status;
+		/* Once it has slept it knows whether the kernel has something. */
+		int found = take_all(epoll, epfd, events, n, fd.revents != 0), status;
 
 		if (found > 0)
 			return found;
+		fd.revents = 0;
 		status = wait_for(&wait);
 		if (status < 0)
 			return status == -ETIMEDOUT ? 0 : status;
