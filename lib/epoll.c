@@ -411,10 +411,11 @@ take_all(struct epoll *epoll, int epfd, struct epoll_event *events, int n, bool 
 }
 
 static int
-wait_in(struct epoll *epoll, int epfd, struct epoll_event *events, int n, int64_t deadline_ns,
+wait_in(struct file *set, int epfd, struct epoll_event *events, int n, int64_t deadline_ns,
 	const sigset_t *mask)
 {
 	struct pollfd fd = {.fd = epfd, .events = POLLIN, .revents = POLLIN};
+	struct epoll *epoll = set->epoll;
 
 	for (;;) {
 		struct wait wait = {.ready = is_ready,
@@ -422,7 +423,9 @@ wait_in(struct epoll *epoll, int epfd, struct epoll_event *events, int n, int64_
 				    .fds = &fd,
 				    .n_fds = epoll->has_kernel ? 1 : 0,
 				    .deadline_ns = deadline_ns,
-				    .sigmask = mask};
+				    .sigmask = mask,
+				    .abandon = file_put_held,
+				    .held = set};
 		/* Once it has slept it knows whether the kernel has something. */
 		int found = take_all(epoll, epfd, events, n, fd.revents != 0), status;
 
@@ -439,15 +442,17 @@ int
 epoll_wait_until(int epfd, struct epoll_event *events, int n, int64_t deadline_ns,
 		 const sigset_t *mask)
 {
-	struct file *set = file_get(epfd);
+	struct file *set;
 	int status;
 
+	pthread_testcancel();
+	set = file_get(epfd);
 	if (set == NULL)
 		return -EBADF;
 	if (set->epoll == NULL || n <= 0)
 		status = -EINVAL;
 	else
-		status = wait_in(set->epoll, epfd, events, n, deadline_ns, mask);
+		status = wait_in(set, epfd, events, n, deadline_ns, mask);
 	file_put(set);
 	return status;
 }

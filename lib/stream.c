@@ -56,13 +56,17 @@ is_ready(void *arg)
 }
 
 int
-stream_wait(const struct file *file, short events, int64_t limit_ns)
+stream_wait(struct file *file, short events, int64_t limit_ns)
 {
 	struct readiness readiness = {.file = file, .events = events};
 	struct wait wait = {
 		.ready = is_ready,
 		.arg = &readiness,
+		.arg_bytes = sizeof(readiness),
 		.deadline_ns = limit_ns == WAIT_FOREVER ? WAIT_FOREVER : wait_now_ns() + limit_ns,
+		.restarts = limit_ns == WAIT_FOREVER,
+		.abandon = file_put_held,
+		.held = file,
 	};
 	int status = wait_for(&wait);
 
