@@ -262,33 +262,6 @@ parse_plugin(struct parser *p, const struct key *key, const char *value, void *s
 	(void)service;
 }
 
-/* "auto" among the prefixes is those that ternd finds by itself. */
-static void
-take_network(struct parser *p, const char *text, void *arg)
-{
-	struct config_networks *networks = arg;
-	struct config_address network;
-	const char *wrong = config_network(text, &network);
-
-	if (networks == &p->config->program_prefixes && strcmp(text, "auto") == 0)
-		p->config->program_auto = true;
-	else if (wrong != NULL)
-		REFUSE(p, "%s %s", text, wrong);
-	else if (networks->n == CONFIG_MAX_PREFIXES)
-		REFUSE(p, "more than %d prefixes; leave %s out", CONFIG_MAX_PREFIXES, text);
-	else
-		networks->list[networks->n++] = network;
-}
-
-static void
-parse_networks(struct parser *p, const struct key *key, const char *value, void *field)
-{
-	(void)key;
-	if (field == &p->config->program_prefixes)
-		p->config->program_auto = false;
-	each_part(p, value, take_network, field);
-}
-
 /* ---- The tables */
 
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
@@ -352,11 +325,6 @@ static const struct key limits_keys[] = {
 	{"programs", parse_number, CONFIG(programs), 1, 1024},
 	{"program_sockets", parse_number, CONFIG(program_sockets), 16, 1 << 20},
 	{"program_blocks", parse_number, CONFIG(program_blocks), 64, 1 << 22},
-};
-
-static const struct key programs_keys[] = {
-	{"prefixes", parse_networks, CONFIG(program_prefixes), 0, 0},
-	{"except", parse_networks, CONFIG(program_except), 0, 0},
 };
 
 static const struct key port_keys[] = {
@@ -620,8 +588,7 @@ read_service(struct parser *p, struct rte_cfgfile *file)
 static void
 read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 {
-	static const char *const names[] = {"dataplane", "tcp",    "limits",
-					    "programs",  "port 0", "service http"};
+	static const char *const names[] = {"dataplane", "tcp", "limits", "port 0", "service http"};
 	const char *nearest;
 
 	if (strcmp(p->section, "dataplane") == 0)
@@ -630,8 +597,6 @@ read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 		read_keys(p, file, tcp_keys, COUNT(tcp_keys), p->config);
 	else if (strcmp(p->section, "limits") == 0)
 		read_keys(p, file, limits_keys, COUNT(limits_keys), p->config);
-	else if (strcmp(p->section, "programs") == 0)
-		read_keys(p, file, programs_keys, COUNT(programs_keys), p->config);
 	else if (strncmp(p->section, "port ", 5) == 0)
 		read_port(p, file, port_seen);
 	else if (strncmp(p->section, "service ", 8) == 0)
@@ -639,8 +604,8 @@ read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 	else if ((nearest = config_nearest(p->section, names, COUNT(names))) != NULL)
 		REFUSE(p, "unknown section; did you mean [%s]?", nearest);
 	else
-		REFUSE(p, "unknown section; there are [dataplane], [tcp], [limits], [programs], "
-			  "[port N] and [service KIND]");
+		REFUSE(p, "unknown section; there are [dataplane], [tcp], [limits], [port N] and "
+			  "[service KIND]");
 }
 
 /* ---- All of it */

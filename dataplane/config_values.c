@@ -115,30 +115,6 @@ config_prefix(const char *text, bool v4, struct config_address *address)
 }
 
 const char *
-config_network(const char *text, struct config_address *network)
-{
-	static const char *const form =
-		"is no prefix; write one as 198.18.0.0/16 or 2001:db8:18::/48";
-	char ip[CONFIG_VALUE_BYTES];
-	const char *slash = strchr(text, '/');
-	const uint8_t *bytes = (const uint8_t *)network->ip.w;
-	uint64_t bits;
-
-	if (slash == NULL || slash - text >= (ptrdiff_t)sizeof(ip))
-		return form;
-	memcpy(ip, text, (size_t)(slash - text));
-	ip[slash - text] = '\0';
-	if (!config_ip(ip, &network->ip) || !config_number(slash + 1, false, &bits) ||
-	    bits > (ip_is4(&network->ip) ? 32 : 128))
-		return form;
-	network->prefix_len = (uint8_t)bits;
-	for (uint64_t bit = bits + (ip_is4(&network->ip) ? 96 : 0); bit < 128; bit++)
-		if (bytes[bit / 8] >> (7 - bit % 8) & 1)
-			return "has bits set behind its prefix; clear them, as for a route";
-	return NULL;
-}
-
-const char *
 config_endpoint(const char *text, struct tcp_endpoint *endpoint)
 {
 	static const char *const form =

@@ -20,12 +20,10 @@
 static ssize_t
 receive(int fd, const struct iovec *iov, size_t n, int flags)
 {
-	struct file *file;
+	struct file *file = socket_get(fd);
 	struct sock_extended_err report;
 	ssize_t got;
 
-	pthread_testcancel();
-	file = socket_get(fd);
 	if (file == NULL)
 		return tern_result(-EBADF);
 	got = message_check_vector(iov, n, (flags & MSG_TRUNC) == 0);
@@ -81,11 +79,9 @@ tern_readv(int fd, const struct iovec *iov, int n)
 static ssize_t
 transmit(int fd, const struct iovec *iov, size_t n, int flags)
 {
-	struct file *file;
+	struct file *file = socket_get(fd);
 	ssize_t taken;
 
-	pthread_testcancel();
-	file = socket_get(fd);
 	if (file == NULL)
 		return tern_result(-EBADF);
 	taken = message_check_vector(iov, n, true);

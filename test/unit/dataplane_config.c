@@ -266,12 +266,6 @@ UNIT_CASE(bad_addresses_are_refused)
 
 UNIT_CASE(rules_between_keys_are_kept)
 {
-	refused(PORT0 "[programs]\nprefixes = auto, 10.0.0.1/8\n",
-		":4: [programs] prefixes: 10.0.0.1/8 has bits set behind its prefix");
-	refused(PORT0 "[programs]\nprefixes = 10.0.0.0\n", "10.0.0.0 is no prefix; write one as");
-	refused(PORT0 "[programs]\nexcept = 10.0.0.0/33\n", "[programs] except: 10.0.0.0/33 is no");
-	refused(PORT0 "[programs]\nexcept = auto\n", "auto is no prefix");
-	refused(PORT0 "[programs]\nprefix = auto\n", "did you mean prefixes");
 	refused("[dataplane]\nname = x\n", "no port; add a section [port 0]");
 	refused("[port 1]\nipv4 = 198.18.0.2/24\n", "[port 1], but not all before it");
 	refused(PORT0 "[port 2]\nipv4 = 198.18.1.2/24\n", "[port 2], but not all before it");
