@@ -214,6 +214,55 @@ parse_ipv6(struct parser *p, const struct key *key, const char *value, void *por
 	each_part(p, value, take_ipv6, port);
 }
 
+/* Takes a network into a list of at most CONFIG_MAX_PREFIXES. */
+static void
+take_network(struct parser *p, const char *text, struct config_address *networks, unsigned int *n)
+{
+	struct config_address network;
+	const char *wrong = config_network(text, &network);
+
+	if (wrong != NULL)
+		REFUSE(p, "%s %s", text, wrong);
+	else if (*n == CONFIG_MAX_PREFIXES)
+		REFUSE(p, "more than %d networks; leave %s out", CONFIG_MAX_PREFIXES, text);
+	else
+		networks[(*n)++] = network;
+}
+
+static void
+take_program_prefix(struct parser *p, const char *text, void *arg)
+{
+	struct config *config = arg;
+
+	if (strcmp(text, "auto") == 0)
+		config->program_auto = true;
+	else
+		take_network(p, text, config->program_prefixes, &config->n_program_prefixes);
+}
+
+static void
+take_program_except(struct parser *p, const char *text, void *arg)
+{
+	struct config *config = arg;
+
+	take_network(p, text, config->program_except, &config->n_program_except);
+}
+
+static void
+parse_program_prefixes(struct parser *p, const struct key *key, const char *value, void *config)
+{
+	(void)key;
+	((struct config *)config)->program_auto = false;
+	each_part(p, value, take_program_prefix, config);
+}
+
+static void
+parse_program_except(struct parser *p, const struct key *key, const char *value, void *config)
+{
+	(void)key;
+	each_part(p, value, take_program_except, config);
+}
+
 /* key->max tells the family: 4 or 6. An empty value means none. */
 static void
 parse_gateway(struct parser *p, const struct key *key, const char *value, void *field)
@@ -325,6 +374,11 @@ static const struct key limits_keys[] = {
 	{"programs", parse_number, CONFIG(programs), 1, 1024},
 	{"program_sockets", parse_number, CONFIG(program_sockets), 16, 1 << 20},
 	{"program_blocks", parse_number, CONFIG(program_blocks), 64, 1 << 22},
+};
+
+static const struct key programs_keys[] = {
+	{"prefixes", parse_program_prefixes, 0, 0, 0, 0},
+	{"except", parse_program_except, 0, 0, 0, 0},
 };
 
 static const struct key port_keys[] = {
@@ -588,7 +642,8 @@ read_service(struct parser *p, struct rte_cfgfile *file)
 static void
 read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 {
-	static const char *const names[] = {"dataplane", "tcp", "limits", "port 0", "service http"};
+	static const char *const names[] = {"dataplane", "tcp",    "limits",
+					    "programs",  "port 0", "service http"};
 	const char *nearest;
 
 	if (strcmp(p->section, "dataplane") == 0)
@@ -597,6 +652,8 @@ read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 		read_keys(p, file, tcp_keys, COUNT(tcp_keys), p->config);
 	else if (strcmp(p->section, "limits") == 0)
 		read_keys(p, file, limits_keys, COUNT(limits_keys), p->config);
+	else if (strcmp(p->section, "programs") == 0)
+		read_keys(p, file, programs_keys, COUNT(programs_keys), p->config);
 	else if (strncmp(p->section, "port ", 5) == 0)
 		read_port(p, file, port_seen);
 	else if (strncmp(p->section, "service ", 8) == 0)
@@ -604,8 +661,8 @@ read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 	else if ((nearest = config_nearest(p->section, names, COUNT(names))) != NULL)
 		REFUSE(p, "unknown section; did you mean [%s]?", nearest);
 	else
-		REFUSE(p, "unknown section; there are [dataplane], [tcp], [limits], [port N] and "
-			  "[service KIND]");
+		REFUSE(p, "unknown section; there are [dataplane], [tcp], [limits], "
+			  "[programs], [port N] and [service KIND]");
 }
 
 /* ---- All of it */

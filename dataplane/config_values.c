@@ -115,6 +115,34 @@ config_prefix(const char *text, bool v4, struct config_address *address)
 }
 
 const char *
+config_network(const char *text, struct config_address *network)
+{
+	static const char *const form =
+		"is no network; write it as 198.18.0.0/24 or 2001:db8:18::/64";
+	char ip[CONFIG_VALUE_BYTES];
+	const char *slash = strchr(text, '/');
+	unsigned int most, first;
+	uint64_t bits;
+
+	if (slash == NULL || slash - text >= (ptrdiff_t)sizeof(ip))
+		return form;
+	memcpy(ip, text, (size_t)(slash - text));
+	ip[slash - text] = '\0';
+	if (!config_ip(ip, &network->ip) || !config_number(slash + 1, false, &bits))
+		return form;
+	most = ip_is4(&network->ip) ? 32 : 128;
+	if (bits > most)
+		return most == 32 ? "has a wrong prefix length; it is 0 to 32"
+				  : "has a wrong prefix length; it is 0 to 128";
+	network->prefix_len = (uint8_t)bits;
+	first = 128 - most + (unsigned int)bits;
+	for (unsigned int i = first; i < 128; i++)
+		if (((const uint8_t *)network->ip.w)[i / 8] & (0x80 >> i % 8))
+			return "has bits behind its prefix; they must be 0";
+	return NULL;
+}
+
+const char *
 config_endpoint(const char *text, struct tcp_endpoint *endpoint)
 {
 	static const char *const form =
