@@ -214,55 +214,6 @@ parse_ipv6(struct parser *p, const struct key *key, const char *value, void *por
 	each_part(p, value, take_ipv6, port);
 }
 
-/* Takes a network into a list of at most CONFIG_MAX_PREFIXES. */
-static void
-take_network(struct parser *p, const char *text, struct config_address *networks, unsigned int *n)
-{
-	struct config_address network;
-	const char *wrong = config_network(text, &network);
-
-	if (wrong != NULL)
-		REFUSE(p, "%s %s", text, wrong);
-	else if (*n == CONFIG_MAX_PREFIXES)
-		REFUSE(p, "more than %d networks; leave %s out", CONFIG_MAX_PREFIXES, text);
-	else
-		networks[(*n)++] = network;
-}
-
-static void
-take_program_prefix(struct parser *p, const char *text, void *arg)
-{
-	struct config *config = arg;
-
-	if (strcmp(text, "auto") == 0)
-		config->program_auto = true;
-	else
-		take_network(p, text, config->program_prefixes, &config->n_program_prefixes);
-}
-
-static void
-take_program_except(struct parser *p, const char *text, void *arg)
-{
-	struct config *config = arg;
-
-	take_network(p, text, config->program_except, &config->n_program_except);
-}
-
-static void
-parse_program_prefixes(struct parser *p, const struct key *key, const char *value, void *config)
-{
-	(void)key;
-	((struct config *)config)->program_auto = false;
-	each_part(p, value, take_program_prefix, config);
-}
-
-static void
-parse_program_except(struct parser *p, const struct key *key, const char *value, void *config)
-{
-	(void)key;
-	each_part(p, value, take_program_except, config);
-}
-
 /* key->max tells the family: 4 or 6. An empty value means none. */
 static void
 parse_gateway(struct parser *p, const struct key *key, const char *value, void *field)
@@ -309,6 +260,33 @@ parse_plugin(struct parser *p, const struct key *key, const char *value, void *s
 	(void)key;
 	(void)value;
 	(void)service;
+}
+
+/* "auto" among the prefixes is those that ternd finds by itself. */
+static void
+take_network(struct parser *p, const char *text, void *arg)
+{
+	struct config_networks *networks = arg;
+	struct config_address network;
+	const char *wrong = config_network(text, &network);
+
+	if (networks == &p->config->program_prefixes && strcmp(text, "auto") == 0)
+		p->config->program_auto = true;
+	else if (wrong != NULL)
+		REFUSE(p, "%s %s", text, wrong);
+	else if (networks->n == CONFIG_MAX_PREFIXES)
+		REFUSE(p, "more than %d prefixes; leave %s out", CONFIG_MAX_PREFIXES, text);
+	else
+		networks->list[networks->n++] = network;
+}
+
+static void
+parse_networks(struct parser *p, const struct key *key, const char *value, void *field)
+{
+	(void)key;
+	if (field == &p->config->program_prefixes)
+		p->config->program_auto = false;
+	each_part(p, value, take_network, field);
 }
 
 /* ---- The tables */
@@ -377,8 +355,8 @@ static const struct key limits_keys[] = {
 };
 
 static const struct key programs_keys[] = {
-	{"prefixes", parse_program_prefixes, 0, 0, 0, 0},
-	{"except", parse_program_except, 0, 0, 0, 0},
+	{"prefixes", parse_networks, CONFIG(program_prefixes), 0, 0},
+	{"except", parse_networks, CONFIG(program_except), 0, 0},
 };
 
 static const struct key port_keys[] = {
@@ -661,8 +639,8 @@ read_section(struct parser *p, struct rte_cfgfile *file, bool *port_seen)
 	else if ((nearest = config_nearest(p->section, names, COUNT(names))) != NULL)
 		REFUSE(p, "unknown section; did you mean [%s]?", nearest);
 	else
-		REFUSE(p, "unknown section; there are [dataplane], [tcp], [limits], "
-			  "[programs], [port N] and [service KIND]");
+		REFUSE(p, "unknown section; there are [dataplane], [tcp], [limits], [programs], "
+			  "[port N] and [service KIND]");
 }
 
 /* ---- All of it */

@@ -39,6 +39,12 @@ struct config_address {
 	uint8_t prefix_len; /* bits: 0...32 or 0...128 */
 };
 
+/* A list of prefixes. */
+struct config_networks {
+	struct config_address list[CONFIG_MAX_PREFIXES];
+	unsigned int n;
+};
+
 /* Segmentation by the device. */
 enum config_tso {
 	TSO_AUTO, /* if the device offers it and is not known to get it wrong */
@@ -130,10 +136,8 @@ struct config {
 
 	/* [programs]: which addresses are Tern's for them; see prefixes.h */
 	bool program_auto; /* on-link prefixes, and all where there is a gateway */
-	struct config_address program_prefixes[CONFIG_MAX_PREFIXES];
-	unsigned int n_program_prefixes;
-	struct config_address program_except[CONFIG_MAX_PREFIXES];
-	unsigned int n_program_except;
+	struct config_networks program_prefixes;
+	struct config_networks program_except;
 
 	struct config_service services[CONFIG_MAX_SERVICES];
 	unsigned int n_services;

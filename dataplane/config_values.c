@@ -118,27 +118,23 @@ const char *
 config_network(const char *text, struct config_address *network)
 {
 	static const char *const form =
-		"is no network; write it as 198.18.0.0/24 or 2001:db8:18::/64";
+		"is no prefix; write one as 198.18.0.0/16 or 2001:db8:18::/48";
 	char ip[CONFIG_VALUE_BYTES];
 	const char *slash = strchr(text, '/');
-	unsigned int most, first;
+	const uint8_t *bytes = (const uint8_t *)network->ip.w;
 	uint64_t bits;
 
 	if (slash == NULL || slash - text >= (ptrdiff_t)sizeof(ip))
 		return form;
 	memcpy(ip, text, (size_t)(slash - text));
 	ip[slash - text] = '\0';
-	if (!config_ip(ip, &network->ip) || !config_number(slash + 1, false, &bits))
+	if (!config_ip(ip, &network->ip) || !config_number(slash + 1, false, &bits) ||
+	    bits > (ip_is4(&network->ip) ? 32 : 128))
 		return form;
-	most = ip_is4(&network->ip) ? 32 : 128;
-	if (bits > most)
-		return most == 32 ? "has a wrong prefix length; it is 0 to 32"
-				  : "has a wrong prefix length; it is 0 to 128";
 	network->prefix_len = (uint8_t)bits;
-	first = 128 - most + (unsigned int)bits;
-	for (unsigned int i = first; i < 128; i++)
-		if (((const uint8_t *)network->ip.w)[i / 8] & (0x80 >> i % 8))
-			return "has bits behind its prefix; they must be 0";
+	for (uint64_t bit = bits + (ip_is4(&network->ip) ? 96 : 0); bit < 128; bit++)
+		if (bytes[bit / 8] >> (7 - bit % 8) & 1)
+			return "has bits set behind its prefix; clear them, as for a route";
 	return NULL;
 }
 

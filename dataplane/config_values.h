@@ -23,7 +23,7 @@ bool config_ip(const char *text, struct ip_addr *ip);
 /* ADDRESS/PREFIX that a host can have. Returns NULL, or what is wrong with it. */
 const char *config_prefix(const char *text, bool v4, struct config_address *address);
 
-/* NETWORK/PREFIX, of either family. Returns NULL, or what is wrong with it. */
+/* NETWORK/PREFIX of either family, as one writes it for a route. Returns NULL, or what is wrong. */
 const char *config_network(const char *text, struct config_address *network);
 
 /* "*:PORT", "A.B.C.D:PORT" or "[IPV6]:PORT". Returns NULL, or what is wrong with it. */

@@ -58,6 +58,8 @@ struct http {
 struct http_lane {
 	char scratch[HTTP_HEAD_MAX];    /* a request that lies in several pieces */
 	char path[HTTP_TARGET_MAX + 2]; /* a request's path */
+	uint32_t date_s;                /* the second that `date` tells, since 1970 */
+	char date[HTTP_DATE_BYTES];
 };
 
 /* What is being sent. */
@@ -228,15 +230,22 @@ put_error_fields(struct out *o, const struct http_answer *a)
 }
 
 static void
-put_head(struct out *o, const struct http_answer *a)
+put_date(struct out *o, struct http_lane *own, uint32_t date_s)
 {
-	char date[HTTP_DATE_BYTES];
+	if (own->date_s != date_s) {
+		http_date_format(date_s, own->date);
+		own->date_s = date_s;
+	}
+	put(o, own->date, sizeof(own->date));
+}
 
-	http_date_format(a->date_s, date);
+static void
+put_head(struct out *o, struct http_lane *own, const struct http_answer *a)
+{
 	PUT(o, "HTTP/1.1 ");
 	put_text(o, status_text(a->status));
 	PUT(o, "\r\nServer: Tern\r\nDate: ");
-	put(o, date, sizeof(date));
+	put_date(o, own, a->date_s);
 	PUT(o, "\r\n");
 	if (has_error_text(a))
 		put_error_fields(o, a);
@@ -261,7 +270,7 @@ send_head(struct tern_service_conn *conn, struct http_answer *a)
 	size_t bytes;
 	ssize_t n;
 
-	put_head(&o, a);
+	put_head(&o, tern_service_lane_state(tern_service_lane_of(conn)), a);
 	if (has_error_text(a) && !a->no_body) {
 		put_text(&o, status_text(a->status));
 		PUT(&o, "\n");
@@ -296,10 +305,12 @@ send_body(struct tern_service_conn *conn, struct http_answer *a)
 		size_t bytes = period - at < a->length ? period - at : (size_t)a->length;
 		ssize_t n = tern_service_send_memory(conn, body, at, bytes, 0, NULL, NULL);
 
-		if (n <= 0)
+		if (n > 0) {
+			a->first += (uint64_t)n;
+			a->length -= (uint64_t)n;
+		}
+		if (n < (ssize_t)bytes)
 			return false;
-		a->first += (uint64_t)n;
-		a->length -= (uint64_t)n;
 	}
 	return true;
 }
@@ -436,24 +447,26 @@ bytes_at(struct tern_service_conn *conn, size_t offset, size_t n)
 	return own->scratch;
 }
 
-/* Parses on from request->parsed: in the piece where that lies, then across pieces. */
+/*
+ * Parses on from request->parsed: in the piece where that lies, then across pieces. *piece is that
+ * piece, and *at its offset.
+ */
 static enum http_parse
-parse(struct tern_service_conn *conn, struct http_request *r, ssize_t *queued)
+parse(struct tern_service_conn *conn, struct http_request *r, ssize_t *queued,
+      struct tern_service_data *piece, size_t *at)
 {
-	struct tern_service_data piece;
 	enum http_parse result;
-	bool last;
 	size_t n;
 
-	*queued = tern_service_peek(conn, r->parsed, &piece);
-	if (*queued <= 0 || piece.bytes == 0)
+	*at = r->parsed;
+	*queued = tern_service_peek(conn, r->parsed, piece);
+	if (*queued <= 0 || piece->bytes == 0)
 		return HTTP_PARSE_MORE;
 	n = HTTP_HEAD_MAX - r->parsed;
-	if (n > piece.bytes)
-		n = piece.bytes;
-	last = r->parsed + piece.bytes == (size_t)*queued;
-	result = http_parse(r, piece.data, n);
-	if (result != HTTP_PARSE_MORE || last || r->parsed >= *queued)
+	if (n > piece->bytes)
+		n = piece->bytes;
+	result = http_parse(r, piece->data, n);
+	if (result != HTTP_PARSE_MORE || *at + piece->bytes == (size_t)*queued)
 		return result;
 	n = (*queued < HTTP_HEAD_MAX ? (size_t)*queued : (size_t)HTTP_HEAD_MAX) - r->parsed;
 	return http_parse(r, bytes_at(conn, r->parsed, n), n);
@@ -463,10 +476,13 @@ parse(struct tern_service_conn *conn, struct http_request *r, ssize_t *queued)
 static bool
 read_request(struct tern_service_conn *conn, struct http_conn *c)
 {
-	size_t request_bytes;
+	const struct http_request *r = &c->request;
+	struct tern_service_data piece;
+	size_t request_bytes, at;
+	const char *target;
 	ssize_t queued;
 
-	switch (parse(conn, &c->request, &queued)) {
+	switch (parse(conn, &c->request, &queued, &piece, &at)) {
 	case HTTP_PARSE_MORE:
 		if (queued < 0 || !tern_service_ended(conn))
 			return false;
@@ -482,8 +498,12 @@ read_request(struct tern_service_conn *conn, struct http_conn *c)
 	case HTTP_PARSE_DONE:
 		break;
 	}
-	request_bytes = c->request.parsed;
-	answer(conn, c, bytes_at(conn, c->request.target_at, c->request.target_bytes));
+	request_bytes = r->parsed;
+	if (at == 0 && (size_t)r->target_at + r->target_bytes <= piece.bytes)
+		target = (const char *)piece.data + r->target_at;
+	else
+		target = bytes_at(conn, r->target_at, r->target_bytes);
+	answer(conn, c, target);
 	tern_service_consume(conn, request_bytes);
 	return true;
 }

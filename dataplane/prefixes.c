@@ -79,10 +79,10 @@ prefixes_make(const struct config *config, struct shm_prefix *prefixes)
 	struct list list = {.prefixes = prefixes};
 	bool v4 = false, v6 = false;
 
-	for (unsigned int i = 0; i < config->n_program_except; i++)
-		add(&list, &config->program_except[i], SHM_PREFIX_KERNEL);
-	for (unsigned int i = 0; i < config->n_program_prefixes; i++)
-		add(&list, &config->program_prefixes[i], SHM_PREFIX_TERN);
+	for (unsigned int i = 0; i < config->program_except.n; i++)
+		add(&list, &config->program_except.list[i], SHM_PREFIX_KERNEL);
+	for (unsigned int i = 0; i < config->program_prefixes.n; i++)
+		add(&list, &config->program_prefixes.list[i], SHM_PREFIX_TERN);
 	for (unsigned int i = 0; i < config->n_ports; i++) {
 		add_port(&list, &config->ports[i], config->program_auto);
 		v4 |= !ip_is_any(&config->ports[i].gateway4);

@@ -193,14 +193,21 @@ service_wait_for_turn(struct tern_service_conn *conn)
 	STAILQ_INSERT_TAIL(&conn->lane->set->waiting, conn, by_turn);
 }
 
+/* No callback comes from now on but closed(), and that not if it is refused. */
+static void
+mark(struct tern_service_conn *conn, enum service_ending ending, int error)
+{
+	service_timer_set(conn, UINT64_MAX);
+	conn->ending = (uint8_t)ending;
+	conn->error = error;
+}
+
 void
 service_end(struct tern_service_conn *conn, enum service_ending ending, int error)
 {
 	if (conn->ending != ENDING_NOT || conn->lingering)
 		return;
-	service_timer_set(conn, UINT64_MAX);
-	conn->ending = (uint8_t)ending;
-	conn->error = error;
+	mark(conn, ending, error);
 	if (conn->lane->set->running != conn)
 		service_wait_for_turn(conn);
 }
@@ -309,9 +316,7 @@ judge(struct tern_service_conn *conn, short events)
 	tcp_getsockopt(conn->tcp, SOL_SOCKET, SO_ERROR, &error, &bytes);
 	if (error == 0 && (events & POLLERR) == 0 && tcp_readable(conn->tcp) > 0)
 		return; /* nothing is lost: it may be read first */
-	service_timer_set(conn, UINT64_MAX);
-	conn->ending = error != 0 ? ENDING_GONE : ENDING_CLOSE;
-	conn->error = error;
+	mark(conn, error != 0 ? ENDING_GONE : ENDING_CLOSE, error);
 }
 
 /* Looks at a connection that there is news of, or whose turn it is. */
@@ -343,7 +348,7 @@ take(struct service_listener *listener, struct tcp_conn *tcp)
 	set->ran |= 1u << lane->index;
 	if (lane->ops->accepted(conn, conn->state) != 0) {
 		SERVICE_COUNT(set, refused, 1);
-		conn->ending = ENDING_REFUSED;
+		mark(conn, ENDING_REFUSED, 0);
 	} else {
 		SERVICE_COUNT(set, accepted, 1);
 	}

@@ -42,7 +42,7 @@ struct service_set_config {
  */
 struct service_set *service_set_create(const struct service_set_config *config, FILE *errors);
 
-/* Closes listeners and connections. */
+/* Closes listeners and connections. NULL is ignored. */
 void service_set_close(struct service_set *set);
 
 /*

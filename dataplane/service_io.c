@@ -29,18 +29,20 @@ tern_service_peek(struct tern_service_conn *conn, size_t offset, struct tern_ser
 	const struct rte_mbuf *m;
 	ssize_t queued = tcp_peek_mbufs(conn->tcp, &m);
 
-	*data = (struct tern_service_data){0};
-	if (queued <= 0)
-		return queued == 0 ? 0 : receive_failed(conn, queued);
-	while (m != NULL && offset >= m->data_len) {
-		offset -= m->data_len;
-		m = m->next;
+	if (queued > 0)
+		while (unlikely(offset >= m->data_len)) {
+			offset -= m->data_len;
+			m = m->next;
+			if (m == NULL)
+				break;
+		}
+	if (unlikely(queued <= 0 || m == NULL)) {
+		*data = (struct tern_service_data){0};
+		return queued >= 0 || queued == -EAGAIN ? queued : receive_failed(conn, queued);
 	}
-	if (m != NULL) {
-		data->data = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
-		data->bytes = m->data_len - offset;
-		data->buffer = (void *)(uintptr_t)m;
-	}
+	data->data = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
+	data->bytes = m->data_len - offset;
+	data->buffer = (void *)(uintptr_t)m;
 	return queued;
 }
 

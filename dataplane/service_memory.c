@@ -345,6 +345,23 @@ service_refs_destroy(struct service_set *set)
 
 /* ---- Sending and holding */
 
+/* One chain of mbufs. Returns how many bytes are in it, or the engine's error. */
+static ssize_t
+send_chain(struct tern_service_conn *conn, const struct tern_service_memory *memory, size_t offset,
+	   size_t bytes, int flags, struct rte_mbuf_ext_shared_info *shared)
+{
+	struct rte_mbuf *chain = service_refer(memory, offset, bytes, CHAIN_MBUFS, shared,
+					       conn->lane->set->ref_pool);
+	ssize_t n;
+
+	if (chain == NULL)
+		return -ENOBUFS;
+	n = tcp_send_mbufs(conn->tcp, chain, flags & TERN_SERVICE_MORE);
+	if (n < 0)
+		rte_pktmbuf_free(chain);
+	return n;
+}
+
 /* As much as there is room for; `shared` counts it. Returns how much, or the engine's error. */
 static ssize_t
 send_chains(struct tern_service_conn *conn, const struct tern_service_memory *memory, size_t offset,
@@ -354,21 +371,19 @@ send_chains(struct tern_service_conn *conn, const struct tern_service_memory *me
 
 	while (sent < bytes) {
 		size_t room = tcp_send_room(conn->tcp);
-		struct rte_mbuf *chain;
-		ssize_t n = -ENOBUFS;
+		ssize_t n;
 
 		if (room == 0 && sent > 0)
 			break;
 		/* Without room a byte is offered all the same: the engine says why not. */
-		room = RTE_MAX(room, (size_t)1);
-		chain = service_refer(memory, offset + sent, RTE_MIN(room, bytes - sent),
-				      CHAIN_MBUFS, shared, conn->lane->set->ref_pool);
-		if (chain != NULL)
-			n = tcp_send_mbufs(conn->tcp, chain, flags & TERN_SERVICE_MORE);
-		if (n < 0) {
-			rte_pktmbuf_free(chain);
+		if (room == 0)
+			n = tcp_send(conn->tcp, memory->data + offset, 1,
+				     flags & TERN_SERVICE_MORE);
+		else
+			n = send_chain(conn, memory, offset + sent, RTE_MIN(room, bytes - sent),
+				       flags, shared);
+		if (n < 0)
 			return sent > 0 ? (ssize_t)sent : n;
-		}
 		sent += (size_t)n;
 	}
 	return (ssize_t)sent;

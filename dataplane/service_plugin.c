@@ -233,13 +233,19 @@ service_built_in_name(unsigned int n)
 }
 
 struct service_plugin *
-service_plugin_built_in(const char *name)
+service_plugin_of(const struct tern_service_plugin *descriptor)
 {
 	char why[TERN_SERVICE_WHY_BYTES];
 
+	return make(descriptor, NULL, why);
+}
+
+struct service_plugin *
+service_plugin_built_in(const char *name)
+{
 	for (unsigned int i = 0; i < BUILT_IN; i++)
 		if (strcmp(built_in[i].name, name) == 0)
-			return make(built_in[i].plugin, NULL, why);
+			return service_plugin_of(built_in[i].plugin);
 	return NULL;
 }
 

@@ -24,6 +24,9 @@ extern const struct tern_service_plugin chargen_plugin;
 /* The names of what is built in, from 0; NULL behind the last. */
 const char *service_built_in_name(unsigned int n);
 
+/* Makes a service of a descriptor in this program. NULL if it is none that can be used. */
+struct service_plugin *service_plugin_of(const struct tern_service_plugin *descriptor);
+
 /* Makes a service of what is built in. Returns NULL if nothing of that name is, or no memory. */
 struct service_plugin *service_plugin_built_in(const char *name);
 

@@ -298,7 +298,7 @@ service_set_create(const struct service_set_config *config, FILE *errors)
 void
 service_set_close(struct service_set *set)
 {
-	if (set->closed)
+	if (set == NULL || set->closed)
 		return;
 	set->closed = true;
 	for (unsigned int i = 0; i < set->n_listeners; i++)

@@ -238,10 +238,11 @@ greet(int channel)
 int
 arena_attach(void)
 {
-	int status = 0;
+	int status = 0, cancel;
 
 	if (__atomic_load_n(&arena.memory, __ATOMIC_ACQUIRE) != NULL)
 		return 0;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&attaching);
 	if (arena.memory == NULL) {
 		status = ask_for_channel();
@@ -249,6 +250,7 @@ arena_attach(void)
 			status = greet(status);
 	}
 	pthread_mutex_unlock(&attaching);
+	pthread_setcancelstate(cancel, NULL);
 	return status;
 }
 
@@ -378,8 +380,11 @@ static void
 wait_for_room(const struct shm_ring *ring, uint32_t tail, uint32_t bytes)
 {
 	struct ring_room room = {.ring = ring, .tail = tail, .bytes = bytes};
-	struct wait wait = {
-		.ready = has_room, .arg = &room, .deadline_ns = WAIT_FOREVER, .deaf = true};
+	struct wait wait = {.ready = has_room,
+			    .arg = &room,
+			    .arg_bytes = sizeof(room),
+			    .deadline_ns = WAIT_FOREVER,
+			    .deaf = true};
 
 	for (unsigned int i = 0; i < SPINS; i++) {
 		if (has_room(&room))
@@ -483,8 +488,11 @@ static void
 wait_for_answer(const struct shm_reply *reply, uint32_t ticket)
 {
 	struct answer answer = {.reply = reply, .ticket = ticket};
-	struct wait wait = {
-		.ready = is_answered, .arg = &answer, .deadline_ns = WAIT_FOREVER, .deaf = true};
+	struct wait wait = {.ready = is_answered,
+			    .arg = &answer,
+			    .arg_bytes = sizeof(answer),
+			    .deadline_ns = WAIT_FOREVER,
+			    .deaf = true};
 
 	for (unsigned int i = 0; i < SPINS; i++) {
 		if (is_answered(&answer))

@@ -289,6 +289,7 @@ exec_begin(struct exec_plan *plan, char *const *environment, bool child,
 	if (!keeps_any(actions, n))
 		return;
 	fork_take_inheritance();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &plan->cancel);
 	arena_hold();
 	plan->holds = true;
 	file_hold_all();
@@ -314,8 +315,10 @@ exec_end(struct exec_plan *plan)
 	descriptor_close_own(plan->channel);
 	free(plan->made);
 	free(plan->named);
-	if (plan->holds)
+	if (plan->holds) {
 		arena_release();
+		pthread_setcancelstate(plan->cancel, NULL);
+	}
 	errno = error;
 }
 

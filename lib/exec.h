@@ -31,6 +31,7 @@ struct exec_plan {
 
 	/* exec.c's own. */
 	bool holds;
+	int cancel; /* the thread's state of cancellation */
 	int table, channel;
 	char **made; /* the environment, if it is not the caller's */
 	char *named;

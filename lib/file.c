@@ -276,6 +276,12 @@ file_put(struct file *file)
 	file_discard(file);
 }
 
+void
+file_put_held(void *file)
+{
+	file_put(file);
+}
+
 /* ---- Making */
 
 /* The queue of a lane's free slots: at first all that no file has. Returns false without memory. */

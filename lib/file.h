@@ -75,6 +75,9 @@ file_control(const struct file *file)
 struct file *file_get(int fd);
 void file_put(struct file *file);
 
+/* The same, for waits that are left: struct wait's `abandon`. */
+void file_put_held(void *file);
+
 /* The same for sockets alone. */
 struct file *socket_get(int fd);
 

@@ -34,12 +34,17 @@ static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
 
 /* From before_fork() to what follows it. */
 static bool shares;
+static int cancel_state;
 
 static void
 before_fork(void)
 {
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	fork_take_inheritance();
 	arena_hold();
+	cancel_state = cancel;
 	file_hold_all();
 	epoll_hold();
 	shares = arena.memory != NULL;
@@ -50,11 +55,14 @@ before_fork(void)
 static void
 after_fork_in_parent(void)
 {
+	int cancel = cancel_state;
+
 	descriptor_close_own(channel);
 	channel = -1;
 	epoll_release();
 	file_release_all();
 	arena_release();
+	pthread_setcancelstate(cancel, NULL);
 }
 
 static void
@@ -67,13 +75,17 @@ after_fork_in_child(void)
 	epoll_reset();
 	file_begin_anew();
 	__atomic_store_n(&pending, shares, __ATOMIC_RELEASE);
+	pthread_setcancelstate(cancel_state, NULL);
 }
 
 void
 fork_take_inheritance(void)
 {
+	int cancel;
+
 	if (!__atomic_load_n(&pending, __ATOMIC_ACQUIRE))
 		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&taking);
 	if (pending) {
 		descriptor_disown(channel);
@@ -86,6 +98,7 @@ fork_take_inheritance(void)
 		__atomic_store_n(&pending, false, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&taking);
+	pthread_setcancelstate(cancel, NULL);
 }
 
 __attribute__((constructor(102))) static void

@@ -20,10 +20,12 @@
 static ssize_t
 receive(int fd, const struct iovec *iov, size_t n, int flags)
 {
-	struct file *file = socket_get(fd);
+	struct file *file;
 	struct sock_extended_err report;
 	ssize_t got;
 
+	pthread_testcancel();
+	file = socket_get(fd);
 	if (file == NULL)
 		return tern_result(-EBADF);
 	got = message_check_vector(iov, n, (flags & MSG_TRUNC) == 0);
@@ -79,9 +81,11 @@ tern_readv(int fd, const struct iovec *iov, int n)
 static ssize_t
 transmit(int fd, const struct iovec *iov, size_t n, int flags)
 {
-	struct file *file = socket_get(fd);
+	struct file *file;
 	ssize_t taken;
 
+	pthread_testcancel();
+	file = socket_get(fd);
 	if (file == NULL)
 		return tern_result(-EBADF);
 	taken = message_check_vector(iov, n, true);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "epoll.h"
 #include "kernel.h"
 #include "polling.h"
 #include "result.h"
@@ -29,14 +28,8 @@ struct polled {
 static short
 found(const struct polled *polled, nfds_t i)
 {
-	struct file *file = polled->files[i];
-	short events;
-
-	if (file->epoll != NULL)
-		events = epoll_is_ready(file) ? POLLIN | POLLRDNORM : 0;
-	else
-		events = stream_events(file);
-	return (short)(events & (polled->fds[i].events | POLLERR | POLLHUP));
+	return (short)(stream_events(polled->files[i]) &
+		       (polled->fds[i].events | POLLERR | POLLHUP));
 }
 
 static bool
@@ -48,19 +41,71 @@ is_terns(const struct polled *polled, nfds_t i)
 static bool
 is_the_kernels(const struct polled *polled, nfds_t i)
 {
-	return polled->files[i] == NULL || polled->files[i]->side != FILE_TERN ||
-	       polled->files[i]->epoll != NULL;
+	return polled->files[i] == NULL || polled->files[i]->side != FILE_TERN;
 }
 
 static bool
-any_is_ready(void *arg)
+any_is_ready(const struct polled *polled)
 {
-	const struct polled *polled = arg;
-
 	for (nfds_t i = 0; i < polled->n; i++)
 		if (is_terns(polled, i) && found(polled, i) != 0)
 			return true;
 	return false;
+}
+
+/* What a wait looks at, on the heap: others may do so while its thread has left it. */
+struct watched {
+	struct file **files; /* arrays of a large poll, which are on the heap, too */
+	struct pollfd *others;
+	nfds_t n;
+	struct {
+		struct file *file;
+		short events;
+	} all[];
+};
+
+static bool
+any_watched_is_ready(void *arg)
+{
+	const struct watched *watched = arg;
+
+	for (nfds_t i = 0; i < watched->n; i++)
+		if ((stream_events(watched->all[i].file) & watched->all[i].events) != 0)
+			return true;
+	return false;
+}
+
+static void
+give_back(void *arg)
+{
+	struct watched *watched = arg;
+
+	for (nfds_t i = 0; i < watched->n; i++)
+		file_put(watched->all[i].file);
+	free(watched->files);
+	free(watched->others);
+	free(watched);
+}
+
+/* Of Tern's alone. Returns NULL without memory. */
+static struct watched *
+watch(const struct polled *polled)
+{
+	struct watched *watched = malloc(sizeof(*watched) + polled->n * sizeof(watched->all[0]));
+
+	if (watched == NULL)
+		return NULL;
+	watched->n = 0;
+	watched->files = polled->n > FEW ? polled->files : NULL;
+	watched->others = polled->n > FEW ? polled->others : NULL;
+	for (nfds_t i = 0; i < polled->n; i++) {
+		if (!is_terns(polled, i))
+			continue;
+		watched->all[watched->n].file = polled->files[i];
+		watched->all[watched->n++].events =
+			(short)(polled->fds[i].events | POLLERR | POLLHUP);
+	}
+	return watched;
 }
 
 /* Fills in all revents. Returns how many have some. */
@@ -85,20 +130,22 @@ report(const struct polled *polled)
 static int
 poll_all(struct polled *polled, int64_t deadline_ns, const sigset_t *mask)
 {
-	struct wait wait = {.ready = any_is_ready,
-			    .arg = polled,
+	struct wait wait = {.ready = any_watched_is_ready,
 			    .fds = polled->others,
 			    .deadline_ns = deadline_ns,
-			    .sigmask = mask};
+			    .sigmask = mask,
+			    .abandon = give_back};
 	int status = 0;
 
 	for (nfds_t i = 0; i < polled->n; i++)
 		if (is_the_kernels(polled, i))
 			polled->others[wait.n_fds++] = (struct pollfd){
 				.fd = polled->fds[i].fd, .events = polled->fds[i].events};
-	if (!any_is_ready(polled))
-		status = wait_for(&wait);
-	else if (wait.n_fds > 0)
+	if (!any_is_ready(polled)) {
+		wait.arg = wait.held = watch(polled);
+		status = wait.arg == NULL ? -ENOMEM : wait_for(&wait);
+		free(wait.arg);
+	} else if (wait.n_fds > 0)
 		status = kernel.poll(polled->others, wait.n_fds, 0) < 0 ? -errno : 0;
 	return status < 0 && status != -ETIMEDOUT ? status : report(polled);
 }
@@ -111,6 +158,7 @@ poll_until(struct pollfd *fds, nfds_t n, int64_t deadline_ns, const sigset_t *ma
 	struct polled polled = {.fds = fds, .n = n, .files = few_files, .others = few_others};
 	int status = -ENOMEM;
 
+	pthread_testcancel();
 	if (fds == NULL && n > 0)
 		return -EFAULT;
 	if (n > FEW) {
@@ -119,7 +167,7 @@ poll_until(struct pollfd *fds, nfds_t n, int64_t deadline_ns, const sigset_t *ma
 	}
 	if (polled.files != NULL && polled.others != NULL) {
 		for (nfds_t i = 0; i < n; i++)
-			polled.files[i] = file_get(fds[i].fd);
+			polled.files[i] = socket_get(fds[i].fd);
 		status = poll_all(&polled, deadline_ns, mask);
 		for (nfds_t i = 0; i < n; i++)
 			if (polled.files[i] != NULL)

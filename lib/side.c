@@ -436,7 +436,10 @@ side_accept(struct file *file, int fd, struct sockaddr *address, socklen_t *leng
 			    .arg = file,
 			    .fds = &pollfd,
 			    .n_fds = 1,
-			    .deadline_ns = WAIT_FOREVER};
+			    .deadline_ns = WAIT_FOREVER,
+			    .restarts = file->receive_ns == WAIT_FOREVER,
+			    .abandon = file_put_held,
+			    .held = file};
 	int status;
 
 	if (file_side(file) == FILE_UNDECIDED)

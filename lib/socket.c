@@ -332,9 +332,11 @@ socket_accept(struct file *listener, struct sockaddr *address, socklen_t *length
 int
 tern_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-	struct file *file = socket_get(fd);
+	struct file *file;
 	int status;
 
+	pthread_testcancel();
+	file = socket_get(fd);
 	if (file == NULL)
 		return tern_result(-EBADF);
 	if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)

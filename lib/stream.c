@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "restart.h"
 #include "result.h"
 #include "stream.h"
 
@@ -57,19 +56,20 @@ is_ready(void *arg)
 }
 
 int
-stream_wait(const struct file *file, short events, int64_t limit_ns)
+stream_wait(struct file *file, short events, int64_t limit_ns)
 {
 	struct readiness readiness = {.file = file, .events = events};
 	struct wait wait = {
 		.ready = is_ready,
 		.arg = &readiness,
+		.arg_bytes = sizeof(readiness),
 		.deadline_ns = limit_ns == WAIT_FOREVER ? WAIT_FOREVER : wait_now_ns() + limit_ns,
+		.restarts = limit_ns == WAIT_FOREVER,
+		.abandon = file_put_held,
+		.held = file,
 	};
-	int status;
+	int status = wait_for(&wait);
 
-	do
-		status = wait_for(&wait);
-	while (status == -EINTR && limit_ns == WAIT_FOREVER && restart_asked_for());
 	return status == -ETIMEDOUT ? -EAGAIN : status;
 }
 

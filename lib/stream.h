@@ -17,8 +17,9 @@
 /* POLL... that hold now. */
 short stream_events(const struct file *file);
 
-/* Waits until one of `events`, or an error, holds. Returns 0, -EAGAIN after `limit_ns`, -EINTR. */
-int stream_wait(const struct file *file, short events, int64_t limit_ns);
+/* Waits until one of `events`, or an error, holds. The caller has one reference, and no lock.
+ * Returns 0, -EAGAIN after `limit_ns`, -EINTR. */
+int stream_wait(struct file *file, short events, int64_t limit_ns);
 
 ssize_t stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags);
 ssize_t stream_send(struct file *file, const struct iovec *iov, size_t n, int flags);

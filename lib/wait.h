@@ -6,6 +6,10 @@
  * All threads of a process share one doorbell. Of those that wait one, the leader, polls it;
  * whenever it rings, the leader looks whose condition has come true, and wakes those. The others
  * poll a descriptor of their own. A leader that leaves makes another one leader.
+ *
+ * A thread may be cancelled while it waits, and a signal handler may leave a wait by siglongjmp()
+ * and never come back. Then what its callers hold is given back by `abandon`: at once, or when the
+ * thread waits the next time or ends. Until then others still ask ready().
  */
 #ifndef TERN_LIB_WAIT_H
 #define TERN_LIB_WAIT_H
@@ -13,24 +17,30 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WAIT_FOREVER INT64_MAX
 
+enum {
+	WAIT_ARG_BYTES = 64,
+};
+
 struct wait {
 	/* What is waited for. Called by any thread, and often: it only looks. */
 	bool (*ready)(void *arg);
-	void *arg;
+	void *arg;          /* not on a stack, unless ... */
+	size_t arg_bytes;   /* ... so many bytes of it are copied, at most WAIT_ARG_BYTES */
 	struct pollfd *fds; /* kernel descriptors that end it too; revents are filled in */
 	unsigned int n_fds;
 	int64_t deadline_ns;     /* CLOCK_MONOTONIC, or WAIT_FOREVER */
 	const sigset_t *sigmask; /* while waiting; NULL: the thread's own */
-	bool deaf;               /* signals do not end it */
+	bool deaf;               /* neither signals nor cancellation end it; locks may be held */
+	bool restarts;           /* handlers with SA_RESTART do not end it */
 
-	/* wait_for()'s own. */
-	int wake_fd;
-	bool woken;
-	struct wait *next;
+	/* The wait is left for good: gives back what callers hold, with `held`. May be NULL. */
+	void (*abandon)(void *held);
+	void *held;
 };
 
 /* Nanoseconds of CLOCK_MONOTONIC. */

@@ -9,7 +9,7 @@
 # and the range of all rounds. What it says about speed is the ratio; the numbers are this machine's.
 #
 #     BENCH_ROUNDS=5 BENCH_SECONDS=5 BENCH_MIB=1024 sudo -E ./test/run bench
-. "$(dirname "$0")/../interop/interop.sh"
+. "$(dirname "$0")/bench.sh"
 
 ROUNDS=${BENCH_ROUNDS:-5}
 DURATION=${BENCH_SECONDS:-5}
@@ -41,31 +41,13 @@ bench_cleanup()
 }
 trap bench_cleanup EXIT
 
-# ternd's lane is on the last processor; nginx goes there, too, and the clients to the others.
-last=$(($(nproc) - 1))
-if [ $last -ge 1 ]; then
-	on_server=(taskset -c $last)
-	on_client=(taskset -c 0-$((last - 1)))
-else
-	on_server=()
-	on_client=()
-fi
-
 nginx_up()
 {
 	shm=$(mktemp -d /dev/shm/tern-bench.XXXXXX) || fail "no /dev/shm"
 	chmod 755 "$shm"
 	cp "$tmp/www/index.html" "$shm/index.html"
 	head -c "$BYTES" /dev/zero >"$shm/large" || fail "no room for $MIB MiB in /dev/shm"
-	netns_add "$SERVER_NS" && netns_add "$CLIENT_NS" || fail "cannot make namespaces"
-	ip link add "vs$$" netns "$SERVER_NS" type veth peer name "vc$$" netns "$CLIENT_NS" ||
-		fail "cannot make a veth pair"
-	ip -n "$SERVER_NS" address add "$NGINX_ADDRESS/24" dev "vs$$"
-	ip -n "$CLIENT_NS" address add 198.18.1.1/24 dev "vc$$"
-	ip -n "$SERVER_NS" link set "vs$$" up
-	ip -n "$CLIENT_NS" link set "vc$$" up
-	offloads_off "$SERVER_NS" "vs$$"
-	offloads_off "$CLIENT_NS" "vc$$"
+	veth_up "$SERVER_NS" "$NGINX_ADDRESS" "$CLIENT_NS" 198.18.1.1
 	cat >"$tmp/nginx.conf" <<END
 daemon off;
 master_process off;
@@ -96,18 +78,6 @@ END
 	nginx_pid=$!
 	wait_for 10 ip netns exec "$CLIENT_NS" curl -gsf -o /dev/null "http://$NGINX_ADDRESS/" ||
 		fail "nginx does not answer: $(cat "$tmp/nginx.out" "$tmp/nginx.log")"
-}
-
-offloads_off()
-{
-	local feature
-	for feature in tso gso gro tx rx sg; do
-		ip netns exec "$1" ethtool -K "$2" $feature off >/dev/null 2>&1
-	done
-	ip netns exec "$1" ethtool -k "$2" |
-		grep -E '^(tx-checksumming|tcp-segmentation-offload|generic-(segmentation|receive)-offload): on' &&
-		fail "offloads of $2 stay on"
-	return 0
 }
 
 # as tern|nginx: sets target and its client's namespace, lets it run and stops the other.
@@ -149,11 +119,6 @@ record()
 	local value
 	value=$("${@:3}") || fail "$1, $2"
 	echo "$1 $2 $value" >>"$tmp/results"
-}
-
-steal()
-{
-	awk '$1 == "cpu" { all = 0; for (i = 2; i <= 9; i++) all += $i; print $9, all }' /proc/stat
 }
 
 conf

@@ -55,6 +55,14 @@ if [ ${#dataplane_files[@]} -gt 0 ]; then
 		includes "${dataplane_files[@]}" | grep -E ':"(tcp|lib)/' |
 			grep -vE ":\"($TCP_PUBLIC|tcp/[a-z_]+\.def|$LIB_PUBLIC)\"$")
 fi
+# What is built in must do with what plugins have.
+BUILT_IN='dataplane/(http|http_files|echo|discard|chargen)\.c'
+refuse "built-in services are written against tern_service.h" < <(
+	includes "${dataplane_files[@]}" | grep -E "^$BUILT_IN:" | grep -E ':[<"]' |
+		grep -E ':(<rte_|"(tcp|lib)/|"dataplane/)' |
+		grep -vE ':"dataplane/(tern_service|service_plugin|http_[a-z]+)\.h"$')
+refuse "tern_service.h includes only the C library" < <(
+	includes dataplane/tern_service.h | grep -vE ':<(std[a-z]+|sys/(socket|types|uio))\.h>$')
 refuse "nothing includes test/" < <(
 	includes "${tcp_files[@]}" "${lib_files[@]}" "${dataplane_files[@]}" | grep -E ':[<"].*test/')
 exit $failed

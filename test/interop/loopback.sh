@@ -73,6 +73,23 @@ for pid in $pids; do
 done
 reap
 
+# Unmodified programs, both on this ternd.
+"$TERN" run -- redis-server --port 6379 --bind "$HOST4" "$HOST6" --save '' --protected-mode no \
+	>"$tmp/redis" 2>&1 &
+server=$!
+answers()
+{
+	[ "$(timeout 5 "$TERN" run -- redis-cli -h "$HOST4" ping)" = PONG ]
+}
+wait_for 20 answers || fail "redis-server does not answer: $(cat "$tmp/redis")"
+for host in "$HOST4" "$HOST6"; do
+	timeout 60 "$TERN" run -- redis-benchmark -h "$host" -n 20000 -c 20 -t ping,set,get,lrange_100 --csv \
+		>"$tmp/benchmark" 2>&1 || fail "redis-benchmark: $(cat "$tmp/benchmark")"
+	[ "$(grep -c '^"[A-Z]' "$tmp/benchmark")" -ge 5 ] || fail "redis-benchmark said: $(cat "$tmp/benchmark")"
+done
+kill "$server"
+wait "$server" || fail "redis-server ended with status $?: $(tail -n 5 "$tmp/redis")"
+
 # What comes from outside in our own name is dropped: RFC 1122's martians.
 station=$(in_ns ip neigh show "$HOST4" | awk '{ for (i = 1; i < NF; i++) if ($i == "lladdr") print $(i + 1) }')
 before=$(counter net drop_ip_source)

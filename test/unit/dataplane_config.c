@@ -264,34 +264,14 @@ UNIT_CASE(bad_addresses_are_refused)
 	refused("[port 0]\nmtu = 1000\nipv6 = 2001:db8::2/64\n", ":2: [port 0] mtu: 1000 is too");
 }
 
-/* [programs]: auto until networks are named, and with them only where it is named, too. */
-UNIT_CASE(programs_have_their_networks)
-{
-	accepted(PORT0);
-	CU_ASSERT(config.program_auto);
-	accepted(PORT0 "[programs]\nprefixes = 10.0.0.0/8, 2001:db8::/32\nexcept = 10.1.0.0/16\n");
-	CU_ASSERT(!config.program_auto);
-	UNIT_EQ(config.n_program_prefixes, 2);
-	UNIT_EQ(config.program_prefixes[0].prefix_len, 8);
-	UNIT_EQ(config.program_prefixes[1].prefix_len, 32);
-	UNIT_EQ(config.n_program_except, 1);
-	accepted(PORT0 "[programs]\nprefixes = 0.0.0.0/0, auto\n");
-	CU_ASSERT(config.program_auto);
-	UNIT_EQ(config.n_program_prefixes, 1);
-	accepted(PORT0 "[programs]\nprefixes =\n");
-	CU_ASSERT(!config.program_auto);
-	refused(PORT0 "[programs]\nprefixes = 10.0.0.1/8\n",
-		":4: [programs] prefixes: 10.0.0.1/8 has bits behind its prefix; they must be 0");
-	refused(PORT0 "[programs]\nprefixes = 2001:db8::1/127\n", "bits behind its prefix");
-	refused(PORT0 "[programs]\nexcept = 10.0.0.0/33\n", "a wrong prefix length; it is 0 to 32");
-	refused(PORT0 "[programs]\nexcept = auto\n",
-		"auto is no network; write it as 198.18.0.0/24");
-	refused(PORT0 "[programs]\nprefix = auto\n", "unknown key; did you mean prefixes?");
-	refused(PORT0 "[program]\n", "did you mean [programs]?");
-}
-
 UNIT_CASE(rules_between_keys_are_kept)
 {
+	refused(PORT0 "[programs]\nprefixes = auto, 10.0.0.1/8\n",
+		":4: [programs] prefixes: 10.0.0.1/8 has bits set behind its prefix");
+	refused(PORT0 "[programs]\nprefixes = 10.0.0.0\n", "10.0.0.0 is no prefix; write one as");
+	refused(PORT0 "[programs]\nexcept = 10.0.0.0/33\n", "[programs] except: 10.0.0.0/33 is no");
+	refused(PORT0 "[programs]\nexcept = auto\n", "auto is no prefix");
+	refused(PORT0 "[programs]\nprefix = auto\n", "did you mean prefixes");
 	refused("[dataplane]\nname = x\n", "no port; add a section [port 0]");
 	refused("[port 1]\nipv4 = 198.18.0.2/24\n", "[port 1], but not all before it");
 	refused(PORT0 "[port 2]\nipv4 = 198.18.1.2/24\n", "[port 2], but not all before it");
@@ -345,6 +325,5 @@ UNIT_CASE(the_nearest_name_is_found)
 UNIT_MAIN(UNIT_RUN(a_whole_file_is_read), UNIT_RUN(malformed_lines_are_refused),
 	  UNIT_RUN(what_is_not_text_is_refused), UNIT_RUN(unknown_names_are_refused),
 	  UNIT_RUN(bad_values_are_refused), UNIT_RUN(bad_addresses_are_refused),
-	  UNIT_RUN(programs_have_their_networks), UNIT_RUN(rules_between_keys_are_kept),
-	  UNIT_RUN(endpoints_are_checked), UNIT_RUN(all_errors_are_told),
-	  UNIT_RUN(the_nearest_name_is_found))
+	  UNIT_RUN(rules_between_keys_are_kept), UNIT_RUN(endpoints_are_checked),
+	  UNIT_RUN(all_errors_are_told), UNIT_RUN(the_nearest_name_is_found))
