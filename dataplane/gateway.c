@@ -10,6 +10,8 @@
 
 enum {
 	TURN_REQUESTS = 64, /* of one ring, before others have their turn */
+	/* Turns in which a full ring is emptied. */
+	LAST_TURNS = SHM_RING_BYTES / SHM_REQUEST_ALIGN / TURN_REQUESTS + 1,
 };
 
 const char *const gateway_stats_names[] = {
@@ -143,18 +145,6 @@ gateway_attach(struct gateway *gateway, struct gateway_program *program)
 }
 
 void
-gateway_detach(struct gateway *gateway, struct gateway_program *program)
-{
-	for (uint32_t i = 0; i < program->header.sockets; i++)
-		if (program->refs[i].socket != NULL)
-			gateway_drop(gateway, &program->refs[i]);
-	if (program->attached)
-		TAILQ_REMOVE(&gateway->programs, program, entry);
-	program->attached = false;
-	GATEWAY_COUNT(gateway, detached);
-}
-
-void
 gateway_share(struct gateway *gateway, struct gateway_program *from, struct gateway_program *to)
 {
 	for (uint32_t i = 0; i < from->header.sockets; i++) {
@@ -240,6 +230,33 @@ take_requests(struct gateway *gateway, struct gateway_program *program)
 			program->left_over |= UINT64_C(1) << index;
 	}
 	return n;
+}
+
+/*
+ * What a program posted before it ended: it may have sent, and exited. Its memory may be another
+ * process's too, which goes on posting: no more than what fits is taken.
+ */
+static void
+take_last_requests(struct gateway *gateway, struct gateway_program *program)
+{
+	if (!program->attached)
+		return;
+	program->left_over = ~UINT64_C(0);
+	for (unsigned int i = 0; i < LAST_TURNS && program->left_over != 0; i++)
+		take_requests(gateway, program);
+}
+
+void
+gateway_detach(struct gateway *gateway, struct gateway_program *program)
+{
+	take_last_requests(gateway, program);
+	for (uint32_t i = 0; i < program->header.sockets; i++)
+		if (program->refs[i].socket != NULL)
+			gateway_drop(gateway, &program->refs[i]);
+	if (program->attached)
+		TAILQ_REMOVE(&gateway->programs, program, entry);
+	program->attached = false;
+	GATEWAY_COUNT(gateway, detached);
 }
 
 unsigned int

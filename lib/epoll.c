@@ -13,6 +13,12 @@
  * and are reported if something has come since they last were: more bytes, or a condition that did
  * not hold.
  *
+ * A set may be a member of another one. Its descriptor is one of the kernel's there, too, for what
+ * it has of the kernel's; the kernel also finds loops. A set's candidate is the outer set's.
+ *
+ * EPOLLEXCLUSIVE spares threads of this process; of several processes that share a socket, one is
+ * woken in each.
+ *
  * One lock covers everything here; it is taken after wait.c's, never before.
  */
 #include <errno.h>
@@ -43,10 +49,14 @@ struct interest {
 TAILQ_HEAD(interests, interest);
 
 struct epoll {
+	struct file *file;
 	struct interests all;
 	struct interests ready;
-	bool has_kernel; /* members of the kernel's were added at some time */
-	bool orphaned;   /* all were put on the ready list because ternd has gone */
+	bool has_kernel;      /* members of the kernel's were added at some time */
+	bool has_sets;        /* and other sets were */
+	bool orphaned;        /* all were put on the ready list because ternd has gone */
+	unsigned int waiters; /* threads */
+	uint64_t news;        /* candidates that there were, as a member's edges need it */
 	LIST_ENTRY(epoll) entry;
 };
 
@@ -58,10 +68,15 @@ static LIST_HEAD(, epoll) epolls = LIST_HEAD_INITIALIZER(epolls);
 static void
 make_candidate(struct interest *interest)
 {
+	struct interest *outer;
+
 	if (interest->ready)
 		return;
 	interest->ready = true;
 	TAILQ_INSERT_TAIL(&interest->epoll->ready, interest, by_ready);
+	interest->epoll->news++;
+	LIST_FOREACH (outer, &interest->epoll->file->interests, by_file)
+		make_candidate(outer);
 }
 
 static void
@@ -80,6 +95,31 @@ arm(const struct file *file)
 		__atomic_store_n(&file_control(file)->armed, 1, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * The socket has changed. As Linux: of the sets that want it for themselves, those before the first
+ * one in which somebody waits, and that one; it is the last one next time.
+ */
+static void
+make_candidates(struct file *file)
+{
+	struct interest *interest, *chosen = NULL, *last = NULL;
+
+	LIST_FOREACH (interest, &file->interests, by_file) {
+		last = interest;
+		if ((interest->event.events & EPOLLEXCLUSIVE) == 0) {
+			make_candidate(interest);
+		} else if (chosen == NULL) {
+			make_candidate(interest);
+			if (interest->epoll->waiters > 0)
+				chosen = interest;
+		}
+	}
+	if (chosen != NULL && chosen != last) {
+		LIST_REMOVE(chosen, by_file);
+		LIST_INSERT_AFTER(last, chosen, by_file);
+	}
+}
+
 /* Takes the events of all lanes. */
 static void
 drain(void)
@@ -96,31 +136,47 @@ drain(void)
 		for (; head != tail; head++) {
 			uint32_t slot = view->events[head & (arena.header.sockets - 1)];
 			struct file *file = file_of_slot(i, slot);
-			struct interest *interest;
 
 			if (file == NULL || LIST_EMPTY(&file->interests))
 				continue;
 			arm(file); /* before anybody looks */
-			LIST_FOREACH (interest, &file->interests, by_file)
-				make_candidate(interest);
+			make_candidates(file);
 		}
 		__atomic_store_n(&view->lane->event_head, head, __ATOMIC_RELEASE);
 	}
+}
+
+static bool has_candidate(struct epoll *epoll);
+
+/* What grows when there is more to tell of a member. */
+static uint64_t
+progress_of(const struct file *file)
+{
+	if (file->epoll != NULL)
+		return file->epoll->news;
+	if (file->slot == FILE_NO_SLOT)
+		return 0;
+	return __atomic_load_n(&file_status(file)->readable, __ATOMIC_ACQUIRE);
 }
 
 /* What is to be reported of a candidate now; 0: nothing, and it may leave the list. */
 static uint32_t
 holds(const struct interest *interest)
 {
+	struct epoll *inner = interest->file->epoll;
 	uint32_t wanted =
 		interest->event.events; /* no condition at all once its one shot is spent */
-	uint32_t found = (uint16_t)stream_events(interest->file) & wanted;
-	uint64_t readable;
+	uint32_t found;
 
+	if (inner != NULL)
+		found = has_candidate(inner) ? EPOLLIN | EPOLLRDNORM : 0;
+	else
+		found = (uint16_t)stream_events(interest->file);
+	found &= wanted;
 	if (found == 0 || (wanted & EPOLLET) == 0)
 		return found;
-	readable = __atomic_load_n(&file_status(interest->file)->readable, __ATOMIC_ACQUIRE);
-	if (readable <= interest->readable && (found & ~(uint32_t)(uint16_t)interest->events) == 0)
+	if (progress_of(interest->file) <= interest->readable &&
+	    (found & ~(uint32_t)(uint16_t)interest->events) == 0)
 		return 0;
 	return found;
 }
@@ -140,8 +196,7 @@ collect(struct epoll *epoll, struct epoll_event *events, int n)
 		if (what != 0) {
 			events[found++] =
 				(struct epoll_event){.events = what, .data = interest->event.data};
-			interest->readable = __atomic_load_n(&file_status(interest->file)->readable,
-							     __ATOMIC_ACQUIRE);
+			interest->readable = progress_of(interest->file);
 			if (interest->event.events & EPOLLONESHOT)
 				interest->event.events &= EPOLLONESHOT | EPOLLET;
 			else if ((interest->event.events & EPOLLET) == 0)
@@ -204,6 +259,8 @@ epoll_close(struct file *file)
 	pthread_mutex_lock(&lock);
 	while ((interest = TAILQ_FIRST(&file->epoll->all)) != NULL)
 		remove_interest(interest);
+	while ((interest = LIST_FIRST(&file->interests)) != NULL)
+		remove_interest(interest);
 	LIST_REMOVE(file->epoll, entry);
 	pthread_mutex_unlock(&lock);
 	free(file->epoll);
@@ -255,7 +312,11 @@ epoll_release(void)
 void
 epoll_reset(void)
 {
+	struct epoll *epoll;
+
 	pthread_mutex_init(&lock, NULL);
+	LIST_FOREACH (epoll, &epolls, entry)
+		epoll->waiters = 0;
 }
 
 int
@@ -276,6 +337,7 @@ tern_epoll_create1(int flags)
 	}
 	TAILQ_INIT(&epoll->all);
 	TAILQ_INIT(&epoll->ready);
+	epoll->file = file;
 	file->epoll = epoll;
 	pthread_mutex_lock(&lock);
 	LIST_INSERT_HEAD(&epolls, epoll, entry);
@@ -366,9 +428,11 @@ tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 	} else if (file == NULL || file->epoll != NULL || file->side != FILE_TERN) {
 		if (operation == EPOLL_CTL_ADD)
 			__atomic_store_n(&set->epoll->has_kernel, true, __ATOMIC_RELAXED);
+		if (operation == EPOLL_CTL_ADD && file != NULL && file->epoll != NULL)
+			set->epoll->has_sets = true;
 		status = kernel.epoll_ctl(epfd, operation, fd, event) < 0 ? -errno : 0;
 	}
-	if (status == 0 && file != NULL && file->epoll == NULL) {
+	if (status == 0 && file != NULL) {
 		pthread_mutex_lock(&lock);
 		status = control(set->epoll, operation, file, fd, event);
 		pthread_mutex_unlock(&lock);
@@ -382,17 +446,43 @@ tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 
 /* ---- epoll_wait */
 
-static bool
-is_ready(void *arg)
+bool
+epoll_is_ready(struct file *file)
 {
-	struct epoll *epoll = arg;
 	bool ready;
 
 	pthread_mutex_lock(&lock);
 	drain();
-	ready = has_candidate(epoll);
+	ready = has_candidate(file->epoll);
 	pthread_mutex_unlock(&lock);
 	return ready;
+}
+
+static bool
+is_ready(void *arg)
+{
+	struct epoll *epoll = arg;
+
+	return epoll_is_ready(epoll->file);
+}
+
+/* A set within the set may have something of both kinds to tell: that is one event. */
+static int
+merge(struct epoll_event *events, int n, int others)
+{
+	int all = n;
+
+	for (int i = n; i < n + others; i++) {
+		int j = 0;
+
+		while (j < n && events[j].data.u64 != events[i].data.u64)
+			j++;
+		if (j < n)
+			events[j].events |= events[i].events;
+		else
+			events[all++] = events[i];
+	}
+	return all;
 }
 
 /* What there is now, Tern's and, if it is worth a look, the kernel's. */
@@ -407,7 +497,27 @@ take_all(struct epoll *epoll, int epfd, struct epoll_event *events, int n, bool 
 	pthread_mutex_unlock(&lock);
 	if (look && found < n && __atomic_load_n(&epoll->has_kernel, __ATOMIC_RELAXED))
 		others = kernel.epoll_wait(epfd, events + found, n - found, 0);
-	return found + (others > 0 ? others : 0);
+	if (others <= 0)
+		return found;
+	return epoll->has_sets ? merge(events, found, others) : found + others;
+}
+
+static void
+count_waiter(struct epoll *epoll, int n)
+{
+	pthread_mutex_lock(&lock);
+	epoll->waiters += (unsigned int)n;
+	pthread_mutex_unlock(&lock);
+}
+
+/* A wait is left for good. */
+static void
+abandon_set(void *held)
+{
+	struct file *set = held;
+
+	count_waiter(set->epoll, -1);
+	file_put_held(set);
 }
 
 static int
@@ -424,7 +534,7 @@ wait_in(struct file *set, int epfd, struct epoll_event *events, int n, int64_t d
 				    .n_fds = epoll->has_kernel ? 1 : 0,
 				    .deadline_ns = deadline_ns,
 				    .sigmask = mask,
-				    .abandon = file_put_held,
+				    .abandon = abandon_set,
 				    .held = set};
 		/* Once it has slept it knows whether the kernel has something. */
 		int found = take_all(epoll, epfd, events, n, fd.revents != 0), status;
@@ -432,7 +542,9 @@ wait_in(struct file *set, int epfd, struct epoll_event *events, int n, int64_t d
 		if (found > 0)
 			return found;
 		fd.revents = 0;
+		count_waiter(set->epoll, 1);
 		status = wait_for(&wait);
+		count_waiter(set->epoll, -1);
 		if (status < 0)
 			return status == -ETIMEDOUT ? 0 : status;
 	}

@@ -20,6 +20,9 @@ int epoll_wait_until(int epfd, struct epoll_event *events, int n, int64_t deadli
 void epoll_forget_socket(struct file *file);
 void epoll_close(struct file *file);
 
+/* Whether a set has one of Tern's members to tell of. */
+bool epoll_is_ready(struct file *file);
+
 /* A socket has become Tern's, or listens: what its members wait for may hold. */
 void epoll_look_again(struct file *file);
 

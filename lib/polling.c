@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "epoll.h"
 #include "kernel.h"
 #include "polling.h"
 #include "result.h"
@@ -28,8 +29,14 @@ struct polled {
 static short
 found(const struct polled *polled, nfds_t i)
 {
-	return (short)(stream_events(polled->files[i]) &
-		       (polled->fds[i].events | POLLERR | POLLHUP));
+	struct file *file = polled->files[i];
+	short events;
+
+	if (file->epoll != NULL)
+		events = epoll_is_ready(file) ? POLLIN | POLLRDNORM : 0;
+	else
+		events = stream_events(file);
+	return (short)(events & (polled->fds[i].events | POLLERR | POLLHUP));
 }
 
 static bool
@@ -41,7 +48,8 @@ is_terns(const struct polled *polled, nfds_t i)
 static bool
 is_the_kernels(const struct polled *polled, nfds_t i)
 {
-	return polled->files[i] == NULL || polled->files[i]->side != FILE_TERN;
+	return polled->files[i] == NULL || polled->files[i]->side != FILE_TERN ||
+	       polled->files[i]->epoll != NULL;
 }
 
 static bool
@@ -167,7 +175,7 @@ poll_until(struct pollfd *fds, nfds_t n, int64_t deadline_ns, const sigset_t *ma
 	}
 	if (polled.files != NULL && polled.others != NULL) {
 		for (nfds_t i = 0; i < n; i++)
-			polled.files[i] = socket_get(fds[i].fd);
+			polled.files[i] = file_get(fds[i].fd);
 		status = poll_all(&polled, deadline_ns, mask);
 		for (nfds_t i = 0; i < n; i++)
 			if (polled.files[i] != NULL)

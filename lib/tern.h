@@ -11,6 +11,9 @@
  * useful with them; these functions do not take the kernel's descriptors, and answer EBADF, except
  * tern_poll().
  *
+ * Signals: a call that waits ends with EINTR where the system call would. With SA_RESTART a read, a
+ * write, accept and connect go on if all handlers that the process has installed ask for that.
+ *
  * Threads: every function may be called by any thread at any time. errno beyond what the system
  * call's manual lists: ENXIO when no ternd can be found or it refuses this process; ECONNRESET once
  * ternd has gone.
@@ -111,13 +114,13 @@ int tern_ioctl(int fd, unsigned long request, void *argument);
 /* fcntl(2): F_GETFL and F_SETFL of O_NONBLOCK, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC. */
 int tern_fcntl(int fd, int command, long argument);
 
-/* poll(2). The kernel's descriptors and Tern's may be mixed. */
+/* poll(2). The kernel's descriptors and Tern's may be mixed, sets of epoll among them. */
 int tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 
 /*
- * epoll(7): level- and edge-triggered, EPOLLONESHOT, EPOLLEXCLUSIVE (which wakes all), EPOLLRDHUP.
- * The kernel's descriptors and Tern's may be mixed in one set. Not there: sets within sets, and
- * sets in poll().
+ * epoll(7): level- and edge-triggered, EPOLLONESHOT, EPOLLRDHUP, and EPOLLEXCLUSIVE, which wakes
+ * one thread of each process that shares the socket. The kernel's descriptors and Tern's may be
+ * mixed in one set, sets be members of sets, and be polled.
  */
 int tern_epoll_create1(int flags);
 int tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event);

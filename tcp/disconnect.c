@@ -34,5 +34,6 @@ tcp_disconnect(struct tcp_conn *c)
 	tcp_rcv_adjust_held(c->engine, c->recvq.bufs, 0);
 	mbufq_clear(&c->recvq);
 	tcp_forget_connection(c);
+	c->tuple.local = c->bind_ip;
 	tcp_mark_event(c);
 }

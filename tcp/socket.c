@@ -774,6 +774,9 @@ tcp_getsockname(const struct tcp_conn *c, struct tcp_endpoint *local)
 		*local = (struct tcp_endpoint){c->tuple.local, be16_get(c->tuple.lport)};
 	else if (c->bound != NULL)
 		*local = c->bound->local;
+	else if (be16_get(c->tuple.lport) != 0 && c->state == TCP_CLOSED)
+		/* As Linux: what it had while it was connected. */
+		*local = (struct tcp_endpoint){c->tuple.local, be16_get(c->tuple.lport)};
 	else
 		*local = (struct tcp_endpoint){.ip = c->bind_ip};
 	return 0;

@@ -105,6 +105,9 @@ tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t *len
 		return -EOPNOTSUPP;
 	if (*len > INT_MAX)
 		return -EINVAL;
+	if (level != SOL_SOCKET && level != IPPROTO_TCP && level != IPPROTO_IP &&
+	    level != IPPROTO_IPV6)
+		return tcp_has_flag(c, CONN_FAMILY6) ? -ENOPROTOOPT : -EOPNOTSUPP;
 	if (block != NULL && block->get != NULL)
 		return block->get(c, value, len);
 	if (tcp_kept_switch(level, name, &lens))

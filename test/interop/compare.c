@@ -469,7 +469,7 @@ run_case(const struct compare_case *c)
 int
 main(int argc, char **argv)
 {
-	struct sigaction on_alarm = {.sa_handler = hangs};
+	struct sigaction on_alarm = {.sa_handler = hangs, .sa_flags = SA_RESTART};
 
 	if (argc == 3 && strcmp(argv[1], "peer") == 0)
 		return compare_peer(argv[2]);

@@ -69,3 +69,14 @@ expect grep -q 'shut_arguments, .*shutdown.*: expected -1 ENOTCONN, got -1 EINVA
 expect grep -q 'poll_fresh, .*: expected OUT|WRNORM|HUP, got IN|OUT|WRNORM|HUP' "$tmp/broken"
 [ "$(tail -n 1 "$tmp/broken" | sed 's/.*checks, //')" = "4 mismatches" ] ||
 	fail "the library lies in four checks: $(cat "$tmp/broken")"
+
+# Tern: the program in a namespace without any link, so that only Tern leads to the peer.
+conf
+tern_up
+netns_add "$NS-empty" || fail "cannot make a namespace"
+peer "$NS" "$tmp/tern.sock"
+run_compare "$tmp/tern.sock" ip netns exec "$NS-empty" "$TERN" run -- >"$tmp/tern"
+compared "$tmp/tern" || fail "Tern is not as Linux"
+kill "${peers[@]}"
+tern_idle
+tern_down

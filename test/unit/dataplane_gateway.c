@@ -423,6 +423,21 @@ UNIT_CASE(a_shared_listener_gives_each_connection_once)
 	end(peer);
 }
 
+/* It may send, and exit before the lane has looked. */
+UNIT_CASE(what_an_ended_program_posted_is_done)
+{
+	struct rig_program *p;
+	struct tcp_conn *peer = start_with_connection(&p);
+
+	for (unsigned int i = 0; i < 3 * 64; i++)
+		rig_tell(p, SHM_SEND, CONN, 0, out, 10);
+	rig_detach(&r, p);
+	rig_run(&r, 5);
+	UNIT_EQ(tcp_recv(peer, in, sizeof(in), 0), 3 * 64 * 10);
+	UNIT_EQ(tcp_recv(peer, in, 1, 0), 0);
+	end(peer);
+}
+
 UNIT_CASE(an_ended_program_closes_what_it_held)
 {
 	struct rig_program *p;
@@ -619,6 +634,7 @@ UNIT_MAIN_EAL(UNIT_RUN(bytes_come_in_whole_and_in_order), UNIT_RUN(bytes_go_out_
 	      UNIT_RUN(a_shared_socket_lives_until_its_last_reference),
 	      UNIT_RUN(sharing_recalls_what_is_not_read),
 	      UNIT_RUN(a_shared_listener_gives_each_connection_once),
+	      UNIT_RUN(what_an_ended_program_posted_is_done),
 	      UNIT_RUN(an_ended_program_closes_what_it_held),
 	      UNIT_RUN(a_strangers_socket_is_a_fault), UNIT_RUN(a_slot_beyond_all_is_a_fault),
 	      UNIT_RUN(sending_beyond_the_credit_is_a_fault),
