@@ -221,6 +221,18 @@ orphaned(struct file *file, ssize_t afterwards)
 	return -ECONNRESET;
 }
 
+/* What a call returns that did something before it failed: that, and the error is the next one's.
+ */
+static ssize_t
+outcome(struct file *file, ssize_t done, ssize_t status)
+{
+	if (done <= 0)
+		return status;
+	if (status == -ECONNRESET)
+		__atomic_store_n(&file->reset_told, false, __ATOMIC_RELAXED);
+	return done;
+}
+
 /* One read by a call. Returns as recv(). */
 static ssize_t
 read_by_call(struct file *file, struct cursor *to, int flags)
@@ -305,7 +317,7 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 			break;
 	}
 	pthread_mutex_unlock(&file->reading);
-	return done > 0 ? done : got;
+	return outcome(file, done, got);
 }
 
 /* ---- Writing */
@@ -396,7 +408,7 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags)
 	if ((flags & MSG_ZEROCOPY) != 0 && done > 0 && from.left > 0)
 		arena_post(file->lane, SHM_SEND, file->slot, MSG_ZEROCOPY, NULL, 0);
 	pthread_mutex_unlock(&file->writing);
-	return done > 0 ? done : taken;
+	return outcome(file, done, taken);
 }
 
 ssize_t
