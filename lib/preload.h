@@ -51,4 +51,8 @@ preload_choose(int fd, const struct sockaddr *to, socklen_t length)
 	return status;
 }
 
+/* A descriptor has come to name a socket: if it is one of the standard three, libc's stream on it
+ * is changed. */
+void preload_standard_stream(int fd);
+
 #endif

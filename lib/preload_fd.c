@@ -66,6 +66,7 @@ alias(int fd, int duplicate)
 		return duplicate;
 	file_alias(file, duplicate);
 	file_put(file);
+	preload_standard_stream(duplicate);
 	return duplicate;
 }
 

@@ -39,4 +39,9 @@ cmp "$tmp/files/three" "$tmp/got" || fail "what came by Tern"
 in_host curl -sf -o "$tmp/got" http://127.0.0.1:8001/three || fail "curl by the kernel: status $?"
 cmp "$tmp/files/three" "$tmp/got" || fail "what came by the kernel"
 serve_end
+
+# The kernel's descriptors and Tern's side by side.
+on_tern timeout 60 "$BUILD/test/interop/mixed" "$HOST4" "$HOST6" || fail "mixed: status $?"
+wait_for 10 no_programs || fail "programs are still attached"
+tern_idle
 tern_down
