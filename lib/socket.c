@@ -292,6 +292,11 @@ accept_once(struct file *listener, struct file **child, struct shm_endpoint *pee
 	struct arena_call answer = {.data = peer, .data_room = sizeof(*peer)};
 	int status;
 
+	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE)) {
+		bool told = __atomic_exchange_n(&listener->reset_told, true, __ATOMIC_RELAXED);
+
+		return told && listener->nonblocking ? -EAGAIN : -ECONNRESET;
+	}
 	*child = file_make(listener->lane, &status);
 	if (*child == NULL)
 		return status;

@@ -19,6 +19,21 @@
 
 /* ---- Readiness */
 
+/* ternd has gone. A connection's end can be read for ever; of a listener nothing comes any more
+ * once its owner knows: it would turn in its loop. */
+static short
+events_of_orphan(const struct file *file)
+{
+	bool listens =
+		__atomic_load_n(&file_status(file)->state, __ATOMIC_ACQUIRE) == SHM_LISTENING;
+
+	if (file->side != FILE_TERN) /* what the kernel has of it, too, remains */
+		return 0;
+	if (listens && __atomic_load_n(&file->reset_told, __ATOMIC_RELAXED))
+		return 0;
+	return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP;
+}
+
 short
 stream_events(const struct file *file)
 {
@@ -29,9 +44,7 @@ stream_events(const struct file *file)
 	if (slot == FILE_NO_SLOT)
 		return 0;
 	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
-		/* What the kernel has of it, too, remains. */
-		return file->side == FILE_TERN ? POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP
-					       : 0;
+		return events_of_orphan(file);
 	status = file_status(file);
 	events = __atomic_load_n(&status->poll, __ATOMIC_ACQUIRE);
 	readable = __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE);

@@ -246,6 +246,30 @@ epoller(void *arg)
 	return NULL;
 }
 
+/* As servers do: their loop must not turn for ever on a listener to which nobody will come. */
+static void *
+event_loop(void *arg)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int set = epoll_create1(0), fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_in mine = own;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	(void)arg;
+	mine.sin_port = htons(5010);
+	if (bind(fd, (struct sockaddr *)&mine, sizeof(mine)) < 0 || listen(fd, 5) < 0 ||
+	    epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
+		die("listen in a loop");
+	if (epoll_wait(set, &event, 1, -1) != 1)
+		die("epoll_wait for a listener");
+	expect_reset("accept in a loop", accept(fd, NULL, NULL));
+	if (epoll_wait(set, &event, 1, 300) != 0 || poll(&p, 1, 0) != 0)
+		die("a listener that is ready for ever");
+	if (accept(fd, NULL, NULL) >= 0 || errno != EAGAIN)
+		die("a second accept in a loop");
+	return NULL;
+}
+
 /* Only when the whole program has stopped asking: descriptors of the kernel's go on. */
 static void
 use_kernel(void)
@@ -261,7 +285,7 @@ static void
 wait_in_all_ways(void)
 {
 	void *(*const ways[])(void *) = {receiver, sender,   acceptor, connector,
-					 poller,   selector, epoller};
+					 poller,   selector, epoller,  event_loop};
 	pthread_t threads[sizeof(ways) / sizeof(ways[0])];
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
