@@ -273,6 +273,35 @@ read_by_call(struct file *file, struct cursor *to, int flags)
 	return n;
 }
 
+/*
+ * Behind what was delivered there may be more in the engine's queue. Whoever knows that the peer
+ * has ended takes a short read for the last one, as on Linux it is: then the rest is read, too.
+ */
+static size_t
+read_rest(struct file *file, struct cursor *to, int flags)
+{
+	const struct shm_status *status = file_status(file);
+	size_t done = 0;
+	ssize_t got;
+
+	while (to->left > 0 &&
+	       (__atomic_load_n(&status->poll, __ATOMIC_ACQUIRE) & (POLLRDHUP | POLLHUP)) != 0 &&
+	       __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE) > file->consumed) {
+		/* The lane has delivered more meanwhile, or it answers, or delivers instead. */
+		got = (ssize_t)read_chunks(file, to, false, flags & MSG_TRUNC);
+		if (got > 0)
+			note_read(file, (size_t)got, false);
+		else
+			got = read_by_call(file, to, flags);
+		if (got > 0)
+			done += (size_t)got;
+		else if (got != -EAGAIN ||
+			 __atomic_load_n(&status->delivered, __ATOMIC_ACQUIRE) == file->next_chunk)
+			break;
+	}
+	return done;
+}
+
 /* One attempt. Returns bytes, 0 at the end of the stream, -EAGAIN when there is nothing now. */
 static ssize_t
 read_once(struct file *file, struct cursor *to, int flags)
@@ -286,8 +315,10 @@ read_once(struct file *file, struct cursor *to, int flags)
 	for (;;) {
 		n = read_chunks(file, to, flags & MSG_PEEK, flags & MSG_TRUNC);
 		if (n > 0) {
-			if ((flags & MSG_PEEK) == 0)
+			if ((flags & MSG_PEEK) == 0) {
 				note_read(file, n, false);
+				n += read_rest(file, to, flags);
+			}
 			return (ssize_t)n;
 		}
 		if (to->left > 0 && (stream_events(file) & (POLLIN | POLLERR | POLLHUP)) == 0 &&

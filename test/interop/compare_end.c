@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The comparison test's cases of shutdown(), close(), resets and SO_LINGER. */
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -361,11 +362,33 @@ reset_under_a_reader(void)
 	GIVES(ECONNRESET, waiter.error);
 }
 
+/*
+ * Who hears that the peer has ended reads all that came in one call: HAProxy, for one, takes fewer
+ * bytes than it had room for, and the end, as the end of the stream.
+ */
+static void
+all_before_the_end(void)
+{
+	static char all[8192];
+	struct pair pair = connect_pair(AF_INET);
+	struct iovec parts[2] = {{all, 2000}, {all + 2000, sizeof(all) - 2000}};
+
+	GIVES(0, peer_set(pair.peer, IPPROTO_TCP, TCP_NODELAY, 1));
+	for (int i = 0; i < 60; i++) /* each a segment of its own */
+		GIVES(100, peer_send(pair.peer, 100, 0));
+	GIVES(0, peer_close(pair.peer));
+	HOLDS(await(pair.fd, POLLRDHUP));
+	GIVES(6000, readv(pair.fd, parts, 2));
+	HOLDS((uint8_t)all[5999] == pattern(5999));
+	GIVES(0, recv(pair.fd, all, sizeof(all), 0));
+}
+
 const struct compare_case compare_end_cases[] = {
 	{"shut_arguments", shut_arguments},
 	{"shut_writing", shut_writing},
 	{"shut_reading", shut_reading},
 	{"peer_ends", peer_ends},
+	{"all_before_the_end", all_before_the_end},
 	{"broken_pipe", broken_pipe},
 	{"reset_unread", reset_unread},
 	{"reset_while_writing", reset_while_writing},

@@ -14,6 +14,12 @@ answers()
 	in_ns nc -z $LINUX "$1"
 }
 
+# Without a connection, which would be the only one that it takes.
+listens_on_linux()
+{
+	in_ns ss -Hltn "sport = :$1" | grep -q .
+}
+
 # linux PORT PROGRAM…: a server on Linux; the namespace's end is its end.
 linux()
 {
@@ -77,6 +83,27 @@ asyncio.run(main())
 END2
 [ "$(on_tern timeout 30 python3 "$tmp/get.py" $LINUX)" = "3000000 3000000 3000000 3000000 3000000" ] ||
 	fail "asyncio"
+
+# Who has heard that the peer has ended takes a short read for the last one, as HAProxy does: it must be.
+cat >"$tmp/pieces.py" <<'END2'
+import socket
+listener = socket.create_server(("0.0.0.0", 8500))
+peer, _ = listener.accept()
+peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for _ in range(100):
+    peer.send(100 * b"x")
+END2
+cat >"$tmp/short.py" <<'END2'
+import select, socket, sys
+connection = socket.create_connection((sys.argv[1], 8500))
+ended = select.poll()
+ended.register(connection, select.POLLRDHUP)
+ended.poll()
+print(len(connection.recv(20000)), len(connection.recv(20000)))
+END2
+in_ns timeout 20 python3 "$tmp/pieces.py" &
+wait_for 10 listens_on_linux 8500 || fail "nobody sends pieces"
+[ "$(on_tern timeout 20 python3 "$tmp/short.py" $LINUX)" = "10000 0" ] || fail "a short read before the end"
 
 # What is not Tern's goes to the kernel: a name service, loopback, and nobody at all.
 status=0
