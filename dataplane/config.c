@@ -350,6 +350,7 @@ static const struct key limits_keys[] = {
 	{"buffers", parse_number, CONFIG(buffers), 1024, 16 << 20},
 	{"neighbours", parse_number, CONFIG(neighbours), 8, 1 << 20},
 	{"programs", parse_number, CONFIG(programs), 1, 1024},
+	{"user_programs", parse_number, CONFIG(user_programs), 0, 1024},
 	{"program_sockets", parse_number, CONFIG(program_sockets), 16, 1 << 20},
 	{"program_blocks", parse_number, CONFIG(program_blocks), 64, 1 << 22},
 };

@@ -131,6 +131,7 @@ struct config {
 	uint32_t buffers;  /* packet buffers of 2 KiB */
 	uint32_t neighbours;
 	uint32_t programs;        /* attached at once; of all lanes */
+	uint32_t user_programs;   /* the same of one user; 0: as many as of all */
 	uint32_t program_sockets; /* of each program and lane; a power of 2 */
 	uint32_t program_blocks;  /* of 4 KiB, of each program and lane, for what came in */
 

@@ -155,6 +155,7 @@ open_programs(struct daemon *daemon)
 		.lanes = daemon->lanes,
 		.n_lanes = daemon->config.lanes,
 		.max_programs = daemon->config.programs,
+		.max_of_user = daemon->config.user_programs,
 		.sockets = rte_align32pow2(daemon->config.program_sockets),
 		.blocks = daemon->config.program_blocks,
 		.prefixes = daemon->prefixes,

@@ -185,12 +185,24 @@ detach(struct programs *programs, struct program *program, const char *why)
 	}
 }
 
+/* Also bounds what forks share and nobody takes up: those have no end but their channel's, since a
+ * child that has been stopped may come to it any time. Returns NULL with *error. */
 static struct program *
-free_entry(struct programs *programs)
+free_entry(struct programs *programs, uid_t uid, const char **error)
 {
-	for (uint32_t i = 0; i < programs->config.max_programs; i++)
+	struct program *found = NULL;
+	uint32_t of_user = 0;
+
+	for (uint32_t i = 0; i < programs->config.max_programs; i++) {
 		if (!programs->table[i].used)
-			return &programs->table[i];
+			found = &programs->table[i];
+		else if (programs->table[i].who.uid == uid)
+			of_user++;
+	}
+	*error = "as many programs are attached as [limits] programs allows";
+	if (programs->config.max_of_user == 0 || of_user < programs->config.max_of_user)
+		return found;
+	*error = "as many programs of this user are attached as [limits] user_programs allows";
 	return NULL;
 }
 
@@ -200,12 +212,11 @@ static struct program *
 make_program(struct programs *programs, const struct ucred *who, int channel,
 	     const struct program *from, const char **error)
 {
-	struct program *program = free_entry(programs);
+	struct program *program = free_entry(programs, who->uid, error);
 	struct epoll_event event = {.events = EPOLLIN};
 	struct shm_header header;
 	size_t index;
 
-	*error = "as many programs are attached as [limits] programs allows";
 	if (program == NULL)
 		return NULL;
 	index = (size_t)(program - programs->table);
@@ -332,7 +343,8 @@ static const char *
 take_message(struct programs *programs, struct program *program)
 {
 	struct shm_message message;
-	ssize_t n = recv(program->channel, &message, sizeof(message), MSG_DONTWAIT);
+	/* MSG_TRUNC: the length of what was said. */
+	ssize_t n = recv(program->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
 	int fds[2] = {program->memfd, program->doorbell};
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

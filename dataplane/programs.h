@@ -26,6 +26,7 @@ struct programs_config {
 	struct lane **lanes;
 	unsigned int n_lanes;
 	uint32_t max_programs;
+	uint32_t max_of_user;              /* programs of one user; 0: max_programs */
 	uint32_t sockets;                  /* slots of each, on each lane; a power of 2 */
 	uint32_t blocks;                   /* data blocks of each, on each lane */
 	const struct shm_prefix *prefixes; /* what they are told of addresses */
