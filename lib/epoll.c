@@ -584,3 +584,14 @@ tern_epoll_wait(int epfd, struct epoll_event *events, int n, int timeout_ms)
 {
 	return tern_epoll_pwait(epfd, events, n, timeout_ms, NULL);
 }
+
+int
+tern_epoll_pwait2(int epfd, struct epoll_event *events, int n, const struct timespec *timeout,
+		  const sigset_t *mask)
+{
+	int64_t deadline_ns = wait_limit_ns(timeout);
+
+	if (deadline_ns < 0)
+		return tern_result(-EINVAL);
+	return tern_result(epoll_wait_until(epfd, events, n, deadline_ns, mask));
+}

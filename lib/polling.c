@@ -197,3 +197,13 @@ tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 		deadline_ns = wait_now_ns() + timeout_ms * INT64_C(1000000);
 	return tern_result(poll_until(fds, n, deadline_ns, NULL));
 }
+
+int
+tern_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	int64_t deadline_ns = wait_limit_ns(timeout);
+
+	if (deadline_ns < 0)
+		return tern_result(-EINVAL);
+	return tern_result(poll_until(fds, n, deadline_ns, mask));
+}

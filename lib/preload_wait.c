@@ -24,17 +24,6 @@ extern void __chk_fail(void) __attribute__((noreturn));
 
 /* ---- Times */
 
-/* Returns the time at which a wait ends, or -EINVAL. */
-static int64_t
-deadline_of(const struct timespec *timeout)
-{
-	if (timeout == NULL || timeout->tv_sec > INT32_MAX)
-		return WAIT_FOREVER;
-	if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
-		return -EINVAL;
-	return wait_now_ns() + timeout->tv_sec * INT64_C(1000000000) + timeout->tv_nsec;
-}
-
 static int64_t
 deadline_after(int timeout_ms)
 {
@@ -77,7 +66,7 @@ ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset
 
 	if (!any_of_ours(fds, n))
 		return kernel.ppoll(fds, n, timeout, mask);
-	deadline_ns = deadline_of(timeout);
+	deadline_ns = wait_limit_ns(timeout);
 	if (deadline_ns < 0)
 		return tern_result(-EINVAL);
 	return tern_result(poll_until(fds, n, deadline_ns, mask));
@@ -195,7 +184,7 @@ pselect(int n, fd_set *readable, fd_set *writable, fd_set *except, const struct 
 
 	if (n <= 0 || !select_has_ours(n, &sets))
 		return kernel.pselect(n, readable, writable, except, timeout, mask);
-	deadline_ns = deadline_of(timeout);
+	deadline_ns = wait_limit_ns(timeout);
 	if (deadline_ns < 0)
 		return tern_result(-EINVAL);
 	return tern_result(select_until(n, &sets, deadline_ns, mask));
@@ -272,7 +261,7 @@ epoll_pwait2(int epfd, struct epoll_event *events, int n, const struct timespec 
 
 	if (file_peek(epfd) == NULL)
 		return kernel.epoll_pwait2(epfd, events, n, timeout, mask);
-	deadline_ns = deadline_of(timeout);
+	deadline_ns = wait_limit_ns(timeout);
 	if (deadline_ns < 0)
 		return tern_result(-EINVAL);
 	return tern_result(epoll_wait_until(epfd, events, n, deadline_ns, mask));

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fork.h"
+#include "descriptors.h"
 #include "kernel.h"
 #include "message.h"
 #include "result.h"
@@ -521,4 +522,41 @@ int
 tern_dup(int fd)
 {
 	return tern_fcntl(fd, F_DUPFD, 0);
+}
+
+int
+tern_dup3(int from, int to, int flags)
+{
+	struct file *file = file_get(from);
+	int status;
+
+	if (file == NULL)
+		return tern_result(-EBADF);
+	if (descriptor_is_own(to)) {
+		status = -EBUSY;
+	} else {
+		if (from != to && to >= 0)
+			file_remove(to);
+		status = kernel.dup3(from, to, flags);
+		if (status < 0)
+			status = -errno;
+		else
+			file_alias(file, status);
+	}
+	file_put(file);
+	return tern_result(status);
+}
+
+int
+tern_dup2(int from, int to)
+{
+	struct file *file;
+
+	if (from != to)
+		return tern_dup3(from, to, 0);
+	file = file_get(from);
+	if (file == NULL)
+		return tern_result(-EBADF);
+	file_put(file);
+	return to;
 }

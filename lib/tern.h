@@ -93,6 +93,10 @@ int tern_shutdown(int fd, int how);
 int tern_close(int fd);
 int tern_dup(int fd);
 
+/* dup2(2), dup3(2): `to` is any descriptor, or none; what it names is closed. */
+int tern_dup2(int from, int to);
+int tern_dup3(int from, int to, int flags);
+
 /*
  * execve(2). Sockets whose descriptors stay open over it live on in the new image if that is on
  * libtern, too; epoll sets lose them. fork(2) itself is enough for children; posix_spawn(3),
@@ -116,6 +120,7 @@ int tern_fcntl(int fd, int command, long argument);
 
 /* poll(2). The kernel's descriptors and Tern's may be mixed, sets of epoll among them. */
 int tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int tern_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
 
 /*
  * epoll(7): level- and edge-triggered, EPOLLONESHOT, EPOLLRDHUP, and EPOLLEXCLUSIVE, which wakes
@@ -127,6 +132,8 @@ int tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event);
 int tern_epoll_wait(int epfd, struct epoll_event *events, int n, int timeout_ms);
 int tern_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms,
 		     const sigset_t *mask);
+int tern_epoll_pwait2(int epfd, struct epoll_event *events, int n, const struct timespec *timeout,
+		      const sigset_t *mask);
 
 #ifdef __cplusplus
 }

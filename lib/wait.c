@@ -69,6 +69,16 @@ wait_now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+int64_t
+wait_limit_ns(const struct timespec *timeout)
+{
+	if (timeout == NULL || timeout->tv_sec > INT32_MAX)
+		return WAIT_FOREVER;
+	if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
+		return -EINVAL;
+	return wait_now_ns() + timeout->tv_sec * INT64_C(1000000000) + timeout->tv_nsec;
+}
+
 /* ---- The list; under the lock */
 
 static void

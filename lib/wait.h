@@ -46,6 +46,10 @@ struct wait {
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t wait_now_ns(void);
 
+/* When a wait ends that may last so long; NULL: never. -EINVAL for what is no time. */
+struct timespec;
+int64_t wait_limit_ns(const struct timespec *timeout);
+
 /*
  * Returns 0 when it is ready or a descriptor of `fds` is; -ETIMEDOUT, -EINTR when a signal was
  * handled, or the errno of making a descriptor to wait on. The end of ternd ends no wait by itself:
