@@ -114,6 +114,7 @@ file_begin_anew(void)
 		file->consumed = file->reported = file->sent = 0;
 		file->next_chunk = 0;
 		file->chunk_read = 0;
+		file->lent = 0;
 	}
 	for (unsigned int i = 0; i < ARENA_LANES_MAX; i++) {
 		free(slots[i].queue);
@@ -249,6 +250,8 @@ file_discard(struct file *file)
 {
 	sigset_t old;
 
+	free(file->lent_copy);
+	file->lent_copy = NULL;
 	__atomic_store_n(&file->references, 0, __ATOMIC_RELEASE);
 	lock_files(&old);
 	drop_slot(file);
@@ -402,6 +405,7 @@ begin(struct file *file)
 	file->reset_told = false;
 	file->receive_ns = file->send_ns = WAIT_FOREVER;
 	file->linger_s = 0;
+	file->lent = 0;
 	file->tells_left = false;
 	file->epoll = NULL;
 	LIST_INIT(&file->interests);

@@ -52,6 +52,9 @@ struct file {
 	uint32_t next_chunk;     /* to be read */
 	uint16_t chunk_read;     /* bytes of it that are */
 	uint64_t reported;       /* bytes read of which ternd knows */
+	size_t lent;             /* unread bytes that the program looks at in place */
+	uint32_t lent_from;      /* the chunk of the first of them */
+	uint8_t *lent_copy;      /* they are there; NULL: in the arena. On the heap */
 	pthread_mutex_t writing; /* held by who moves `sent` */
 	uint64_t sent;           /* bytes posted by SHM_SEND */
 };

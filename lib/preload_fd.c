@@ -85,7 +85,8 @@ dup3(int from, int to, int flags)
 		return descriptor_is_own(from) ? tern_result(-EBADF) : kernel.dup3(from, to, flags);
 	if (descriptor_is_own(to))
 		return tern_result(-EBUSY);
-	file_remove(to);
+	if ((flags & ~O_CLOEXEC) == 0 && to >= 0)
+		file_remove(to); /* the kernel will not refuse */
 	return alias(from, kernel.dup3(from, to, flags));
 }
 

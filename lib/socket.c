@@ -535,8 +535,8 @@ tern_dup3(int from, int to, int flags)
 	if (descriptor_is_own(to)) {
 		status = -EBUSY;
 	} else {
-		if (from != to && to >= 0)
-			file_remove(to);
+		if (from != to && to >= 0 && (flags & ~O_CLOEXEC) == 0)
+			file_remove(to); /* the kernel will not refuse */
 		status = kernel.dup3(from, to, flags);
 		if (status < 0)
 			status = -errno;

@@ -134,24 +134,29 @@ cursor_put(struct cursor *cursor, const uint8_t *from, size_t bytes)
 
 /* ---- Reading */
 
+/* Passes over chunks that were taken back. Returns one beyond the last. */
+static uint32_t
+find_delivered(struct file *file)
+{
+	uint32_t delivered = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
+	uint32_t recalled = __atomic_load_n(&file_status(file)->recalled, __ATOMIC_ACQUIRE);
+
+	if ((int32_t)(recalled - file->next_chunk) > 0) {
+		file->next_chunk = recalled;
+		file->chunk_read = 0;
+	}
+	return delivered;
+}
+
 /* Reads delivered chunks. With `peek` they stay. Returns the bytes. */
 static size_t
 read_chunks(struct file *file, struct cursor *to, bool peek, bool drop)
 {
 	const struct shm_view *view = &arena.views[file->lane];
 	const struct shm_chunk *chunks = view->chunks + (size_t)file->slot * SHM_CHUNKS;
-	uint32_t delivered = __atomic_load_n(&file_status(file)->delivered, __ATOMIC_ACQUIRE);
-	uint32_t recalled = __atomic_load_n(&file_status(file)->recalled, __ATOMIC_ACQUIRE);
-	uint32_t next;
-	uint16_t skip;
+	uint32_t delivered = find_delivered(file), next = file->next_chunk;
+	uint16_t skip = file->chunk_read;
 	size_t done = 0;
-
-	if ((int32_t)(recalled - file->next_chunk) > 0) {
-		file->next_chunk = recalled;
-		file->chunk_read = 0;
-	}
-	next = file->next_chunk;
-	skip = file->chunk_read;
 
 	while (next != delivered && to->left > 0) {
 		const struct shm_chunk *chunk = &chunks[next % SHM_CHUNKS];
@@ -336,6 +341,55 @@ read_once(struct file *file, struct cursor *to, int flags)
 	}
 }
 
+size_t
+stream_lend(struct file *file, struct iovec *pieces, size_t n)
+{
+	const struct shm_view *view = &arena.views[file->lane];
+	const struct shm_chunk *chunks = view->chunks + (size_t)file->slot * SHM_CHUNKS;
+	uint32_t delivered = find_delivered(file), next = file->next_chunk;
+	uint16_t skip = file->chunk_read;
+	size_t bytes = 0;
+
+	file->lent_from = next;
+	for (size_t i = 0; i < n; i++) {
+		const struct shm_chunk *chunk = &chunks[next % SHM_CHUNKS];
+
+		pieces[i] = (struct iovec){0};
+		if (next == delivered)
+			continue;
+		pieces[i].iov_base = view->blocks + (size_t)chunk->block * SHM_BLOCK_BYTES +
+				     chunk->offset + skip;
+		pieces[i].iov_len = (size_t)(chunk->bytes - skip);
+		bytes += pieces[i].iov_len;
+		skip = 0;
+		next++;
+	}
+	return bytes;
+}
+
+ssize_t
+stream_peek(struct file *file, const struct iovec *piece)
+{
+	struct cursor to = cursor_at(piece, 1);
+
+	return read_once(file, &to, MSG_PEEK);
+}
+
+int
+stream_drop(struct file *file, size_t bytes)
+{
+	struct iovec nowhere = {.iov_len = bytes};
+	struct cursor to = cursor_at(&nowhere, 1);
+
+	while (to.left > 0) {
+		ssize_t got = read_once(file, &to, MSG_TRUNC);
+
+		if (got <= 0)
+			return got < 0 ? (int)got : -ESTALE;
+	}
+	return 0;
+}
+
 ssize_t
 stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 {
@@ -345,7 +399,7 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 
 	pthread_mutex_lock(&file->reading);
 	for (;;) {
-		got = read_once(file, &to, flags);
+		got = file->lent > 0 ? -EBUSY : read_once(file, &to, flags);
 		if (got > 0)
 			done += got;
 		if (got > 0 && (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0 && to.left > 0)

@@ -24,6 +24,15 @@ int stream_wait(struct file *file, short events, int64_t limit_ns);
 ssize_t stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags);
 ssize_t stream_send(struct file *file, const struct iovec *iov, size_t n, int flags);
 
+/*
+ * For who reads in place, with file->reading held. Where the unread bytes lie that are delivered,
+ * in up to n pieces, the rest of which are empty; a copy of unread bytes into one piece, as recv()
+ * with MSG_PEEK; and that so many are read. The first two return bytes, the last one 0.
+ */
+size_t stream_lend(struct file *file, struct iovec *pieces, size_t n);
+ssize_t stream_peek(struct file *file, const struct iovec *piece);
+int stream_drop(struct file *file, size_t bytes);
+
 /* What a send came to, for the program: with SIGPIPE if it is due. */
 ssize_t stream_sent(ssize_t taken, int flags);
 

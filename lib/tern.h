@@ -66,6 +66,22 @@ ssize_t tern_read(int fd, void *buffer, size_t bytes);
 ssize_t tern_readv(int fd, const struct iovec *iov, int n);
 
 /*
+ * Reading in place. tern_recv_zc() waits like recv(2) and fills in up to n pieces of memory, of
+ * which those behind the last one are empty, with where the next unread bytes lie; it returns how
+ * many these are, 0 at the end of the stream. They are only to be looked at. tern_recv_zc_done()
+ * says that the first `bytes` of them are read, perhaps none, and ends the loan; the others come
+ * again. flags: MSG_DONTWAIT.
+ *
+ * One loan at a time: until it ends, all other reads of the socket, by any thread, answer EBUSY,
+ * and poll says that it is readable. Closing the last descriptor ends a loan, as with unread bytes.
+ * So does fork(), in any thread: then the memory must not be looked at any more, and
+ * tern_recv_zc_done() answers ESTALE and reads nothing. While another process has the socket
+ * tern_recv_zc() answers EOPNOTSUPP: use tern_recv(). The child of a fork has no loan (EINVAL).
+ */
+ssize_t tern_recv_zc(int fd, struct iovec *iov, int n, int flags);
+int tern_recv_zc_done(int fd, size_t bytes);
+
+/*
  * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB and
  * MSG_ZEROCOPY (which copies, and reports so); RFC 9293 §3.10.2. Control messages are checked as on
  * Linux, and have no effect. Without MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when

@@ -56,10 +56,12 @@ static void
 duplicates_over(void)
 {
 	struct pair a = connect_pair(AF_INET), b = connect_pair(AF_INET);
+	struct address got = {.bytes = sizeof(got.storage)};
 	int pipes[2];
 
 	FAILS(EINVAL, dup3(a.fd, a.fd, 0));
 	FAILS(EINVAL, dup3(a.fd, b.fd, 1));
+	GIVES(0, getpeername(b.fd, &got.any, &got.bytes));
 	FAILS(EBADF, dup2(a.fd + 60, a.fd));
 	FAILS(EBADF, dup2(a.fd, -1));
 	GIVES(a.fd, dup2(a.fd, a.fd));

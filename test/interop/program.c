@@ -4,6 +4,7 @@
  * status 0 if all was right, 1 with a line on stderr if not.
  *
  *     program fork PORT N          echoes for N connections, a child for each
+ *     program inplace PORT N       echoes for N connections, one after the other, read in place
  *     program poll PORT N          the same for N connections at once, with poll()
  *     program epoll PORT N         the same with epoll, level-triggered, a kernel's timer in the
  * set program edge PORT N          ... and edge-triggered program send HOST PORT BYTES sends a
@@ -288,6 +289,74 @@ serve_by_epoll(const char *port, unsigned int n, bool edge)
 }
 
 static void
+expect_error(long got, int error, const char *what)
+{
+	if (got != -1 || errno != error)
+		fail("%s gave %ld", what, got);
+}
+
+/* What goes wrong while bytes are lent; and a fork ends the loan, and loses nothing. */
+static void
+misuse_a_loan(int fd)
+{
+	struct iovec piece;
+	uint8_t first;
+	ssize_t n = tern_recv_zc(fd, &piece, 1, 0);
+	pid_t child;
+
+	if (n <= 0)
+		fail("recv_zc gave %zd", n);
+	first = *(const uint8_t *)piece.iov_base;
+	expect_error(tern_recv_zc(fd, &piece, 1, 0), EBUSY, "a second loan");
+	expect_error(tern_recv(fd, chunk, 1, MSG_DONTWAIT), EBUSY, "recv of what is lent");
+	expect_error(tern_recv_zc_done(fd, (size_t)n + 1), EINVAL, "more than was lent");
+	child = fork();
+	if (child == 0) {
+		expect_error(tern_recv_zc_done(fd, 1), EINVAL, "a loan of the parent's");
+		expect_error(tern_recv_zc(fd, &piece, 1, 0), EOPNOTSUPP, "a shared socket");
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, NULL, 0) != child)
+		fail("fork");
+	expect_error(tern_recv_zc_done(fd, 1), ESTALE, "a loan that a fork ended");
+	if (tern_recv(fd, chunk, 1, MSG_PEEK) != 1 || chunk[0] != first)
+		fail("a byte is lost");
+	/* ternd takes a moment to notice that the child has gone. */
+	while ((n = tern_recv_zc(fd, &piece, 1, 0)) < 0 && errno == EOPNOTSUPP)
+		usleep(1000);
+	if (n <= 0 || tern_recv_zc_done(fd, 0) < 0)
+		fail("recv_zc after a fork gave %zd", n);
+}
+
+/* Reads in place, now this much of what is lent and now that. */
+static void
+serve_in_place(const char *port, unsigned int n)
+{
+	int listener = listen_on(port, 0);
+
+	for (unsigned int i = 0; i < n; i++) {
+		int fd = tern_accept(listener, NULL, NULL);
+		struct iovec pieces[3];
+		unsigned int round = 0;
+		ssize_t got, sent;
+
+		if (fd < 0)
+			fail("accept");
+		misuse_a_loan(fd);
+		while ((got = tern_recv_zc(fd, pieces, 1 + (int)(round % 3), 0)) > 0) {
+			if (++round % 4 == 0)
+				pieces[0].iov_len = (pieces[0].iov_len + 1) / 2;
+			sent = tern_writev(fd, pieces,
+					   round % 4 == 0 ? 1 : 1 + (int)((round - 1) % 3));
+			if (sent <= 0 || tern_recv_zc_done(fd, (size_t)sent) < 0)
+				fail("sending %zd bytes from where they lie", got);
+		}
+		if (got < 0 || tern_close(fd) < 0)
+			fail("recv_zc");
+	}
+}
+
+static void
 serve_on_linux(const char *host, const char *port, unsigned int n)
 {
 	struct sockaddr_storage at;
@@ -412,6 +481,8 @@ main(int argc, char **argv)
 		serve_by_epoll(argv[2], (unsigned int)atoi(argv[3]), false);
 	else if (argc == 4 && strcmp(what, "edge") == 0)
 		serve_by_epoll(argv[2], (unsigned int)atoi(argv[3]), true);
+	else if (argc == 4 && strcmp(what, "inplace") == 0)
+		serve_in_place(argv[2], (unsigned int)atoi(argv[3]));
 	else if (argc == 5 && strcmp(what, "linux-echo") == 0)
 		serve_on_linux(argv[2], argv[3], (unsigned int)atoi(argv[4]));
 	else if (argc == 5 && strcmp(what, "send") == 0)

@@ -41,6 +41,13 @@ for host in "$HOST4" "$HOST6"; do
 done
 reap
 
+# Reading in place.
+server "$PROGRAM" inplace 5006 3
+expect client echo "$HOST4" 5006 $((3 * MIB))
+expect client echo "$HOST6" 5006 1
+expect client echo "$HOST6" 5006 $((3 * MIB))
+reap
+
 # Many connections at once.
 port=5010
 for way in poll epoll edge; do
