@@ -86,12 +86,13 @@ END2
 
 # Who has heard that the peer has ended takes a short read for the last one, as HAProxy does: it must be.
 cat >"$tmp/pieces.py" <<'END2'
-import socket
+import socket, time
 listener = socket.create_server(("0.0.0.0", 8500))
 peer, _ = listener.accept()
 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 for _ in range(100):
     peer.send(100 * b"x")
+    time.sleep(0.003)
 END2
 cat >"$tmp/short.py" <<'END2'
 import select, socket, sys
