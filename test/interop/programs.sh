@@ -41,6 +41,15 @@ for host in "$HOST4" "$HOST6"; do
 done
 reap
 
+# A port is one program's, or one service's.
+server "$PROGRAM" poll 5007 1
+for port in 5007 80; do
+	! "$PROGRAM" poll $port 1 >"$tmp/second" 2>&1 || fail "two listen on port $port"
+	expect grep -q "Address already in use" "$tmp/second"
+done
+expect client echo "$HOST4" 5007 1
+reap
+
 # Reading in place.
 server "$PROGRAM" inplace 5006 3
 expect client echo "$HOST4" 5006 $((3 * MIB))
