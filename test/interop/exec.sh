@@ -104,4 +104,39 @@ except socket.timeout:
     pass' "$HOST4"
 kill "$(cat "/proc/$server/task/$server/children")"
 ended keep
+
+# nginx changes its binary: the new master, whose environment nginx makes from nothing, gets the listener.
+if command -v nginx >/dev/null; then
+	mkdir "$tmp/nginx"
+	echo hello >"$tmp/nginx/index.html"
+	chmod a+rx "$tmp" "$tmp/nginx"
+	cat >"$tmp/nginx/conf" <<END
+worker_processes 2;
+user root;
+pid $tmp/nginx/pid;
+error_log $tmp/nginx/log;
+events { worker_connections 256; }
+http { access_log off; server { listen 5023; root $tmp/nginx; } }
+END
+	hello()
+	{
+		[ "$(in_ns curl -sf --max-time 5 "http://$HOST4:5023/index.html")" = hello ]
+	}
+	expect on_tern "$(command -v nginx)" -c "$tmp/nginx/conf"
+	wait_for 10 serving 5023 || fail "nginx does not listen on Tern"
+	expect hello
+	old=$(cat "$tmp/nginx/pid")
+	kill -USR2 "$old"
+	wait_for 10 test -s "$tmp/nginx/pid.oldbin" || fail "no new nginx: $(cat "$tmp/nginx/log")"
+	wait_for 10 test -s "$tmp/nginx/pid" || fail "no new nginx: $(cat "$tmp/nginx/log")"
+	new=$(cat "$tmp/nginx/pid")
+	kill -QUIT "$old"
+	wait_for 10 test ! -e "/proc/$old" || fail "the old nginx does not end"
+	for _ in 1 2 3 4 5; do
+		expect hello
+	done
+	kill -QUIT "$new"
+	wait_for 10 no_programs || fail "nginx is still attached"
+	tern_idle
+fi
 tern_down
