@@ -10,6 +10,7 @@
 
 enum {
 	TURN_REQUESTS = 64, /* of one ring, before others have their turn */
+	BULK_BYTES = 4096,  /* in a ring: not a few small requests */
 	/* Turns in which a full ring is emptied. */
 	LAST_TURNS = SHM_RING_BYTES / SHM_REQUEST_ALIGN / TURN_REQUESTS + 1,
 };
@@ -205,7 +206,7 @@ take_ring(struct gateway *gateway, struct gateway_program *program, uint32_t ind
 		n++;
 	}
 	__atomic_store_n(&shared->head, ring->head, __ATOMIC_RELEASE);
-	if (tail - begin > SHM_RING_BYTES / 2) /* somebody may wait for room */
+	if (tail - begin > BULK_BYTES) /* somebody may wait for room, in the ring or behind it */
 		program->news = true;
 	return n;
 }
