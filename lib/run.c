@@ -12,6 +12,7 @@
 
 #include "client.h"
 #include "commands.h"
+#include "reachable.h"
 
 #define PRELOAD_NAME "libtern-preload.so"
 
@@ -116,6 +117,7 @@ command_run(int argc, char **argv, const char *socket)
 	};
 	struct run_options options = {.socket = socket};
 	char path[SOCKET_PATH_BYTES], library[PATH_BYTES];
+	const char *why;
 	json_t *answer;
 	int error;
 
@@ -128,6 +130,10 @@ command_run(int argc, char **argv, const char *socket)
 	json_decref(answer);
 	if (find_library(library, sizeof(library)) < 0 || set_environment(library, path) < 0)
 		return 1;
+	why = reachable_why_not(options.program[0]);
+	if (why != NULL)
+		fprintf(stderr, "tern: %s %s: its own sockets will be the kernel's\n",
+			options.program[0], why);
 	execvp(options.program[0], options.program);
 	error = errno;
 	fprintf(stderr, "tern: %s: %s\n", options.program[0], strerror(error));

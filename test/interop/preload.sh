@@ -24,6 +24,20 @@ status=0
 on_tern sh -c 'exit 42'
 [ $? -eq 42 ] || fail "the program's status is not tern run's"
 
+# What the library cannot stand before: it is told, and runs all the same.
+printf 'int main(void) { return 42; }\n' >"$tmp/static.c"
+cc -static "$tmp/static.c" -o "$tmp/static" && cc "$tmp/static.c" -o "$tmp/dynamic" || fail "no compiler"
+on_tern "$tmp/static" 2>"$tmp/said"
+[ $? -eq 42 ] && grep -q "statically linked" "$tmp/said" || fail "a static program is not told of"
+cp "$tmp/dynamic" "$tmp/setuid" && chown nobody "$tmp/setuid" && chmod u+s "$tmp/setuid"
+on_tern "$tmp/setuid" 2>"$tmp/said"
+[ $? -eq 42 ] && grep -q "gains privileges" "$tmp/said" || fail "a set-user-ID program is not told of"
+objcopy --add-section .go.buildinfo="$tmp/static.c" "$tmp/dynamic" "$tmp/go" || fail "no objcopy"
+on_tern "$tmp/go" 2>"$tmp/said"
+[ $? -eq 42 ] && grep -q "written in Go" "$tmp/said" || fail "a program in Go is not told of"
+on_tern "$tmp/dynamic" 2>"$tmp/said"
+[ $? -eq 42 ] && [ ! -s "$tmp/said" ] || fail "something is told of an ordinary program"
+
 # A client of a server on Linux.
 mkdir "$tmp/files"
 head -c 3000000 /dev/urandom >"$tmp/files/three"
