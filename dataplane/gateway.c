@@ -10,7 +10,9 @@
 
 enum {
 	TURN_REQUESTS = 64, /* of one ring, before others have their turn */
-	BULK_BYTES = 4096,  /* in a ring: not a few small requests */
+	/* In a ring before a turn. Who waits for room has filled more than half of it, within two
+	   turns; so one of the two saw as much as this. */
+	BULK_BYTES = 4096,
 	/* Turns in which a full ring is emptied. */
 	LAST_TURNS = SHM_RING_BYTES / SHM_REQUEST_ALIGN / TURN_REQUESTS + 1,
 };
@@ -206,7 +208,7 @@ take_ring(struct gateway *gateway, struct gateway_program *program, uint32_t ind
 		n++;
 	}
 	__atomic_store_n(&shared->head, ring->head, __ATOMIC_RELEASE);
-	if (tail - begin > BULK_BYTES) /* somebody may wait for room, in the ring or behind it */
+	if (tail - begin > BULK_BYTES) /* somebody may wait for room */
 		program->news = true;
 	return n;
 }

@@ -167,6 +167,7 @@ use_arena(void *memory, const struct shm_header *header, const struct shm_layout
 	for (unsigned int i = 0; i < header->lanes; i++)
 		shm_view(memory, layout, i, &arena.views[i]);
 	__atomic_store_n(&arena.memory, memory, __ATOMIC_RELEASE);
+	wait_attached();
 }
 
 void

@@ -436,6 +436,8 @@ tern_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 		pthread_mutex_lock(&lock);
 		status = control(set->epoll, operation, file, fd, event);
 		pthread_mutex_unlock(&lock);
+		if (status == 0 && operation != EPOLL_CTL_DEL)
+			wait_look_again();
 	}
 	if (set != NULL)
 		file_put(set);
@@ -531,7 +533,7 @@ wait_in(struct file *set, int epfd, struct epoll_event *events, int n, int64_t d
 		struct wait wait = {.ready = is_ready,
 				    .arg = epoll,
 				    .fds = &fd,
-				    .n_fds = epoll->has_kernel ? 1 : 0,
+				    .n_fds = 1, /* it may get its first member meanwhile */
 				    .deadline_ns = deadline_ns,
 				    .sigmask = mask,
 				    .abandon = abandon_set,

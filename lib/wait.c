@@ -38,7 +38,8 @@ struct sleeper {
 	struct pollfd *fds;                                /* on the heap, or NULL */
 	const uint8_t *frame;                              /* of wait_for() */
 	bool listed;
-	bool leads; /* it is in ppoll() as leader */
+	bool counted; /* in the arena's `sleepers`: there was an arena */
+	bool leads;   /* it is in ppoll() as leader */
 	bool woken;
 	int wake_fd;
 	sigset_t old; /* the thread's mask, and its state of cancellation */
@@ -108,14 +109,23 @@ take_wake(struct sleeper *sleeper)
 }
 
 static void
+count(struct sleeper *sleeper)
+{
+	if (arena.shared == NULL || sleeper->counted)
+		return;
+	sleeper->counted = true;
+	__atomic_add_fetch(&arena.shared->sleepers, 1, __ATOMIC_SEQ_CST);
+}
+
+static void
 enter(struct sleeper *sleeper)
 {
 	sleeper->woken = false;
 	sleeper->listed = true;
 	sleeper->next = waiting;
 	waiting = sleeper;
-	if (arena.shared != NULL)
-		__atomic_add_fetch(&arena.shared->sleepers, 1, __ATOMIC_SEQ_CST);
+	sleeper->counted = false;
+	count(sleeper);
 }
 
 static void
@@ -133,7 +143,7 @@ leave(struct sleeper *sleeper)
 	if (sleeper->leads)
 		has_leader = false;
 	sleeper->leads = false;
-	if (arena.shared != NULL)
+	if (sleeper->counted)
 		__atomic_sub_fetch(&arena.shared->sleepers, 1, __ATOMIC_SEQ_CST);
 	if (!has_leader && waiting != NULL)
 		wake(waiting);
@@ -434,6 +444,38 @@ wait_for(struct wait *wait)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_setcancelstate(cancel, NULL);
 	return status;
+}
+
+/* With the signals blocked, as wherever the list is locked. */
+static void
+look_again(bool all)
+{
+	sigset_t every, old;
+
+	if (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) == NULL)
+		return;
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &old);
+	pthread_mutex_lock(&lock);
+	for (struct sleeper *s = waiting; s != NULL; s = s->next) {
+		count(s);
+		if (all || s->wait.ready(s->wait.arg))
+			wake(s);
+	}
+	pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void
+wait_attached(void)
+{
+	look_again(true);
+}
+
+void
+wait_look_again(void)
+{
+	look_again(false);
 }
 
 void

@@ -57,6 +57,12 @@ int64_t wait_limit_ns(const struct timespec *timeout);
  */
 int wait_for(struct wait *wait);
 
+/* There is an arena now: who waits already is to be woken by it, too. */
+void wait_attached(void);
+
+/* Something has changed of which no lane tells: who is ready by it wakes. */
+void wait_look_again(void);
+
 /* In a child, after fork: nobody waits. */
 void wait_reset(void);
 

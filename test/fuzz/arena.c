@@ -9,361 +9,12 @@
  * Input: commands of one byte, each with what it needs; see commands[].
  */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "arena.h"
 #include "engine.h"
-#include "invariants.h"
-
-enum {
-	BAD,   /* written by the input */
-	CHILD, /* shares BAD's sockets, and is written by the input as well */
-	GOOD,
-	PROGRAMS,
-	SLOTS = 16,
-	BLOCKS = 12,
-	RINGS = 3,
-	REPLIES = 4,
-	SOCKETS = 12, /* of the gateway */
-	WIRE = 128,   /* packets under way */
-	ECHO_PORT = 7,
-	BAD_PORT = 9,
-	BAD_PEERS = 3,
-	GOOD_SLOT = 5,
-	PIECE = 700, /* bytes that the good program sends at once */
-	TURNS_TO_FINISH = 4000,
-};
-
-struct program {
-	struct gateway_program *gateway; /* NULL: not attached */
-	uint8_t *arena;
-	struct shm_view view;
-	struct shm_reply *replies;
-	uint32_t tickets;
-};
-
-static struct shm_header header = {
-	.version = SHM_VERSION,
-	.lanes = 1,
-	.rings = RINGS,
-	.sockets = SLOTS,
-	.blocks = BLOCKS,
-	.replies = REPLIES,
-};
-
-static struct {
-	struct tcp_engine *e;
-	struct gateway *gateway;
-	uint64_t random, now_us;
-	int event; /* every program's doorbell, and the gateway's word of faults */
-	struct rte_mbuf *wire[WIRE];
-	unsigned int n_wire;
-	struct program programs[PROGRAMS];
-	struct tcp_conn *listener, *echo; /* echo: the good program's peer */
-	struct tcp_conn *peers[BAD_PEERS];
-	uint64_t good_sent, good_read; /* bytes of its stream */
-	uint32_t good_chunk;
-} w;
-
-/* ---- The engine's surroundings */
-
-static struct ip_addr
-address(void)
-{
-	return ip_from4(be32(0xc6120002));
-}
-
-static void
-transmit(void *ctx, struct rte_mbuf **packets, unsigned int n)
-{
-	static uint8_t bytes[2048];
-
-	(void)ctx;
-	for (unsigned int i = 0; i < n; i++) {
-		uint32_t length = packets[i]->pkt_len;
-
-		FUZZ_CHECK(length <= sizeof(bytes), "a packet of %u bytes", length);
-		if (w.n_wire < WIRE && rte_mempool_avail_count(fuzz_pools[FUZZ_POOL_RX]) > 0) {
-			struct rte_mbuf *m =
-				fuzz_pooled(rte_pktmbuf_read(packets[i], 0, length, bytes), length);
-
-			m->packet_type = RTE_PTYPE_L3_IPV4_EXT_UNKNOWN;
-			m->l2_len = 0;
-			m->l3_len = packets[i]->l3_len;
-			w.wire[w.n_wire++] = m;
-		}
-		rte_pktmbuf_free(packets[i]);
-	}
-}
-
-static int
-path(void *ctx, const struct ip_addr *remote, const struct ip_addr *local, struct tcp_path *out)
-{
-	struct ip_addr own = address();
-
-	(void)ctx;
-	(void)local;
-	if (!ip_eq(remote, &own))
-		return -ENETUNREACH;
-	*out = (struct tcp_path){.local = own, .mtu = 1500, .flags = TCP_PATH_TX_MULTI_SEG};
-	return 0;
-}
-
-static bool
-is_local(void *ctx, const struct ip_addr *local)
-{
-	struct ip_addr own = address();
-
-	(void)ctx;
-	return ip_eq(local, &own);
-}
-
-static void
-fill(void *ctx, void *buf, size_t bytes)
-{
-	(void)ctx;
-	fuzz_random(&w.random, buf, bytes);
-}
-
-static void
-notify(void *ctx, struct tcp_conn *c, void *user)
-{
-	(void)ctx;
-	(void)c;
-	if (w.gateway != NULL && gateway_owns(w.gateway, user))
-		gateway_notify(w.gateway, user);
-}
-
-/* ---- Programs */
-
-static void
-attach(unsigned int i, const struct program *from)
-{
-	struct program *p = &w.programs[i];
-	struct shm_layout layout;
-
-	shm_lay_out(&header, &layout);
-	header.bytes = layout.bytes;
-	memset(p->arena, 0, layout.bytes);
-	memcpy(p->arena, &header, sizeof(header));
-	shm_view(p->arena, &layout, 0, &p->view);
-	p->replies = (struct shm_reply *)(void *)(p->arena + layout.replies);
-	p->tickets = 0;
-	p->gateway = gateway_program_create(p->arena, &header, 0, w.event, i);
-	FUZZ_CHECK(p->gateway != NULL, "no memory");
-	gateway_attach(w.gateway, p->gateway);
-	if (from != NULL)
-		gateway_share(w.gateway, from->gateway, p->gateway);
-}
-
-static void
-detach(unsigned int i)
-{
-	struct program *p = &w.programs[i];
-
-	if (p->gateway == NULL)
-		return;
-	gateway_detach(w.gateway, p->gateway);
-	gateway_program_destroy(p->gateway);
-	p->gateway = NULL;
-}
-
-/* Behind the last message of a ring, wherever that ends. */
-static void
-post(struct program *p, uint32_t ring, const struct shm_request *request, const void *payload,
-     uint32_t bytes)
-{
-	struct shm_ring *r = &p->view.rings[ring];
-	uint32_t at = r->tail & (SHM_RING_BYTES - 1), left = SHM_RING_BYTES - at;
-
-	if (sizeof(*request) + bytes > left) {
-		struct shm_request skip = {.op = SHM_SKIP, .bytes = left - (uint32_t)sizeof(skip)};
-
-		if (left >= sizeof(skip))
-			memcpy(r->data + at, &skip, sizeof(skip));
-		r->tail += left;
-		at = 0;
-	}
-	memcpy(r->data + at, request, sizeof(*request));
-	if (bytes > 0)
-		memcpy(r->data + at + sizeof(*request), payload, bytes);
-	r->tail += (uint32_t)shm_message_bytes(bytes);
-	p->view.lane->posted |= UINT64_C(1) << ring;
-}
-
-/* ---- Time */
-
-static void
-deliver_wire(void)
-{
-	struct rte_mbuf *burst[WIRE];
-	unsigned int n = w.n_wire;
-
-	memcpy(burst, w.wire, n * sizeof(burst[0]));
-	w.n_wire = 0;
-	if (n > 0)
-		tcp_input(w.e, w.now_us, burst, n);
-	tcp_advance(w.e, w.now_us);
-}
-
-/* What the good program's peer does: it sends back what comes. */
-static void
-echo(void)
-{
-	uint8_t bytes[PIECE];
-	struct tcp_conn *c;
-	ssize_t n;
-
-	while (tcp_accept(w.listener, &c) == 0) {
-		unsigned int i = 0;
-
-		if (w.echo == NULL) {
-			w.echo = c;
-			continue;
-		}
-		while (i < BAD_PEERS && w.peers[i] != NULL)
-			i++;
-		if (i < BAD_PEERS)
-			w.peers[i] = c;
-		else
-			tcp_abort(c);
-	}
-	while (w.echo != NULL && (tcp_poll(w.echo) & POLLOUT) != 0 &&
-	       (n = tcp_recv(w.echo, bytes, sizeof(bytes), 0)) > 0)
-		FUZZ_CHECK(tcp_send(w.echo, bytes, (size_t)n, 0) == n, "the echo does not take it");
-}
-
-/* One iteration of the lane; what the main thread does comes after it. */
-static void
-turn(uint64_t us)
-{
-	w.now_us += us;
-	deliver_wire();
-	echo();
-	gateway_turn(w.gateway);
-	tcp_flush(w.e);
-	gateway_tell(w.gateway);
-	arena_check_gateway(w.gateway);
-	fuzz_check_engine(w.e);
-	for (unsigned int i = 0; i < PROGRAMS; i++) {
-		const char *fault;
-
-		if (w.programs[i].gateway == NULL)
-			continue;
-		fault = gateway_program_fault(w.programs[i].gateway);
-		if (fault == NULL)
-			continue;
-		FUZZ_SAY("program %u: %s\n", i, fault);
-		FUZZ_CHECK(i != GOOD, "the good program is blamed: %s", fault);
-		detach(i);
-	}
-}
-
-static void
-turns(unsigned int n)
-{
-	while (n-- > 0)
-		turn(1000);
-}
-
-/* ---- The good program */
-
-static int
-ask(struct program *p, enum shm_op op, uint32_t slot, uint32_t arg, const void *payload,
-    uint32_t bytes)
-{
-	struct shm_request request = {.bytes = bytes,
-				      .op = (uint16_t)op,
-				      .ticket = ++p->tickets,
-				      .socket = slot,
-				      .arg = arg};
-
-	post(p, 0, &request, payload, bytes);
-	for (unsigned int i = 0; i < 20; i++) {
-		turn(1000);
-		if (p->gateway == NULL)
-			return -ECONNRESET;
-		if (p->replies[0].ticket == p->tickets)
-			return p->replies[0].result;
-	}
-	return -ETIME;
-}
-
-static struct shm_endpoint
-endpoint(uint16_t port)
-{
-	struct shm_endpoint to = {.port = port, .family = AF_INET};
-	struct ip_addr own = address();
-
-	memcpy(to.ip, own.w, sizeof(to.ip));
-	return to;
-}
-
-static void
-good_starts(void)
-{
-	struct program *p = &w.programs[GOOD];
-	struct shm_endpoint to = endpoint(ECHO_PORT);
-	int status;
-
-	attach(GOOD, NULL);
-	status = ask(p, SHM_OPEN, GOOD_SLOT, AF_INET, NULL, 0);
-	FUZZ_CHECK(status == 0, "open: %d", status);
-	status = ask(p, SHM_CONNECT, GOOD_SLOT, 0, &to, sizeof(to));
-	FUZZ_CHECK(status == -EINPROGRESS, "connect: %d", status);
-	turns(4);
-	FUZZ_CHECK(w.echo != NULL, "no connection");
-	w.good_sent = w.good_read = 0;
-	w.good_chunk = p->view.status[GOOD_SLOT].delivered;
-}
-
-static uint8_t
-good_byte(uint64_t at)
-{
-	return (uint8_t)(at * 31 + at / 253);
-}
-
-static void
-good_sends(void)
-{
-	struct program *p = &w.programs[GOOD];
-	uint64_t room = p->view.status[GOOD_SLOT].send_limit - w.good_sent;
-	struct shm_request request = {.op = SHM_SEND, .reply = SHM_NO_REPLY, .socket = GOOD_SLOT};
-	uint8_t bytes[PIECE];
-
-	request.bytes = (uint32_t)RTE_MIN(room, (uint64_t)PIECE);
-	for (uint32_t i = 0; i < request.bytes; i++)
-		bytes[i] = good_byte(w.good_sent++);
-	if (request.bytes > 0)
-		post(p, 1, &request, bytes, request.bytes);
-}
-
-static void
-good_reads(void)
-{
-	struct program *p = &w.programs[GOOD];
-	const struct shm_status *status = &p->view.status[GOOD_SLOT];
-	struct shm_request request = {
-		.op = SHM_CONSUMED, .reply = SHM_NO_REPLY, .socket = GOOD_SLOT};
-
-	if (w.good_chunk == status->delivered)
-		return;
-	while (w.good_chunk != status->delivered) {
-		const struct shm_chunk *c =
-			&p->view.chunks[GOOD_SLOT * SHM_CHUNKS + w.good_chunk++ % SHM_CHUNKS];
-		const uint8_t *at = p->view.blocks + c->block * SHM_BLOCK_BYTES + c->offset;
-
-		for (uint16_t i = 0; i < c->bytes; i++, w.good_read++)
-			FUZZ_CHECK(at[i] == good_byte(w.good_read), "byte %lu is another one",
-				   (unsigned long)w.good_read);
-	}
-	p->view.control[GOOD_SLOT].consumed = w.good_read;
-	post(p, 1, &request, NULL, 0);
-}
 
 /* ---- The bad one */
 
@@ -371,30 +22,31 @@ good_reads(void)
 static void
 bad_starts(void)
 {
-	struct program *p = &w.programs[BAD];
-	struct shm_endpoint to = endpoint(ECHO_PORT), own = endpoint(BAD_PORT);
-	struct tcp_endpoint remote = {address(), BAD_PORT};
+	struct program *p = &arena_world.programs[BAD];
+	struct shm_endpoint to = arena_endpoint(ECHO_PORT), own = arena_endpoint(BAD_PORT);
+	struct tcp_endpoint remote = {arena_address(), BAD_PORT};
 
-	attach(BAD, NULL);
-	FUZZ_CHECK(ask(p, SHM_OPEN, 0, AF_INET, NULL, 0) == 0 &&
-			   ask(p, SHM_BIND, 0, 0, &own, sizeof(own)) == 0 &&
-			   ask(p, SHM_LISTEN, 0, 4, NULL, 0) == 0 &&
-			   ask(p, SHM_OPEN, 1, AF_INET, NULL, 0) == 0 &&
-			   ask(p, SHM_CONNECT, 1, 0, &to, sizeof(to)) == -EINPROGRESS,
+	arena_attach(BAD, NULL);
+	FUZZ_CHECK(arena_ask(p, SHM_OPEN, 0, AF_INET, NULL, 0) == 0 &&
+			   arena_ask(p, SHM_BIND, 0, 0, &own, sizeof(own)) == 0 &&
+			   arena_ask(p, SHM_LISTEN, 0, 4, NULL, 0) == 0 &&
+			   arena_ask(p, SHM_OPEN, 1, AF_INET, NULL, 0) == 0 &&
+			   arena_ask(p, SHM_CONNECT, 1, 0, &to, sizeof(to)) == -EINPROGRESS,
 		   "the bad program cannot begin");
-	turns(4);
-	FUZZ_CHECK(w.peers[0] != NULL && tcp_open(w.e, AF_INET, &w.peers[1]) == 0 &&
-			   tcp_connect(w.peers[1], &remote) == -EINPROGRESS,
+	arena_turns(4);
+	FUZZ_CHECK(arena_world.peers[0] != NULL &&
+			   tcp_open(arena_world.e, AF_INET, &arena_world.peers[1]) == 0 &&
+			   tcp_connect(arena_world.peers[1], &remote) == -EINPROGRESS,
 		   "nobody connects to it");
-	turns(4);
-	FUZZ_CHECK(ask(p, SHM_ACCEPT, 0, 2, NULL, 0) == 0, "it accepts nobody");
+	arena_turns(4);
+	FUZZ_CHECK(arena_ask(p, SHM_ACCEPT, 0, 2, NULL, 0) == 0, "it accepts nobody");
 }
 
 /* A program that the input writes for; NULL if it is not attached. */
 static struct program *
 writer(struct fuzz_input *in)
 {
-	struct program *p = &w.programs[fuzz_u8(in) & 1 ? CHILD : BAD];
+	struct program *p = &arena_world.programs[fuzz_u8(in) & 1 ? CHILD : BAD];
 
 	return p->gateway != NULL ? p : NULL;
 }
@@ -416,7 +68,7 @@ bad_request(struct fuzz_input *in)
 	struct program *p = writer(in);
 	uint8_t payload[2048];
 	struct shm_request request = {.op = number(in, SHM_OPS, SHM_OPS)};
-	struct shm_endpoint to = endpoint(ports[fuzz_u8(in) % 4]);
+	struct shm_endpoint to = arena_endpoint(ports[fuzz_u8(in) % 4]);
 
 	request.reply = number(in, REPLIES, REPLIES);
 	request.socket = request.op == SHM_OPEN ? number(in, 5, SLOTS) : number(in, 3, SLOTS);
@@ -444,7 +96,7 @@ bad_request(struct fuzz_input *in)
 	FUZZ_SAY("request %u of slot %u: %u, %lu, %u bytes\n", request.op, request.socket,
 		 request.arg, (unsigned long)request.arg2, request.bytes);
 	if (p != NULL)
-		post(p, fuzz_u8(in) % RINGS, &request, payload, request.bytes);
+		arena_post(p, fuzz_u8(in) % RINGS, &request, payload, request.bytes);
 }
 
 /* A request of which every bit is the input's. */
@@ -460,7 +112,7 @@ raw_request(struct fuzz_input *in)
 		bytes[i] = fuzz_u8(in);
 	memcpy(&request, bytes, sizeof(request));
 	if (p != NULL)
-		post(p, ring, &request, bytes, sizeof(bytes));
+		arena_post(p, ring, &request, bytes, sizeof(bytes));
 }
 
 /* Anything into a place of the arena that somebody looks at. */
@@ -499,7 +151,7 @@ scribble(struct fuzz_input *in)
 		       SHM_CHUNKS * sizeof(struct shm_chunk));
 		break;
 	default:
-		memset(p->arena, (int)(value & 0xff), sizeof(header));
+		memset(p->arena, (int)(value & 0xff), sizeof(struct shm_header));
 		break;
 	}
 }
@@ -518,20 +170,20 @@ reads(struct fuzz_input *in)
 	left = p->view.status[slot].readable - p->view.control[slot].consumed;
 	p->view.control[slot].consumed += part < 128 ? left : left * part / 256;
 	if (p->view.status[slot].state == SHM_OPENED)
-		post(p, 0, &request, NULL, 0);
+		arena_post(p, 0, &request, NULL, 0);
 }
 
 /* The other ends of its connections. */
 static void
 peer_acts(struct fuzz_input *in)
 {
-	struct tcp_endpoint to = {address(), BAD_PORT};
-	struct tcp_conn **c = &w.peers[fuzz_u8(in) % BAD_PEERS];
+	struct tcp_endpoint to = {arena_address(), BAD_PORT};
+	struct tcp_conn **c = &arena_world.peers[fuzz_u8(in) % BAD_PEERS];
 	uint8_t act = fuzz_u8(in) % 6, bytes[1500];
 
 	memset(bytes, act, sizeof(bytes));
 	if (*c == NULL) {
-		if (tcp_open(w.e, AF_INET, c) < 0)
+		if (tcp_open(arena_world.e, AF_INET, c) < 0)
 			*c = NULL;
 		else
 			tcp_connect(*c, &to);
@@ -567,25 +219,27 @@ come_and_go(struct fuzz_input *in)
 {
 	unsigned int i = fuzz_u8(in) & 1 ? CHILD : BAD;
 
-	if (w.programs[i].gateway != NULL)
-		detach(i);
+	if (arena_world.programs[i].gateway != NULL)
+		arena_detach(i);
 	else
-		attach(i, i == CHILD && w.programs[BAD].gateway != NULL ? &w.programs[BAD] : NULL);
+		arena_attach(i, i == CHILD && arena_world.programs[BAD].gateway != NULL
+					? &arena_world.programs[BAD]
+					: NULL);
 }
 
 static void
 good_acts(struct fuzz_input *in)
 {
 	if (fuzz_u8(in) & 1)
-		good_sends();
+		arena_good_sends();
 	else
-		good_reads();
+		arena_good_reads();
 }
 
 static void
 time_passes(struct fuzz_input *in)
 {
-	turn(UINT64_C(1) << (fuzz_u8(in) % 22));
+	arena_turn(UINT64_C(1) << (fuzz_u8(in) % 22));
 }
 
 /* What ends the bad program, as a rule. */
@@ -616,41 +270,31 @@ static void (*const commands[])(struct fuzz_input *in) = {
 static void
 start(void)
 {
-	struct gateway_config config = {.engine = w.e,
+	struct gateway_config config = {.engine = arena_world.e,
 					.max_sockets = SOCKETS,
 					.numa_node = SOCKET_ID_ANY,
-					.fault_event = w.event};
+					.fault_event = arena_world.event};
 	struct tcp_endpoint any = {ip_from4(be32(0)), ECHO_PORT};
 
-	w.now_us = FUZZ_START_US;
-	w.random = 0x2545f4914f6cdd1d;
-	w.gateway = gateway_create(&config);
-	FUZZ_CHECK(w.gateway != NULL && tcp_open(w.e, AF_INET, &w.listener) == 0 &&
-			   tcp_bind(w.listener, &any) == 0 && tcp_listen(w.listener, 4) == 0,
+	arena_world.now_us = FUZZ_START_US;
+	arena_world.random = 0x2545f4914f6cdd1d;
+	arena_world.gateway = gateway_create(&config);
+	FUZZ_CHECK(arena_world.gateway != NULL &&
+			   tcp_open(arena_world.e, AF_INET, &arena_world.listener) == 0 &&
+			   tcp_bind(arena_world.listener, &any) == 0 &&
+			   tcp_listen(arena_world.listener, 4) == 0,
 		   "no start");
-	good_starts();
+	arena_good_starts();
 	bad_starts();
-}
-
-/* What is left of a stream whose other end may have no room for now. */
-static void
-good_finishes(void)
-{
-	for (unsigned int i = 0; i < TURNS_TO_FINISH && w.good_read < w.good_sent; i++) {
-		good_reads();
-		turn(10000);
-	}
-	FUZZ_CHECK(w.good_read == w.good_sent, "%lu of %lu bytes came back",
-		   (unsigned long)w.good_read, (unsigned long)w.good_sent);
 }
 
 static void
 hang_up(void)
 {
 	for (unsigned int i = 0; i < BAD_PEERS; i++) {
-		if (w.peers[i] != NULL)
-			tcp_abort(w.peers[i]);
-		w.peers[i] = NULL;
+		if (arena_world.peers[i] != NULL)
+			tcp_abort(arena_world.peers[i]);
+		arena_world.peers[i] = NULL;
 	}
 }
 
@@ -659,59 +303,40 @@ end(void)
 {
 	eventfd_t n;
 
-	detach(BAD);
-	detach(CHILD);
+	arena_detach(BAD);
+	arena_detach(CHILD);
 	hang_up();
-	good_sends();
-	good_finishes();
+	arena_good_sends();
+	arena_good_finishes();
 	hang_up(); /* those that were accepted meanwhile */
-	detach(GOOD);
-	tcp_close(w.echo);
-	tcp_close(w.listener);
-	w.echo = w.listener = NULL;
-	arena_check_empty(w.gateway);
-	gateway_destroy(w.gateway);
-	w.gateway = NULL;
-	tcp_flush(w.e);
-	while (w.n_wire > 0) {
-		w.now_us += 1000;
-		deliver_wire();
-		tcp_flush(w.e);
+	arena_detach(GOOD);
+	tcp_close(arena_world.echo);
+	tcp_close(arena_world.listener);
+	arena_world.echo = arena_world.listener = NULL;
+	arena_check_empty(arena_world.gateway);
+	gateway_destroy(arena_world.gateway);
+	arena_world.gateway = NULL;
+	tcp_flush(arena_world.e);
+	while (arena_world.n_wire > 0) {
+		arena_world.now_us += 1000;
+		arena_deliver_wire();
+		tcp_flush(arena_world.e);
 	}
-	w.now_us = fuzz_engine_drain(w.e, w.now_us);
-	for (unsigned int i = 0; i < w.n_wire; i++)
-		rte_pktmbuf_free(w.wire[i]);
-	w.n_wire = 0;
+	arena_world.now_us = fuzz_engine_drain(arena_world.e, arena_world.now_us);
+	for (unsigned int i = 0; i < arena_world.n_wire; i++)
+		rte_pktmbuf_free(arena_world.wire[i]);
+	arena_world.n_wire = 0;
 	fuzz_check_pools();
-	fuzz_engine_restart(w.e);
-	eventfd_read(w.event, &n);
+	fuzz_engine_restart(arena_world.e);
+	eventfd_read(arena_world.event, &n);
 }
 
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	const struct tcp_env env = {
-		.transmit = transmit,
-		.path = path,
-		.is_local = is_local,
-		.random = fill,
-		.notify = notify,
-		.alloc = fuzz_alloc,
-		.free = fuzz_free,
-	};
-	struct shm_layout layout;
-
 	(void)argc;
 	(void)argv;
-	fuzz_start();
-	w.random = 0x2545f4914f6cdd1d;
-	w.e = fuzz_engine_make(&env);
-	w.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	shm_lay_out(&header, &layout);
-	for (unsigned int i = 0; i < PROGRAMS; i++) {
-		w.programs[i].arena = aligned_alloc(4096, layout.bytes);
-		FUZZ_CHECK(w.programs[i].arena != NULL, "no memory");
-	}
+	arena_make();
 	return 0;
 }
 

@@ -412,6 +412,66 @@ try_ends(void)
 	}
 }
 
+/* ---- A thread that waits before the program has its first socket */
+
+static int early_set;
+static struct epoll_event early_events[2];
+static int early_found; /* atomic */
+
+static void *
+wait_early(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		if (epoll_wait(early_set, &early_events[i], 1, 10000) != 1)
+			return NULL;
+		__atomic_add_fetch(&early_found, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static bool
+has_found(int n)
+{
+	for (int i = 0; i < 200 && __atomic_load_n(&early_found, __ATOMIC_ACQUIRE) < n; i++)
+		usleep(10000);
+	return __atomic_load_n(&early_found, __ATOMIC_ACQUIRE) >= n;
+}
+
+/* Calls of others are answered while it sleeps, and it wakes for what is put into its set then. */
+static void
+try_early(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+	int ends[2], fd, others[20];
+	pthread_t thread;
+	char byte;
+
+	early_set = epoll_create1(0);
+	pthread_create(&thread, NULL, wait_early, NULL);
+	usleep(200000);
+	fd = connect_to_echo();
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		others[i] = connect_to_echo();
+		CHECK(send(others[i], "e", 1, 0) == 1 && recv(others[i], &byte, 1, 0) == 1);
+	}
+	CHECK(send(fd, "e", 1, 0) == 1 && recv(fd, &byte, 1, MSG_PEEK) == 1);
+	event.data.fd = fd;
+	CHECK(epoll_ctl(early_set, EPOLL_CTL_ADD, fd, &event) == 0);
+	CHECK(has_found(1) && early_events[0].data.fd == fd);
+	CHECK(pipe(ends) == 0 && write(ends[1], "k", 1) == 1);
+	event.data.fd = ends[0];
+	CHECK(epoll_ctl(early_set, EPOLL_CTL_ADD, ends[0], &event) == 0);
+	CHECK(has_found(2) && early_events[1].data.fd == ends[0]);
+	pthread_join(thread, NULL);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		close(others[i]);
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
+	close(early_set);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -420,6 +480,7 @@ main(int argc, char **argv)
 	echo.sin_family = AF_INET;
 	echo.sin_port = htons((uint16_t)atoi(argv[2]));
 	listen_port = (uint16_t)atoi(argv[3]);
+	try_early();
 	try_recv();
 	try_accept();
 	try_many();

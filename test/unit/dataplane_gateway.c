@@ -622,7 +622,28 @@ UNIT_CASE(garbage_harms_its_program_alone)
 	}
 }
 
-UNIT_MAIN_EAL(UNIT_RUN(bytes_come_in_whole_and_in_order), UNIT_RUN(bytes_go_out_within_the_credit),
+/* Who waits for room in a ring sleeps while more than half of it is full, which two turns of less
+ * may have emptied: taking much from it is told. */
+UNIT_CASE(taking_much_from_a_ring_rings_the_doorbell)
+{
+	struct rig_program *p;
+	struct tcp_conn *peer = start_with_connection(&p);
+	struct shm_header *shared = (struct shm_header *)(void *)p->arena;
+	eventfd_t n;
+
+	rig_run(&r, 5);
+	eventfd_read(p->doorbell, &n);
+	shared->sleepers = 1;
+	rig_tell(p, SHM_SEND, CONN, 0, out, 50000);
+	rig_run(&r, 1);
+	CU_ASSERT((p->view.status[CONN].poll & POLLOUT) != 0);
+	CU_ASSERT(eventfd_read(p->doorbell, &n) == 0);
+	shared->sleepers = 0;
+	end(peer);
+}
+
+UNIT_MAIN_EAL(UNIT_RUN(taking_much_from_a_ring_rings_the_doorbell),
+	      UNIT_RUN(bytes_come_in_whole_and_in_order), UNIT_RUN(bytes_go_out_within_the_credit),
 	      UNIT_RUN(credit_is_the_send_buffer), UNIT_RUN(room_is_told_to_who_only_polls),
 	      UNIT_RUN(closing_with_unread_bytes_resets), UNIT_RUN(closing_with_all_read_says_fin),
 	      UNIT_RUN(ends_and_errors_are_the_engines),
