@@ -10,6 +10,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,17 @@ parse_name(struct parser *p, const struct key *key, const char *value, void *fie
 		       value, (unsigned long long)key->max);
 	else
 		parse_text(p, key, value, field);
+}
+
+static void
+parse_group(struct parser *p, const struct key *key, const char *value, void *field)
+{
+	const struct group *group = getgrnam(value);
+
+	if (group == NULL)
+		REFUSE(p, "there is no group \"%s\"; write one that is in /etc/group", value);
+	else
+		store(field, key->bytes, group->gr_gid);
 }
 
 /* enum config_hugepages, enum config_tso: in the order of these names. */
@@ -300,6 +312,7 @@ parse_networks(struct parser *p, const struct key *key, const char *value, void 
 static const struct key dataplane_keys[] = {
 	{"name", parse_name, CONFIG(name), 1, 48},
 	{"eal", parse_text, CONFIG(eal), 0, 0},
+	{"group", parse_group, CONFIG(group), 0, 0},
 	{"lanes", parse_number, CONFIG(lanes), 1, CONFIG_MAX_LANES},
 	{"hugepages", parse_choice, CONFIG(hugepages), 0, 0},
 };
@@ -385,6 +398,7 @@ set_defaults(struct config *config)
 {
 	*config = (struct config){
 		.name = "tern",
+		.group = (gid_t)-1,
 		.lanes = 1,
 		.hugepages = HUGEPAGES_AUTO,
 		.congestion = "cubic",

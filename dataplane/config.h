@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "tcp/ip_addr.h"
 
@@ -86,6 +87,7 @@ struct config {
 	/* [dataplane] */
 	char name[CONFIG_NAME_BYTES]; /* control socket /run/tern/<name>.sock, EAL file prefix */
 	char eal[CONFIG_VALUE_BYTES]; /* EAL arguments, split at white space */
+	gid_t group;                  /* that may connect to the control socket; -1: our own */
 	unsigned int lanes;
 	enum config_hugepages hugepages;
 

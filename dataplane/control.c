@@ -30,6 +30,7 @@ struct client {
 
 struct control {
 	int listener, epoll;
+	gid_t group;
 	struct sockaddr_un sun;
 	dev_t dev; /* of the socket file, so that we remove ours only */
 	ino_t ino;
@@ -89,7 +90,8 @@ take_socket(struct control *control, const char *name)
 	}
 	control->dev = st.st_dev;
 	control->ino = st.st_ino;
-	if (chmod(control->sun.sun_path, 0660) < 0 || listen(control->listener, 16) < 0) {
+	if (chown(control->sun.sun_path, (uid_t)-1, control->group) < 0 ||
+	    chmod(control->sun.sun_path, 0660) < 0 || listen(control->listener, 16) < 0) {
 		log_line("%s: %s", control->sun.sun_path, strerror(errno));
 		return -1;
 	}
@@ -127,7 +129,7 @@ watch(struct control *control, int op, int fd, uint32_t events, uint32_t index)
 }
 
 struct control *
-control_open(const char *folder, const char *name)
+control_open(const char *folder, const char *name, gid_t group)
 {
 	struct control *control = calloc(1, sizeof(*control));
 
@@ -136,6 +138,7 @@ control_open(const char *folder, const char *name)
 		return NULL;
 	}
 	control->listener = -1;
+	control->group = group;
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
 		control->clients[i].fd = control->clients[i].pass_fd = -1;
 	control->sun.sun_family = AF_UNIX;

@@ -46,9 +46,10 @@ typedef json_t *(*control_handler)(void *ctx, const char *command, const json_t 
 /*
  * Takes the socket `folder`/`name`.sock; the folder is made if need be, and a socket that nobody
  * listens on any more is replaced. Returns NULL, after telling why, if it cannot be had: above all
- * because another ternd of this name runs.
+ * because another ternd of this name runs. Root and the members of `group` may connect; (gid_t)-1:
+ * our own.
  */
-struct control *control_open(const char *folder, const char *name);
+struct control *control_open(const char *folder, const char *name, gid_t group);
 
 /* Answers from now on; until then clients wait. */
 void control_serve(struct control *control, control_handler handler, void *ctx);

@@ -249,7 +249,7 @@ main(int argc, char **argv)
 		config_free(&daemon.config);
 		return 1;
 	}
-	control = control_open(CONTROL_FOLDER, daemon.config.name);
+	control = control_open(CONTROL_FOLDER, daemon.config.name, daemon.config.group);
 	if (control == NULL) {
 		config_free(&daemon.config);
 		return 1;

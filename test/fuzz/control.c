@@ -95,7 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n < 2)
 		return 0;
-	control = control_open(folder, "t");
+	control = control_open(folder, "t", (gid_t)-1);
 	FUZZ_CHECK(control != NULL, "no control socket");
 	control_serve(control, answer, &nobody);
 	fd = connect_client();

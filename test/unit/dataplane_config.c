@@ -264,6 +264,16 @@ UNIT_CASE(bad_addresses_are_refused)
 	refused("[port 0]\nmtu = 1000\nipv6 = 2001:db8::2/64\n", ":2: [port 0] mtu: 1000 is too");
 }
 
+UNIT_CASE(the_control_socket_has_a_group)
+{
+	accepted(PORT0);
+	UNIT_EQ(config.group, (gid_t)-1);
+	accepted("[dataplane]\ngroup = root\n" PORT0);
+	UNIT_EQ(config.group, 0);
+	refused("[dataplane]\ngroup = nobody-is-in-it\n" PORT0,
+		":2: [dataplane] group: there is no group \"nobody-is-in-it\"; write one");
+}
+
 UNIT_CASE(rules_between_keys_are_kept)
 {
 	refused(PORT0 "[programs]\nprefixes = auto, 10.0.0.1/8\n",
@@ -325,5 +335,6 @@ UNIT_CASE(the_nearest_name_is_found)
 UNIT_MAIN(UNIT_RUN(a_whole_file_is_read), UNIT_RUN(malformed_lines_are_refused),
 	  UNIT_RUN(what_is_not_text_is_refused), UNIT_RUN(unknown_names_are_refused),
 	  UNIT_RUN(bad_values_are_refused), UNIT_RUN(bad_addresses_are_refused),
-	  UNIT_RUN(rules_between_keys_are_kept), UNIT_RUN(endpoints_are_checked),
-	  UNIT_RUN(all_errors_are_told), UNIT_RUN(the_nearest_name_is_found))
+	  UNIT_RUN(the_control_socket_has_a_group), UNIT_RUN(rules_between_keys_are_kept),
+	  UNIT_RUN(endpoints_are_checked), UNIT_RUN(all_errors_are_told),
+	  UNIT_RUN(the_nearest_name_is_found))

@@ -88,7 +88,7 @@ begin(void)
 {
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
-	control = control_open(folder, "t");
+	control = control_open(folder, "t", (gid_t)-1);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(control);
 	control_serve(control, handle, &parts_made);
 	parts_made = 0;
@@ -225,7 +225,7 @@ UNIT_CASE(a_name_has_one_owner)
 	int stale;
 
 	begin();
-	CU_ASSERT_PTR_NULL(control_open(folder, "t"));
+	CU_ASSERT_PTR_NULL(control_open(folder, "t", (gid_t)-1));
 	path_of(sun.sun_path, sizeof(sun.sun_path), "t");
 	UNIT_EQ(stat(sun.sun_path, &st), 0);
 	UNIT_EQ(st.st_mode & 07777, 0660);
@@ -233,8 +233,11 @@ UNIT_CASE(a_name_has_one_owner)
 	stale = socket(AF_UNIX, SOCK_STREAM, 0); /* what a killed process leaves behind */
 	UNIT_EQ(bind(stale, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	close(stale);
-	control = control_open(folder, "t");
+	/* Root may give it to any group, others to their own. */
+	control = control_open(folder, "t", geteuid() == 0 ? 4711 : getegid());
 	CU_ASSERT_PTR_NOT_NULL(control);
+	UNIT_EQ(stat(sun.sun_path, &st), 0);
+	UNIT_EQ(st.st_gid, geteuid() == 0 ? 4711 : getegid());
 	end();
 }
 
