@@ -57,7 +57,7 @@ number(struct fuzz_input *in, uint8_t good, uint8_t all)
 {
 	uint8_t n = fuzz_u8(in);
 
-	return n < 250 ? n % good : (uint8_t)(n % (all + 1));
+	return (uint8_t)(n < 250 ? n % good : n % (all + 1));
 }
 
 /* A request as a program could make it, with numbers that need not be right. */
