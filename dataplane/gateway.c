@@ -101,6 +101,7 @@ gateway_program_create(void *arena, const struct shm_header *header, unsigned in
 	TAILQ_INIT(&program->hungry);
 	shm_lay_out(header, &layout);
 	shm_view(arena, &layout, lane, &program->view);
+	program->payloads = (const uint8_t *)arena + layout.payloads;
 	program->replies = (struct shm_reply *)(void *)((uint8_t *)arena + layout.replies);
 	for (uint32_t i = header->blocks; i-- > 0;)
 		program->free_blocks[program->n_free_blocks++] = i;

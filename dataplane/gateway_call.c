@@ -403,6 +403,58 @@ answer(struct call *call, int result)
 	call->program->news = true;
 }
 
+/* ---- Requests without an answer */
+
+static bool
+wants_no_answer(uint16_t op)
+{
+	return op == SHM_SEND || op == SHM_SEND_PLACED || op == SHM_CONSUMED || op == SHM_CLOSE;
+}
+
+/* What is to be sent: of the message itself, or of the payload that it names. False: there is none.
+ */
+static bool
+find_bytes(struct call *call, uint32_t *bytes)
+{
+	uint64_t index = call->request->arg2 >> 32;
+
+	*bytes = call->request->bytes;
+	if (call->request->op == SHM_SEND)
+		return true;
+	*bytes = (uint32_t)call->request->arg2;
+	if (index >= call->program->header.payloads || *bytes > SHM_PAYLOAD_MAX) {
+		gateway_fault(call->gateway, call->program, "its request names no payload");
+		return false;
+	}
+	call->payload = call->program->payloads + index * SHM_PAYLOAD_MAX;
+	call->program->news = true; /* somebody may wait for the payload */
+	return true;
+}
+
+/* Returns as gateway_call() does. */
+static bool
+do_silently(struct call *call, uint32_t *send_done)
+{
+	uint32_t bytes;
+
+	call->ref = named(call);
+	if (call->ref == NULL)
+		return true;
+	if (call->request->op == SHM_CLOSE) {
+		if (call->ref->socket->listening || gateway_take_consumed(call->gateway, call->ref))
+			gateway_drop(call->gateway, call->ref);
+		return true;
+	}
+	if (!gateway_take_consumed(call->gateway, call->ref) || call->request->op == SHM_CONSUMED ||
+	    !find_bytes(call, &bytes))
+		return true;
+	*send_done += gateway_send(call->gateway, call->ref, call->payload + *send_done,
+				   bytes - *send_done, (int)call->request->arg);
+	return *send_done == bytes;
+}
+
+/* ---- All requests */
+
 bool
 gateway_call(struct gateway *gateway, struct gateway_program *program,
 	     const struct shm_request *request, const uint8_t *payload, uint32_t *send_done)
@@ -415,20 +467,8 @@ gateway_call(struct gateway *gateway, struct gateway_program *program,
 	};
 	int result;
 
-	if (request->op == SHM_SEND || request->op == SHM_CONSUMED || request->op == SHM_CLOSE) {
-		call.ref = named(&call);
-		if (call.ref == NULL)
-			return true;
-		if (request->op == SHM_CLOSE) {
-			if (call.ref->socket->listening || gateway_take_consumed(gateway, call.ref))
-				gateway_drop(gateway, call.ref);
-		} else if (gateway_take_consumed(gateway, call.ref) && request->op == SHM_SEND) {
-			*send_done += gateway_send(gateway, call.ref, payload + *send_done,
-						   request->bytes - *send_done, (int)request->arg);
-			return *send_done == request->bytes;
-		}
-		return true;
-	}
+	if (wants_no_answer(request->op))
+		return do_silently(&call, send_done);
 	if (request->op >= SHM_OPS || calls[request->op] == NULL ||
 	    request->reply >= program->header.replies) {
 		gateway_fault(gateway, program, "its request is of no known kind");

@@ -64,6 +64,7 @@ struct gateway_program {
 	struct shm_header *shared;          /* in the arena: for `sleepers` alone */
 	struct shm_view view;
 	struct shm_reply *replies;
+	const uint8_t *payloads;
 	struct gateway_ref *refs;   /* by slot */
 	struct gateway_refs hungry; /* wait for a block */
 	uint32_t *free_blocks;

@@ -25,7 +25,8 @@ enum {
 	MAX_PROGRAMS = 1024,
 	RINGS = 8, /* of each lane and program */
 	REPLIES = 64,
-	EVENTS = 16, /* looked at in one go */
+	PAYLOADS = 16, /* that a program fills in at once */
+	EVENTS = 16,   /* looked at in one go */
 };
 
 struct program {
@@ -97,6 +98,7 @@ make_arena(struct program *program, const struct programs *programs, struct shm_
 		.sockets = programs->config.sockets,
 		.blocks = programs->config.blocks,
 		.replies = REPLIES,
+		.payloads = PAYLOADS,
 		.prefixes = programs->config.n_prefixes,
 	};
 	shm_lay_out(header, &layout);

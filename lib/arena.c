@@ -163,6 +163,7 @@ use_arena(void *memory, const struct shm_header *header, const struct shm_layout
 	arena.header = *header;
 	arena.shared = memory;
 	arena.prefixes = (const struct shm_prefix *)(void *)((uint8_t *)memory + layout->prefixes);
+	arena.payloads = (uint8_t *)memory + layout->payloads;
 	arena.replies = (struct shm_reply *)(void *)((uint8_t *)memory + layout->replies);
 	for (unsigned int i = 0; i < header->lanes; i++)
 		shm_view(memory, layout, i, &arena.views[i]);
@@ -408,7 +409,7 @@ gather(uint8_t *to, const struct iovec *iov, uint32_t bytes)
 	}
 }
 
-static void
+static struct arena_mark
 post(unsigned int lane, const struct shm_request *request, const struct iovec *iov)
 {
 	struct shm_view *view = &arena.views[lane];
@@ -436,6 +437,7 @@ post(unsigned int lane, const struct shm_request *request, const struct iovec *i
 	__atomic_store_n(&ring->tail, tail, __ATOMIC_RELEASE);
 	__atomic_fetch_or(&view->lane->posted, UINT64_C(1) << index, __ATOMIC_SEQ_CST);
 	unlock_ring(lane, index);
+	return (struct arena_mark){.ring = ring, .end = tail};
 }
 
 void
@@ -450,6 +452,19 @@ arena_post(unsigned int lane, enum shm_op op, uint32_t socket, uint32_t arg,
 
 	if (!is_dead())
 		post(lane, &request, iov);
+}
+
+struct arena_mark
+arena_post_placed(unsigned int lane, uint32_t socket, uint32_t arg, uint32_t payload,
+		  uint32_t bytes)
+{
+	struct shm_request request = {.op = SHM_SEND_PLACED,
+				      .reply = SHM_NO_REPLY,
+				      .socket = socket,
+				      .arg = arg,
+				      .arg2 = (uint64_t)payload << 32 | bytes};
+
+	return post(lane, &request, NULL);
 }
 
 /* ---- Calls */

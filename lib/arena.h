@@ -26,6 +26,7 @@ struct arena {
 	struct shm_header header;
 	struct shm_header *shared; /* the header in the arena: for `sleepers` */
 	const struct shm_prefix *prefixes;
+	uint8_t *payloads;
 	struct shm_reply *replies;
 	struct shm_view views[ARENA_LANES_MAX];
 	bool dead; /* atomic: ternd has gone, or has detached us */
@@ -72,6 +73,24 @@ void arena_take_message(void);
  */
 void arena_post(unsigned int lane, enum shm_op op, uint32_t socket, uint32_t arg,
 		const struct iovec *iov, uint32_t bytes);
+
+/* Where a message is in a ring: behind it the lane has taken it. */
+struct arena_mark {
+	const struct shm_ring *ring;
+	uint32_t end;
+};
+
+/* Posts SHM_SEND_PLACED: the first bytes of a payload, which are to stay until it is taken. */
+struct arena_mark arena_post_placed(unsigned int lane, uint32_t socket, uint32_t arg,
+				    uint32_t payload, uint32_t bytes);
+
+static inline bool
+arena_has_taken(const struct arena_mark *mark)
+{
+	uint32_t left = mark->end - __atomic_load_n(&mark->ring->head, __ATOMIC_ACQUIRE);
+
+	return left == 0 || left > SHM_RING_BYTES;
+}
 
 /* What a request asks for, and where its answer's data goes. */
 struct arena_call {

@@ -2,8 +2,8 @@
 /*
  * The arena: the memory that ternd and one program share. This is its whole layout.
  *
- *     shm_header | prefixes | replies | for each lane: { shm_lane | rings | events | status |
- * control | chunks | blocks }
+ *     shm_header | prefixes | payloads | replies | for each lane: { shm_lane | rings | events |
+ * status | control | chunks | blocks }
  *
  * Each word has one writer, named below. The program posts requests into rings (a byte stream of
  * messages; several rings a lane, so that threads do not wait for each other); the lane answers
@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 2,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 3,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -39,9 +39,10 @@ enum shm_op {
 	SHM_SKIP, /* filler up to the end of the ring */
 
 	/* Without an answer. */
-	SHM_SEND,     /* payload: bytes within the credit; arg: MSG_... flags */
-	SHM_CONSUMED, /* control.consumed has moved */
-	SHM_CLOSE,    /* the status says SHM_FREE when it is done */
+	SHM_SEND,        /* payload: bytes within the credit; arg: MSG_... flags */
+	SHM_CONSUMED,    /* control.consumed has moved */
+	SHM_CLOSE,       /* the status says SHM_FREE when it is done */
+	SHM_SEND_PLACED, /* SHM_SEND of what lies in a payload; arg2: its index << 32 | bytes */
 
 	/* With an answer: a value >= 0 or a negative errno, and perhaps data. */
 	SHM_OPEN,       /* arg: family */
@@ -181,15 +182,15 @@ struct shm_header {
 	uint32_t blocks;  /* of each lane */
 	uint32_t replies;
 	uint32_t prefixes;
-	uint32_t unused;
-	uint64_t bytes; /* of the arena */
+	uint32_t payloads; /* of SHM_PAYLOAD_MAX bytes, the program's to write and to share out */
+	uint64_t bytes;    /* of the arena */
 	/* Program: threads that sleep, or are about to, on the doorbell. */
 	_Alignas(SHM_LINE) uint32_t sleepers;
 };
 
 /* Where things are: offsets in bytes, those of a lane from its beginning. */
 struct shm_layout {
-	size_t prefixes, replies, lanes, bytes;
+	size_t prefixes, payloads, replies, lanes, bytes;
 	size_t rings, events, status, control, chunks, blocks, lane_bytes;
 };
 
@@ -219,6 +220,7 @@ shm_lay_out(const struct shm_header *h, struct shm_layout *l)
 	at = 0;
 	shm_place(&at, sizeof(struct shm_header));
 	l->prefixes = shm_place(&at, h->prefixes * sizeof(struct shm_prefix));
+	l->payloads = shm_place(&at, (size_t)h->payloads * SHM_PAYLOAD_MAX);
 	l->replies = shm_place(&at, h->replies * sizeof(struct shm_reply));
 	l->lanes = shm_place(&at, h->lanes * l->lane_bytes);
 	l->bytes = at;

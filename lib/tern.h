@@ -82,6 +82,21 @@ ssize_t tern_recv_zc(int fd, struct iovec *iov, int n, int flags);
 int tern_recv_zc_done(int fd, size_t bytes);
 
 /*
+ * Writing in place. tern_send_zc() waits like send(2) until something can be sent, points *buffer
+ * at memory of ternd's, and returns for how many bytes there is room, at most `bytes` and at most
+ * 65536. tern_send_zc_done() sends the first `bytes` of what was written there, as tern_send()
+ * would with the same flags, with its return value and errno, and takes the memory back in any
+ * case; 0 bytes only give it back. It may not send all, where another thread has sent meanwhile and
+ * the socket does not wait. flags of tern_send_zc(): MSG_DONTWAIT.
+ *
+ * The memory is no socket's, and is not sent before tern_send_zc_done(): closing the socket leaves
+ * it the program's, fork() leaves it the parent's alone. A process has 16 of them: ENOBUFS while
+ * all are being written to. EINVAL for a buffer that is none.
+ */
+ssize_t tern_send_zc(int fd, void **buffer, size_t bytes, int flags);
+ssize_t tern_send_zc_done(int fd, void *buffer, size_t bytes, int flags);
+
+/*
  * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB and
  * MSG_ZEROCOPY (which copies, and reports so); RFC 9293 §3.10.2. Control messages are checked as on
  * Linux, and have no effect. Without MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * Writing in place: the program fills in a payload of the arena, which the lane then sends from. A
+ * payload is no socket's: it is taken from a few that the process has, and is free again when the
+ * lane has taken the message that names it. If the credit does not suffice any more when it is
+ * full, it is sent as other memory is.
+ *
  * Reading in place: the program looks at delivered bytes where the lane has put them, and says how
  * many it is done with. Until then they are not read: they count for the window, and their blocks
  * stay as they are.
@@ -11,15 +16,21 @@
  * connect() to AF_UNSPEC. Then the memory may be another socket's already; nothing of the stream is
  * lost, since nothing of it was read.
  *
- * Left out: writing in place, and sockets that several processes have.
+ * Left out: reading in place from sockets that several processes have.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "message.h"
 #include "result.h"
 #include "stream.h"
 #include "tern.h"
+#include "zerocopy.h"
+
+/* ---- Reading */
 
 /* One attempt, under the lock. Returns bytes, 0 at the end, -EAGAIN when there is nothing now. */
 static ssize_t
@@ -109,4 +120,194 @@ tern_recv_zc_done(int fd, size_t bytes)
 	pthread_mutex_unlock(&file->reading);
 	file_put(file);
 	return tern_result(status);
+}
+
+/* ---- Writing */
+
+enum {
+	PAYLOADS_MAX = 64, /* that are used, whatever the arena has */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct payload {
+	enum { UNUSED, FILLED_IN, POSTED } state;
+	struct arena_mark mark; /* POSTED: free when the lane has come so far */
+} payloads[PAYLOADS_MAX];
+
+static uint32_t
+payloads_count(void)
+{
+	return arena.header.payloads < PAYLOADS_MAX ? arena.header.payloads : PAYLOADS_MAX;
+}
+
+static bool
+is_free(const struct payload *payload)
+{
+	return payload->state == UNUSED ||
+	       (payload->state == POSTED && arena_has_taken(&payload->mark));
+}
+
+/* Returns the index of a payload, -EAGAIN if one will be free, -ENOBUFS if all are filled in. */
+static int
+take_payload(void)
+{
+	int status = -ENOBUFS;
+
+	pthread_mutex_lock(&lock);
+	for (uint32_t i = 0; i < payloads_count() && status < 0; i++) {
+		if (payloads[i].state == POSTED)
+			status = -EAGAIN;
+		if (!is_free(&payloads[i]))
+			continue;
+		payloads[i].state = FILLED_IN;
+		status = (int)i;
+	}
+	pthread_mutex_unlock(&lock);
+	return status;
+}
+
+static bool
+any_is_free(void *arg)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < payloads_count(); i++)
+		if (is_free(&payloads[i]))
+			return true;
+	return __atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE);
+}
+
+/* Waits for the lane alone, which does not keep anybody waiting. */
+static int
+wait_for_payload(void)
+{
+	struct wait wait = {.ready = any_is_free, .deadline_ns = WAIT_FOREVER, .deaf = true};
+	int index;
+
+	while ((index = take_payload()) == -EAGAIN) {
+		if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
+			return -ECONNRESET;
+		wait_for(&wait);
+	}
+	return index;
+}
+
+void
+zerocopy_reset(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	memset(payloads, 0, sizeof(payloads));
+}
+
+/* The room that there is now; whoever can send without credit has all of a payload. */
+static size_t
+room_for(const struct file *file, size_t bytes)
+{
+	uint64_t limit = __atomic_load_n(&file_status(file)->send_limit, __ATOMIC_ACQUIRE);
+	uint64_t sent = __atomic_load_n(&file->sent, __ATOMIC_RELAXED);
+
+	if (bytes > SHM_PAYLOAD_MAX)
+		bytes = SHM_PAYLOAD_MAX;
+	return limit > sent && limit - sent < bytes ? limit - sent : bytes;
+}
+
+static ssize_t
+reserve(struct file *file, void **buffer, size_t bytes, int flags)
+{
+	int status = 0;
+
+	if (memory_is_bad(buffer, sizeof(*buffer)))
+		return -EFAULT;
+	if (bytes == 0 || (flags & ~MSG_DONTWAIT) != 0)
+		return -EINVAL;
+	if ((stream_events(file) & (POLLOUT | POLLERR | POLLHUP)) == 0) {
+		if (file->nonblocking || (flags & MSG_DONTWAIT) != 0)
+			return -EAGAIN;
+		status = stream_wait(file, POLLOUT, file->send_ns);
+	}
+	if (status == 0)
+		status = wait_for_payload();
+	if (status < 0)
+		return status;
+	*buffer = arena.payloads + (size_t)status * SHM_PAYLOAD_MAX;
+	return (ssize_t)room_for(file, bytes);
+}
+
+ssize_t
+tern_send_zc(int fd, void **buffer, size_t bytes, int flags)
+{
+	struct file *file = socket_get(fd);
+	ssize_t room;
+
+	if (file == NULL)
+		return tern_result(-EBADF);
+	room = reserve(file, buffer, bytes, flags);
+	file_put(file);
+	return tern_result_bytes(room);
+}
+
+/* The payload that begins there and is filled in; -1: none. */
+static int
+payload_at(const void *buffer)
+{
+	uintptr_t at = (uintptr_t)buffer - (uintptr_t)arena.payloads;
+	uintptr_t index = at / SHM_PAYLOAD_MAX;
+
+	if (buffer == NULL || arena.payloads == NULL || at % SHM_PAYLOAD_MAX != 0 ||
+	    index >= payloads_count())
+		return -1;
+	return payloads[index].state == FILLED_IN ? (int)index : -1;
+}
+
+static void
+give_back(int index, const struct arena_mark *mark)
+{
+	pthread_mutex_lock(&lock);
+	payloads[index].state = mark != NULL ? POSTED : UNUSED;
+	if (mark != NULL)
+		payloads[index].mark = *mark;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Posts it if the credit still suffices. Returns false if it does not. */
+static bool
+post_payload(struct file *file, int index, size_t bytes, int flags)
+{
+	uint64_t limit = __atomic_load_n(&file_status(file)->send_limit, __ATOMIC_ACQUIRE);
+	bool suffices = limit >= file->sent && limit - file->sent >= bytes &&
+			!__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE);
+	struct arena_mark mark;
+
+	if (!suffices)
+		return false;
+	mark = arena_post_placed(file->lane, file->slot, (uint32_t)(flags & (MSG_MORE | MSG_EOR)),
+				 (uint32_t)index, (uint32_t)bytes);
+	file->sent += bytes;
+	give_back(index, &mark);
+	return true;
+}
+
+ssize_t
+tern_send_zc_done(int fd, void *buffer, size_t bytes, int flags)
+{
+	int index = payload_at(buffer);
+	struct file *file;
+	bool posted;
+	ssize_t sent;
+
+	if (index < 0 || bytes > SHM_PAYLOAD_MAX)
+		return tern_result(-EINVAL);
+	file = bytes == 0 ? NULL : socket_get(fd);
+	if (file == NULL) {
+		give_back(index, NULL);
+		return bytes == 0 ? 0 : tern_result(-EBADF);
+	}
+	pthread_mutex_lock(&file->writing);
+	posted = post_payload(file, index, bytes, flags);
+	pthread_mutex_unlock(&file->writing);
+	file_put(file);
+	if (posted)
+		return (ssize_t)bytes;
+	sent = tern_send(fd, buffer, bytes, flags);
+	give_back(index, NULL);
+	return sent;
 }

@@ -83,6 +83,9 @@ bad_request(struct fuzz_input *in)
 		request.bytes = sizeof(to);
 		memcpy(payload, &to, sizeof(to));
 		break;
+	case SHM_SEND_PLACED:
+		request.arg2 = (uint64_t)number(in, PAYLOADS, PAYLOADS) << 32 | fuzz_u16(in) % 2048;
+		break;
 	case SHM_SEND:
 	case SHM_SEND_NOW:
 	case SHM_SETSOCKOPT:

@@ -19,6 +19,7 @@ enum {
 	BLOCKS = 12,
 	RINGS = 3,
 	REPLIES = 4,
+	PAYLOADS = 2,
 	SOCKETS = 12, /* of the gateway */
 	WIRE = 128,   /* packets under way */
 	ECHO_PORT = 7,

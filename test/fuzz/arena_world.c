@@ -20,6 +20,7 @@ static struct shm_header header = {
 	.sockets = SLOTS,
 	.blocks = BLOCKS,
 	.replies = REPLIES,
+	.payloads = PAYLOADS,
 };
 /* ---- The engine's surroundings */
 

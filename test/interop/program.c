@@ -328,6 +328,38 @@ misuse_a_loan(int fd)
 		fail("recv_zc after a fork gave %zd", n);
 }
 
+/* Payloads that are not used, are not there, or are too many. */
+static void
+misuse_payloads(int fd)
+{
+	void *buffers[16], *one_more;
+
+	for (size_t i = 0; i < 16; i++)
+		if (tern_send_zc(fd, &buffers[i], 1, 0) != 1)
+			fail("payload %zu", i);
+	expect_error(tern_send_zc(fd, &one_more, 1, 0), ENOBUFS, "a payload too many");
+	for (size_t i = 0; i < 16; i++)
+		if (tern_send_zc_done(fd, buffers[i], 0, 0) != 0)
+			fail("giving payload %zu back", i);
+	expect_error(tern_send_zc_done(fd, buffers[0], 1, 0), EINVAL, "a payload twice");
+	expect_error(tern_send_zc_done(fd, &one_more, 1, 0), EINVAL, "no payload");
+	expect_error(tern_send_zc(fd, &one_more, 0, 0), EINVAL, "no bytes");
+	expect_error(tern_send_zc(-1, &one_more, 1, 0), EBADF, "no socket");
+}
+
+/* Writes in place what lies at `from`. Returns how many bytes of it. */
+static ssize_t
+send_in_place(int fd, const void *from, size_t bytes)
+{
+	void *buffer;
+	ssize_t room = tern_send_zc(fd, &buffer, bytes, 0);
+
+	if (room <= 0 || (size_t)room > bytes)
+		fail("send_zc gave %zd", room);
+	memcpy(buffer, from, (size_t)room);
+	return tern_send_zc_done(fd, buffer, (size_t)room, 0);
+}
+
 /* Reads in place, now this much of what is lent and now that. */
 static void
 serve_in_place(const char *port, unsigned int n)
@@ -343,11 +375,14 @@ serve_in_place(const char *port, unsigned int n)
 		if (fd < 0)
 			fail("accept");
 		misuse_a_loan(fd);
+		misuse_payloads(fd);
 		while ((got = tern_recv_zc(fd, pieces, 1 + (int)(round % 3), 0)) > 0) {
 			if (++round % 4 == 0)
 				pieces[0].iov_len = (pieces[0].iov_len + 1) / 2;
-			sent = tern_writev(fd, pieces,
-					   round % 4 == 0 ? 1 : 1 + (int)((round - 1) % 3));
+			if (round % 2 == 0)
+				sent = send_in_place(fd, pieces[0].iov_base, pieces[0].iov_len);
+			else
+				sent = tern_writev(fd, pieces, 1 + (int)((round - 1) % 3));
 			if (sent <= 0 || tern_recv_zc_done(fd, (size_t)sent) < 0)
 				fail("sending %zd bytes from where they lie", got);
 		}

@@ -622,6 +622,46 @@ UNIT_CASE(garbage_harms_its_program_alone)
 	}
 }
 
+/* What the program has put into a payload is sent from there. */
+UNIT_CASE(payloads_are_sent_from_where_they_lie)
+{
+	struct rig_program *p;
+	struct tcp_conn *peer = start_with_connection(&p);
+	struct shm_layout layout;
+	struct shm_request request = {.op = SHM_SEND_PLACED,
+				      .reply = SHM_NO_REPLY,
+				      .socket = CONN,
+				      .arg2 = UINT64_C(1) << 32 | 3000};
+
+	shm_lay_out(&p->header, &layout);
+	memcpy(p->arena + layout.payloads + SHM_PAYLOAD_MAX, out, 3000);
+	rig_post(p, &request, NULL);
+	rig_run(&r, 10);
+	UNIT_EQ(tcp_recv(peer, in, sizeof(in), 0), 3000);
+	UNIT_EQ(memcmp(in, out, 3000), 0);
+	CU_ASSERT(gateway_program_fault(p->gateway) == NULL);
+	request.arg2 = (uint64_t)RIG_PAYLOADS << 32 | 1;
+	rig_post(p, &request, NULL);
+	rig_run(&r, 1);
+	expect_fault(p, "its request names no payload");
+	end(peer);
+}
+
+UNIT_CASE(a_payload_has_an_end)
+{
+	struct rig_program *p;
+	struct tcp_conn *peer = start_with_connection(&p);
+	struct shm_request request = {.op = SHM_SEND_PLACED,
+				      .reply = SHM_NO_REPLY,
+				      .socket = CONN,
+				      .arg2 = SHM_PAYLOAD_MAX + 1};
+
+	rig_post(p, &request, NULL);
+	rig_run(&r, 1);
+	expect_fault(p, "its request names no payload");
+	end(peer);
+}
+
 /* Who waits for room in a ring sleeps while more than half of it is full, which two turns of less
  * may have emptied: taking much from it is told. */
 UNIT_CASE(taking_much_from_a_ring_rings_the_doorbell)
@@ -642,7 +682,8 @@ UNIT_CASE(taking_much_from_a_ring_rings_the_doorbell)
 	end(peer);
 }
 
-UNIT_MAIN_EAL(UNIT_RUN(taking_much_from_a_ring_rings_the_doorbell),
+UNIT_MAIN_EAL(UNIT_RUN(payloads_are_sent_from_where_they_lie), UNIT_RUN(a_payload_has_an_end),
+	      UNIT_RUN(taking_much_from_a_ring_rings_the_doorbell),
 	      UNIT_RUN(bytes_come_in_whole_and_in_order), UNIT_RUN(bytes_go_out_within_the_credit),
 	      UNIT_RUN(credit_is_the_send_buffer), UNIT_RUN(room_is_told_to_who_only_polls),
 	      UNIT_RUN(closing_with_unread_bytes_resets), UNIT_RUN(closing_with_all_read_says_fin),

@@ -87,7 +87,8 @@ rig_attach(struct gateway_rig *r, unsigned int i, struct rig_program *from)
 					.rings = RIG_RINGS,
 					.sockets = RIG_SOCKETS,
 					.blocks = RIG_BLOCKS,
-					.replies = RIG_REPLIES};
+					.replies = RIG_REPLIES,
+					.payloads = RIG_PAYLOADS};
 	shm_lay_out(&p->header, &layout);
 	p->header.bytes = layout.bytes;
 	p->arena = aligned_alloc(4096, layout.bytes);
