@@ -9,12 +9,7 @@ for program in redis-server redis-benchmark iperf3 nc wrk ab openssl; do
 done
 LINUX=198.18.0.1
 
-answers()
-{
-	in_ns nc -z $LINUX "$1"
-}
-
-# Without a connection, which would be the only one that it takes.
+# Without a connection, which iperf3 would take for its client, and nc for its only one.
 listens_on_linux()
 {
 	in_ns ss -Hltn "sport = :$1" | grep -q .
@@ -26,7 +21,7 @@ linux()
 	local port=$1
 	shift
 	in_ns "$@" >>"$tmp/linux.log" 2>&1 &
-	wait_for 10 answers "$port" || fail "$1 does not listen on Linux"
+	wait_for 10 listens_on_linux "$port" || fail "$1 does not listen on Linux"
 }
 
 conf
@@ -59,11 +54,7 @@ on_tern timeout 30 iperf3 -c $LINUX -n 16M -R -P 2 >"$tmp/iperf3" || fail "iperf
 
 in_ns nc -l 7001 >"$tmp/nc" </dev/null &
 nc=$!
-listens()
-{
-	[ -n "$(in_ns ss -tlnH "sport = :$1")" ]
-}
-wait_for 5 listens 7001 || fail "nc does not listen on Linux"
+wait_for 5 listens_on_linux 7001 || fail "nc does not listen on Linux"
 echo "from Tern" | on_tern timeout 10 nc -N $LINUX 7001 || fail "nc"
 wait $nc
 [ "$(cat "$tmp/nc")" = "from Tern" ] || fail "nc got something else"
