@@ -72,19 +72,6 @@ chargen_accepted(struct tern_service_conn *conn, void *state)
 	return 0;
 }
 
-static void
-chargen_drop(struct tern_service_conn *conn, void *state)
-{
-	struct tern_service_data in;
-	ssize_t queued;
-
-	(void)state;
-	while ((queued = tern_service_peek(conn, 0, &in)) > 0)
-		tern_service_consume(conn, (size_t)queued);
-	if (queued == 0)
-		tern_service_close(conn);
-}
-
 const struct tern_service_plugin chargen_plugin = {
 	.abi = TERN_SERVICE_ABI,
 	.bytes = sizeof(struct tern_service_plugin),
@@ -93,6 +80,6 @@ const struct tern_service_plugin chargen_plugin = {
 	.start = chargen_start,
 	.stop = chargen_stop,
 	.accepted = chargen_accepted,
-	.readable = chargen_drop,
+	.readable = discard_all,
 	.writable = chargen_send,
 };

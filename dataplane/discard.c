@@ -2,7 +2,7 @@
 /* discard, RFC 863: reads until the peer's FIN, and answers that with its own. */
 #include "dataplane/service_plugin.h"
 
-static void
+void
 discard_all(struct tern_service_conn *conn, void *state)
 {
 	struct tern_service_data in;

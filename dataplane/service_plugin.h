@@ -21,6 +21,9 @@ extern const struct tern_service_plugin echo_plugin;
 extern const struct tern_service_plugin discard_plugin;
 extern const struct tern_service_plugin chargen_plugin;
 
+/* A readable callback for who wants nothing of what comes: reads it all, and closes at its end. */
+void discard_all(struct tern_service_conn *conn, void *state);
+
 /* The names of what is built in, from 0; NULL behind the last. */
 const char *service_built_in_name(unsigned int n);
 
