@@ -7,6 +7,10 @@
  *
  *     compare peer PATH                         the other side; says "ready"
  *     compare run PATH OWN4 OWN6 PEER4 PEER6 [CASE…]
+ *     compare fastopen PATH OWN4 OWN6 PEER4 PEER6 [CASE…]
+ *
+ * The second kind is of Fast Open, which both sides must have been told to do; COMPARE_HANDS is a
+ * script that forgets cookies for the peer: see compare_fastopen.sh.
  *
  * Each mismatch is a line "case, file:line, what: expected …, got …"; the last line counts checks
  * and mismatches. Ends with status 0 if there was none.
@@ -423,6 +427,43 @@ peer_at_end(int handle)
 	return ask((struct peer_request){.op = PEER_AT_END, .handle = handle}, NULL);
 }
 
+int
+peer_fastopen(const struct address *to, int bytes)
+{
+	return ask((struct peer_request){.op = PEER_FASTOPEN, .address = *to, .a = bytes}, NULL);
+}
+
+int
+peer_set_bytes(int handle, int level, int name, const void *bytes, size_t n)
+{
+	struct peer_request request = {
+		.op = PEER_SET_BYTES, .handle = handle, .a = level, .b = name, .c = (int)n};
+
+	memcpy(request.bytes, bytes, n);
+	return ask(request, NULL);
+}
+
+int
+peer_info(int handle)
+{
+	return ask((struct peer_request){.op = PEER_INFO, .handle = handle}, NULL);
+}
+
+int
+peer_quiet(int handle, int ms)
+{
+	return ask((struct peer_request){.op = PEER_QUIET, .handle = handle, .a = ms}, NULL);
+}
+
+int
+peer_hands(const char *what)
+{
+	struct peer_request request = {.op = PEER_HANDS};
+
+	snprintf(request.bytes, sizeof(request.bytes), "%s", what);
+	return ask(request, NULL);
+}
+
 void
 peer_forget(void)
 {
@@ -432,10 +473,26 @@ peer_forget(void)
 /* ---- Running */
 
 static const struct compare_case *const tables[] = {
-	compare_open_cases,  compare_connect_cases, compare_accept_cases,
-	compare_bytes_cases, compare_message_cases, compare_end_cases,
-	compare_poll_cases,  compare_epoll_cases,   compare_descriptors_cases,
-	compare_time_cases,  compare_family_cases,  compare_options_cases,
+	compare_open_cases,
+	compare_connect_cases,
+	compare_accept_cases,
+	compare_bytes_cases,
+	compare_message_cases,
+	compare_end_cases,
+	compare_poll_cases,
+	compare_epoll_cases,
+	compare_descriptors_cases,
+	compare_time_cases,
+	compare_family_cases,
+	compare_options_cases,
+	NULL,
+};
+
+static const struct compare_case *const fastopen_tables[] = {
+	compare_fastopen_cases,
+	compare_fastopen_write_cases,
+	compare_fastopen_server_cases,
+	NULL,
 };
 
 static void
@@ -470,10 +527,13 @@ int
 main(int argc, char **argv)
 {
 	struct sigaction on_alarm = {.sa_handler = hangs, .sa_flags = SA_RESTART};
+	const struct compare_case *const *table = tables;
 
 	if (argc == 3 && strcmp(argv[1], "peer") == 0)
 		return compare_peer(argv[2]);
-	if (argc < 7 || strcmp(argv[1], "run") != 0) {
+	if (argc >= 7 && strcmp(argv[1], "fastopen") == 0) {
+		table = fastopen_tables;
+	} else if (argc < 7 || strcmp(argv[1], "run") != 0) {
 		fprintf(stderr, "usage: see the head of compare.c\n");
 		return 2;
 	}
@@ -484,8 +544,8 @@ main(int argc, char **argv)
 	sigaction(SIGALRM, &on_alarm, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	peer_reach(argv[2]);
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		for (const struct compare_case *c = tables[i]; c->name != NULL; c++)
+	for (; *table != NULL; table++)
+		for (const struct compare_case *c = *table; c->name != NULL; c++)
 			if (is_wanted(c->name, argv + 7, argc - 7))
 				run_case(c);
 	printf("%u checks, %u mismatches\n", checks, mismatches);

@@ -67,6 +67,9 @@ extern const struct compare_case compare_options_cases[];
 extern const struct compare_case compare_descriptors_cases[];
 extern const struct compare_case compare_time_cases[];
 extern const struct compare_case compare_family_cases[];
+extern const struct compare_case compare_fastopen_cases[];
+extern const struct compare_case compare_fastopen_write_cases[];
+extern const struct compare_case compare_fastopen_server_cases[];
 
 /* ---- Addresses */
 
@@ -130,6 +133,14 @@ int peer_set(int handle, int level, int name, int value);
 int peer_poll(int handle, int events); /* waits; what came */
 int peer_at_end(int handle);           /* waits; 0: end of stream, negative: error */
 void peer_forget(void);                /* closes everything */
+/* With data in the SYN if its side has a cookie, after the handshake otherwise. A handle. */
+int peer_fastopen(const struct address *to, int bytes);
+int peer_set_bytes(int handle, int level, int name, const void *bytes, size_t n);
+int peer_info(int handle);          /* tcpi_options | fastopen_client_fail << 8 */
+int peer_quiet(int handle, int ms); /* 0: nothing to read or accept for so long; else 1 */
+
+/* Has the script COMPARE_HANDS do something outside of the programs, like "flush own". */
+int peer_hands(const char *what);
 
 /* The pattern's byte. */
 static inline uint8_t
@@ -157,12 +168,18 @@ enum peer_op {
 	PEER_POLL,
 	PEER_AT_END,
 	PEER_FORGET,
+	PEER_FASTOPEN,
+	PEER_SET_BYTES,
+	PEER_INFO,
+	PEER_QUIET,
+	PEER_HANDS,
 	PEER_OPS,
 };
 
 struct peer_request {
 	int32_t op, handle, a, b, c;
 	struct address address;
+	char bytes[64]; /* a key, or a line for the script */
 };
 
 struct peer_answer {

@@ -4,7 +4,9 @@
  * do with its connections, one request after the other. It serves one program after the other, and
  * waits for nothing longer than 3 seconds.
  */
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -179,6 +181,78 @@ do_at_end(int fd)
 	return result((int)recv(fd, &byte, 1, MSG_DONTWAIT));
 }
 
+/* ---- Fast Open */
+
+/* Only what went into the SYN is sent now, the rest after the handshake. */
+static int
+do_fastopen(const struct peer_request *r)
+{
+	int fd = socket(r->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0), handle, error;
+	socklen_t bytes = sizeof(error);
+	static uint8_t piece[PIECE];
+	ssize_t sent;
+
+	if (fd < 0 || r->a < 0 || r->a > PIECE)
+		return -EINVAL;
+	for (int i = 0; i < r->a; i++)
+		piece[i] = pattern((size_t)i);
+	sent = sendto(fd, piece, (size_t)r->a, MSG_FASTOPEN | MSG_NOSIGNAL, &r->address.any,
+		      r->address.bytes);
+	if (sent < 0 && errno != EINPROGRESS) {
+		error = errno;
+		close(fd);
+		return -error;
+	}
+	handle = handle_of(fd);
+	if (handle < 0)
+		return handle;
+	if (!patient(fd, POLLOUT))
+		error = ETIMEDOUT;
+	else
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+	if (error != 0) {
+		handles[handle].fd = -1;
+		close(fd);
+		return -error;
+	}
+	if (sent < 0)
+		sent = 0;
+	if (sent < r->a) {
+		ssize_t more = send(fd, piece + sent, (size_t)(r->a - sent), MSG_NOSIGNAL);
+
+		if (more > 0)
+			sent += more;
+	}
+	handles[handle].sent = (size_t)sent;
+	return handle;
+}
+
+static int
+do_info(int fd)
+{
+	struct tcp_info info;
+	socklen_t bytes = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) < 0)
+		return -errno;
+	return info.tcpi_options | (((const uint8_t *)&info)[7] >> 1 & 3) << 8;
+}
+
+/* The script is the test's own. */
+static int
+do_hands(const struct peer_request *r)
+{
+	const char *script = getenv("COMPARE_HANDS");
+	char line[512];
+	int status;
+
+	if (script == NULL || memchr(r->bytes, '\0', sizeof(r->bytes)) == NULL)
+		return -EINVAL;
+	snprintf(line, sizeof(line), "exec %s %s", script, r->bytes);
+	status = system(line);
+	return status == 0 ? 0 : -EIO;
+}
+
 static int
 do_forget(void)
 {
@@ -202,6 +276,10 @@ do_request(const struct peer_request *r, struct peer_answer *answer)
 		return do_connect(r);
 	case PEER_FORGET:
 		return do_forget();
+	case PEER_FASTOPEN:
+		return do_fastopen(r);
+	case PEER_HANDS:
+		return do_hands(r);
 	default:
 		break;
 	}
@@ -226,6 +304,17 @@ do_request(const struct peer_request *r, struct peer_answer *answer)
 		return do_poll(r, fd);
 	case PEER_AT_END:
 		return do_at_end(fd);
+	case PEER_SET_BYTES:
+		if (r->c < 0 || (size_t)r->c > sizeof(r->bytes))
+			return -EINVAL;
+		return result(setsockopt(fd, r->a, r->b, r->bytes, (socklen_t)r->c));
+	case PEER_INFO:
+		return do_info(fd);
+	case PEER_QUIET: {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+
+		return poll(&p, 1, r->a);
+	}
 	default:
 		return -ENOSYS;
 	}
