@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "cc.h"
+#include "fastopen_client.h"
 #include "mbufq.h"
 #include "options.h"
 #include "seq.h"
@@ -511,6 +512,7 @@ struct tcp_conn {
 	uint32_t notsent_lowat_bytes; /* TCP_NOTSENT_LOWAT; 0: the engine's default */
 	uint32_t mark;                /* SO_MARK */
 	uint32_t priority;            /* SO_PRIORITY */
+	struct tcp_fastopen_client fastopen;
 
 	/* what TCP_INFO tells, all over the connection's life */
 	uint64_t bytes_acked;

@@ -63,6 +63,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.ecn_fallback = true,
 		.ecn = TCP_ECN_PASSIVE,
 		.syncookies = TCP_SYNCOOKIES_ON,
+		.fastopen = TCP_FASTOPEN_CLIENT,
 		.base_mss = 1024,
 		.probe_threshold = 8,
 		.probe_interval_s = 600,
@@ -85,7 +86,7 @@ settings_are_valid(const struct tcp_config *c)
 	       c->sndbuf_max_bytes <= 1u << 30 && c->ttl > 0 && c->congestion != NULL &&
 	       c->base_mss >= TCP_MSS_MIN && c->initial_cwnd > 0 && c->reordering > 0 &&
 	       c->max_reordering > 0 && c->keepalive_time_s > 0 && c->keepalive_intvl_s > 0 &&
-	       c->min_rtt_wlen_s <= 86400;
+	       c->min_rtt_wlen_s <= 86400 && c->fastopen_keys.n <= 2;
 }
 
 static bool
@@ -118,7 +119,8 @@ make_tables(struct tcp_engine *e)
 	e->env.random(e->env.ctx, e->pmtu_secret, sizeof(e->pmtu_secret));
 	e->env.random(e->env.ctx, e->flows.secret, sizeof(e->flows.secret));
 	e->pmtus = e->env.alloc(e->env.ctx, tcp_pmtu_bytes(), 64);
-	return e->pmtus != NULL && make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
+	return e->pmtus != NULL && fastopen_cache_make(e) &&
+	       make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
 	       make_slab(e, &e->requests, sizeof(struct tcp_request), c->max_requests) &&
 	       make_slab(e, &e->timewaits, sizeof(struct tcp_timewait), c->max_timewait) &&
 	       make_slab(e, &e->bounds, sizeof(struct tcp_bound), c->max_conns) &&
@@ -216,6 +218,7 @@ tcp_engine_destroy(struct tcp_engine *e)
 	e->env.free(e->env.ctx, e->sents.base);
 	e->env.free(e->env.ctx, e->ranges.base);
 	e->env.free(e->env.ctx, e->pmtus);
+	e->env.free(e->env.ctx, e->fastopen_cache.nodes.base);
 	e->env.free(e->env.ctx, e);
 }
 

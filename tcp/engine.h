@@ -7,6 +7,8 @@
 #define TERN_TCP_ENGINE_H
 
 #include "conn.h"
+#include "fastopen_cache.h"
+#include "fastopen_guard.h"
 #include "flow.h"
 #include "segment.h"
 #include "slab.h"
@@ -54,6 +56,8 @@ struct tcp_engine {
 	struct tcp_pmtu *pmtus;    /* learned path MTUs: pmtu.c */
 	uint32_t pmtus_used;
 	uint64_t pmtu_next_us; /* when one of them may end */
+	struct fastopen_cache fastopen_cache;
+	struct tcp_fastopen_guard fastopen_guard; /* until_us is not kept */
 	struct tcp_bound *bound_buckets[TCP_BOUND_BUCKETS];
 	struct tcp_hold *hold_buckets[TCP_HOLD_BUCKETS];
 	const struct tcp_cc_ops *cc;

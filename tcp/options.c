@@ -68,6 +68,22 @@ tcp_option_next(const uint8_t **at, const uint8_t *end, struct tcp_option *optio
 	return 1;
 }
 
+/* The last one counts, as with Linux; of an odd length it is none at all. */
+static void
+decode_fastopen(const uint8_t *cookie, unsigned int len, bool experimental,
+		struct tcp_options *options)
+{
+	if (len % 2 != 0)
+		return;
+	options->has_fastopen =
+		len == 0 || (len >= TCP_FASTOPEN_COOKIE_MIN && len <= TCP_FASTOPEN_COOKIE_MAX);
+	if (!options->has_fastopen)
+		return;
+	options->fastopen.len = (uint8_t)len;
+	options->fastopen.experimental = experimental;
+	memcpy(options->fastopen.bytes, cookie, len);
+}
+
 static void
 decode_syn_option(const struct tcp_option *o, struct tcp_options *options)
 {
@@ -88,6 +104,14 @@ decode_syn_option(const struct tcp_option *o, struct tcp_options *options)
 	case TCP_OPT_SACK_PERMITTED:
 		if (o->len == TCP_OPTLEN_SACK_PERMITTED)
 			options->sack_permitted = true;
+		break;
+	case TCP_OPT_FASTOPEN:
+		decode_fastopen(o->data, o->len - TCP_OPTLEN_FASTOPEN, false, options);
+		break;
+	case TCP_OPT_EXPERIMENTAL:
+		if (o->len >= TCP_OPTLEN_FASTOPEN_EXP && read16(o->data) == TCP_EXID_FASTOPEN)
+			decode_fastopen(o->data + 2, o->len - TCP_OPTLEN_FASTOPEN_EXP, true,
+					options);
 		break;
 	default:
 		break;
@@ -125,7 +149,7 @@ tcp_options_decode(const uint8_t *bytes, unsigned int n, bool is_syn, struct tcp
 	struct tcp_option o;
 	int more;
 
-	*options = (struct tcp_options){0};
+	memset(options, 0, offsetof(struct tcp_options, sack));
 	if (is_timestamps_only(bytes, n)) {
 		options->has_timestamps = true;
 		options->ts_val = read32(bytes + 4);
@@ -144,6 +168,21 @@ tcp_options_decode(const uint8_t *bytes, unsigned int n, bool is_syn, struct tcp
 		}
 	}
 	return more == 0;
+}
+
+static uint8_t *
+put_fastopen(uint8_t *p, const struct tcp_fastopen_cookie *cookie)
+{
+	if (cookie->experimental) {
+		p = put8(p, TCP_OPT_EXPERIMENTAL);
+		p = put8(p, TCP_OPTLEN_FASTOPEN_EXP + cookie->len);
+		p = put16(p, TCP_EXID_FASTOPEN);
+	} else {
+		p = put8(p, TCP_OPT_FASTOPEN);
+		p = put8(p, TCP_OPTLEN_FASTOPEN + cookie->len);
+	}
+	memcpy(p, cookie->bytes, cookie->len);
+	return p + cookie->len;
 }
 
 unsigned int
@@ -175,6 +214,11 @@ tcp_options_encode_syn(const struct tcp_options *options, uint8_t *bytes)
 		p = put8(p, TCP_OPT_WSCALE);
 		p = put8(p, TCP_OPTLEN_WSCALE);
 		p = put8(p, options->wscale_shift);
+	}
+	if (options->has_fastopen) {
+		p = put_fastopen(p, &options->fastopen);
+		while ((p - bytes) % 4 != 0)
+			p = put8(p, TCP_OPT_NOP);
 	}
 	return (unsigned int)(p - bytes);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fastopen.h"
 #include "seq.h"
 
 enum tcp_option_kind {
@@ -21,6 +22,8 @@ enum tcp_option_kind {
 	TCP_OPT_SACK_PERMITTED = 4,
 	TCP_OPT_SACK = 5,
 	TCP_OPT_TIMESTAMPS = 8,
+	TCP_OPT_FASTOPEN = 34,
+	TCP_OPT_EXPERIMENTAL = 254, /* RFC 6994: what it is says the number behind it */
 };
 
 enum {
@@ -28,6 +31,9 @@ enum {
 	TCP_OPTLEN_WSCALE = 3,
 	TCP_OPTLEN_SACK_PERMITTED = 2,
 	TCP_OPTLEN_TIMESTAMPS = 10,
+	TCP_OPTLEN_FASTOPEN = 2,     /* and the cookie */
+	TCP_OPTLEN_FASTOPEN_EXP = 4, /* likewise */
+	TCP_EXID_FASTOPEN = 0xf989,
 	/* As every stack sends it, behind two NOPs: the fields lie on 32-bit boundaries. */
 	TCP_TIMESTAMPS_ALIGNED_BYTES = 12,
 	TCP_MAX_WSCALE_SHIFT = 14, /* RFC 7323 §2.3 */
@@ -52,7 +58,10 @@ struct tcp_options {
 	uint32_t ts_val;
 	uint32_t ts_ecr;
 	uint8_t n_sack;
+	bool has_fastopen; /* of a valid length; fastopen.len is 0 if it asks for a cookie */
+	/* what follows means something only by what is above, and decoding leaves it as it was */
 	struct tcp_sack_block sack[TCP_MAX_SACK_BLOCKS]; /* as sent: not checked */
+	struct tcp_fastopen_cookie fastopen;             /* while has_fastopen */
 };
 
 /* One option: its kind, its length with kind and length byte, and what follows these. */
@@ -70,16 +79,16 @@ int tcp_option_next(const uint8_t **at, const uint8_t *end, struct tcp_option *o
 
 /*
  * Decodes the option bytes of a segment. Options that belong in SYNs only (MSS, window scale,
- * SACK-permitted) are ignored elsewhere; a known kind with a wrong length is ignored too, as Linux
- * does. Returns false if the bytes cannot be walked to their end.
+ * SACK-permitted, Fast Open) are ignored elsewhere; a known kind with a wrong length is ignored
+ * too, as Linux does. Returns false if the bytes cannot be walked to their end.
  */
 bool tcp_options_decode(const uint8_t *bytes, unsigned int n, bool is_syn,
 			struct tcp_options *options);
 
 /*
  * Encodes options as a SYN or SYN-ACK carries them, in Linux's order: MSS, SACK-permitted,
- * timestamps, window scale, padded with NOPs to 32-bit boundaries. Returns the length, at most
- * TCP_MAX_OPTION_BYTES.
+ * timestamps, window scale, Fast Open, padded with NOPs to 32-bit boundaries. Returns the length,
+ * at most TCP_MAX_OPTION_BYTES: beside all others even the longest cookie fits.
  */
 unsigned int tcp_options_encode_syn(const struct tcp_options *options, uint8_t *bytes);
 

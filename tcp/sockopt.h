@@ -38,11 +38,12 @@ struct tcp_option_list {
 	size_t n_blocks;
 };
 
-extern const struct tcp_option_list tcp_socket_options; /* sockopt_socket.c */
-extern const struct tcp_option_list tcp_tcp_options;    /* sockopt_tcp.c */
-extern const struct tcp_option_list tcp_ip_options;     /* sockopt_ip.c */
-extern const struct tcp_option_list tcp_life_options;   /* sockopt_life.c */
-extern const struct tcp_option_list tcp_kept_options;   /* sockopt_kept.c */
+extern const struct tcp_option_list tcp_socket_options;   /* sockopt_socket.c */
+extern const struct tcp_option_list tcp_tcp_options;      /* sockopt_tcp.c */
+extern const struct tcp_option_list tcp_ip_options;       /* sockopt_ip.c */
+extern const struct tcp_option_list tcp_life_options;     /* sockopt_life.c */
+extern const struct tcp_option_list tcp_kept_options;     /* sockopt_kept.c */
+extern const struct tcp_option_list tcp_fastopen_options; /* sockopt_fastopen.c */
 
 /* Switches that are only kept, sockopt_kept.c: whether this is one, and what it is. */
 bool tcp_kept_switch(int level, int name, int *lens);

@@ -31,6 +31,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "fastopen.h"
 #include "info.h"
 #include "ip_addr.h"
 
@@ -135,6 +136,12 @@ struct tcp_env {
 	 */
 	bool (*stray)(void *ctx, struct rte_mbuf *packet, uint16_t port);
 
+	/*
+	 * Something was learned of Fast Open that other engines should be told, each by
+	 * tcp_fastopen_take_news(). Called while a handshake ends or fails. May be NULL.
+	 */
+	void (*fastopen_news)(void *ctx, const struct tcp_fastopen_news *news);
+
 	/* Memory for the engine's tables, zeroed; called at creation and destruction only. */
 	void *(*alloc)(void *ctx, size_t bytes, size_t align);
 	void (*free)(void *ctx, void *memory);
@@ -199,14 +206,17 @@ struct tcp_config {
 	bool ecn_fallback;          /* a SYN that goes unanswered is sent again without ECN */
 	enum tcp_ecn_mode ecn;      /* RFC 3168 */
 	enum tcp_syncookies syncookies;
-	enum tcp_mtu_probing mtu_probing; /* RFC 4821 */
-	uint16_t base_mss;                /* bytes where probing begins; Linux's tcp_base_mss */
-	uint16_t probe_threshold;         /* bytes; a narrower search rests; tcp_probe_threshold */
-	uint32_t probe_interval_s;        /* until it goes on; tcp_probe_interval */
-	uint32_t min_rtt_wlen_s;          /* how long a smallest round trip holds; as Linux's */
-	uint16_t min_tso_segs;            /* that leave at once, if they may; tcp_min_tso_segs */
-	uint32_t initial_cwnd;            /* segments, RFC 6928; as initcwnd of Linux's routes */
-	uint16_t reordering; /* segments; as Linux's tcp_reordering, tcp_max_reordering */
+	uint32_t fastopen;             /* TCP_FASTOPEN_CLIENT, ...: as Linux's tcp_fastopen */
+	uint32_t fastopen_blackhole_s; /* as its tcp_fastopen_blackhole_timeout_sec; 0: no guard */
+	struct tcp_fastopen_keys fastopen_keys; /* of the server; none: drawn at start */
+	enum tcp_mtu_probing mtu_probing;       /* RFC 4821 */
+	uint16_t base_mss;         /* bytes where probing begins; Linux's tcp_base_mss */
+	uint16_t probe_threshold;  /* bytes; a narrower search rests; tcp_probe_threshold */
+	uint32_t probe_interval_s; /* until it goes on; tcp_probe_interval */
+	uint32_t min_rtt_wlen_s;   /* how long a smallest round trip holds; as Linux's */
+	uint16_t min_tso_segs;     /* that leave at once, if they may; tcp_min_tso_segs */
+	uint32_t initial_cwnd;     /* segments, RFC 6928; as initcwnd of Linux's routes */
+	uint16_t reordering;       /* segments; as Linux's tcp_reordering, tcp_max_reordering */
 	uint16_t max_reordering;
 	uint32_t notsent_lowat_bytes; /* default TCP_NOTSENT_LOWAT; UINT32_MAX: none */
 	const char *congestion; /* name of the default congestion control: "cubic", "newreno" */
@@ -337,6 +347,9 @@ int tcp_accept(struct tcp_conn *c, struct tcp_conn **child);
  * once, and -EISCONN; or, once, what ended it (-ECONNREFUSED, -ETIMEDOUT, ..., -ECONNABORTED if
  * that was told already), and the socket may connect anew. -EISCONN on a listener; the errors of
  * env.path; -EADDRNOTAVAIL when no port is free or the 4-tuple is in use; -EAFNOSUPPORT.
+ *
+ * With TCP_FASTOPEN_CONNECT, and the server's cookie known: 0, and nothing is sent before the first
+ * tcp_send() (tcp_is_deferred()); until then -EISCONN.
  */
 int tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
 
@@ -352,8 +365,21 @@ void tcp_disconnect(struct tcp_conn *c);
  * taken, possibly fewer than given; -EAGAIN when there is no room now, or no connection yet; -EPIPE
  * after shutdown(SHUT_WR), in CLOSED and once the connection's error was reported; the connection's
  * error (-ECONNRESET, -ETIMEDOUT, ...) once.
+ *
+ * Of a deferred connection it sends the SYN, and in it as many of the bytes as go there, whose
+ * number it returns; -EINPROGRESS if that is none, and none is queued: for want of a cookie, or of
+ * bytes. A caller who waits does so until the handshake is over and sends what is left.
  */
 ssize_t tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
+
+/*
+ * The same with an address, NULL for none, which counts with MSG_FASTOPEN only: connects to it, and
+ * sends as tcp_send() does of a deferred connection. Then also the errors of tcp_connect();
+ * -EOPNOTSUPP without TCP_FASTOPEN_CLIENT in the configuration; -EINVAL without an address on an
+ * unconnected socket; -EALREADY while the handshake runs; -EISCONN on a connection.
+ */
+ssize_t tcp_sendto(struct tcp_conn *c, const void *buf, size_t bytes, int flags,
+		   const struct tcp_endpoint *remote);
 
 /*
  * To be called once after the tcp_send() calls that make up one send() with MSG_ZEROCOPY and took

@@ -10,7 +10,7 @@ TCP_DPDK='rte_(branch_prediction|byteorder|common|errno|ether|hash|hash_crc|ip|j
 # C11 and POSIX without what does I/O, knows the time or starts threads. <stdio.h> is here for
 # snprintf(), <time.h> and <sys/time.h> for their structs: symbols.sh refuses the rest of them.
 TCP_LIBC='(arpa/inet|assert|ctype|endian|errno|inttypes|limits|linux/tcp|netinet/in|netinet/tcp|poll|stdalign|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|sys/queue|sys/socket|sys/types|sys/ioctl|sys/time|sys/uio|time|linux/errqueue)\.h'
-TCP_PUBLIC='tcp/(tcp|info|ip_addr|wire|seq|tcp_tune)\.h'
+TCP_PUBLIC='tcp/(tcp|info|fastopen|ip_addr|wire|seq|tcp_tune)\.h'
 LIB_PUBLIC='lib/[a-z_]*(arena|layout|shm)[a-z_]*\.h'
 failed=0
 

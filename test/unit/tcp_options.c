@@ -127,9 +127,97 @@ UNIT_CASE(timestamps_take_the_short_way)
 	CU_ASSERT(opt.has_timestamps && opt.ts_val == 5 && opt.ts_ecr == 6);
 }
 
+/* A SYN's options with this cookie, in both kinds, with and without timestamps. */
+static unsigned int
+encode_cookie(bool timestamps, bool experimental, uint8_t len, uint8_t *bytes)
+{
+	struct tcp_options opt = {
+		.has_mss = true,
+		.mss = 1460,
+		.sack_permitted = true,
+		.has_timestamps = timestamps,
+		.ts_val = 0x01020304,
+		.has_wscale = true,
+		.wscale_shift = 7,
+		.has_fastopen = true,
+		.fastopen = {.len = len, .experimental = experimental},
+	};
+
+	for (size_t i = 0; i < sizeof(opt.fastopen.bytes); i++)
+		opt.fastopen.bytes[i] = (uint8_t)(0xa0 + i);
+	return tcp_options_encode_syn(&opt, bytes);
+}
+
+UNIT_CASE(fastopen_request_is_encoded)
+{
+	static const uint8_t with_ts[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 1,  2, 3, 4,
+					  0, 0, 0, 0,    1, 3, 3, 7,  34, 2, 1, 1};
+	static const uint8_t without[] = {2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7, 34, 2, 1, 1};
+	static const uint8_t exp[] = {2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7, 254, 4, 0xf9, 0x89};
+	uint8_t bytes[TCP_MAX_OPTION_BYTES];
+
+	UNIT_EQ(encode_cookie(true, false, 0, bytes), sizeof(with_ts));
+	CU_ASSERT(memcmp(bytes, with_ts, sizeof(with_ts)) == 0);
+	UNIT_EQ(encode_cookie(false, false, 0, bytes), sizeof(without));
+	CU_ASSERT(memcmp(bytes, without, sizeof(without)) == 0);
+	UNIT_EQ(encode_cookie(false, true, 0, bytes), sizeof(exp));
+	CU_ASSERT(memcmp(bytes, exp, sizeof(exp)) == 0);
+}
+
+/* What a cookie takes beside MSS, SACK-permitted, timestamps and window scale: never too much. */
+UNIT_CASE(fastopen_cookies_of_every_length_fit)
+{
+	static const struct {
+		uint8_t len, bytes, bytes_exp;
+	} rows[] = {{0, 24, 24},  {4, 28, 28},  {6, 28, 32},  {8, 32, 32},
+		    {10, 32, 36}, {12, 36, 36}, {14, 36, 40}, {16, 40, 40}};
+	uint8_t bytes[TCP_MAX_OPTION_BYTES + 16];
+	struct tcp_options opt;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (int exp = 0; exp < 2; exp++) {
+			unsigned int n = encode_cookie(true, exp != 0, rows[i].len, bytes);
+
+			UNIT_EQ(n, exp ? rows[i].bytes_exp : rows[i].bytes);
+			CU_ASSERT(decode(bytes, n, true, &opt));
+			CU_ASSERT(opt.has_fastopen && opt.has_wscale && opt.has_timestamps);
+			UNIT_EQ(opt.fastopen.len, rows[i].len);
+			UNIT_EQ(opt.fastopen.experimental, exp);
+			for (uint8_t j = 0; j < rows[i].len; j++)
+				UNIT_EQ(opt.fastopen.bytes[j], 0xa0 + j);
+			CU_ASSERT(decode(bytes, n, false, &opt) && !opt.has_fastopen);
+		}
+	}
+}
+
+UNIT_CASE(fastopen_of_a_wrong_length_is_none)
+{
+	struct tcp_options opt;
+
+	CU_ASSERT(decode("\x22\x04\x01\x02", 4, true, &opt) && !opt.has_fastopen);
+	CU_ASSERT(decode("\x22\x07\x01\x02\x03\x04\x05\x01", 8, true, &opt) && !opt.has_fastopen);
+	CU_ASSERT(decode("\x22\x14"
+			 "123456789012345678",
+			 20, true, &opt) &&
+		  !opt.has_fastopen);
+	CU_ASSERT(decode("\xfe\x06\xf9\x89\x01\x02\x01\x01", 8, true, &opt) && !opt.has_fastopen);
+	CU_ASSERT(decode("\xfe\x05\xf9\x89\x01\x01\x01\x01", 8, true, &opt) && !opt.has_fastopen);
+	CU_ASSERT(decode("\xfe\x03\xf9\x01", 4, true, &opt) && !opt.has_fastopen);
+	/* Another's experiment, RFC 6994. */
+	CU_ASSERT(decode("\xfe\x06\xe2\xd4\xc3\xd9\x01\x01", 8, true, &opt) && !opt.has_fastopen);
+	/* Of two the last counts, unless it is odd. */
+	CU_ASSERT(decode("\x22\x02\x22\x06\x01\x02\x03\x04", 8, true, &opt) && opt.has_fastopen);
+	UNIT_EQ(opt.fastopen.len, 4);
+	CU_ASSERT(decode("\x22\x02\x22\x04\x01\x02", 6, true, &opt) && !opt.has_fastopen);
+	CU_ASSERT(decode("\x22\x02\x22\x03\x01\x01", 6, true, &opt) && opt.has_fastopen);
+	UNIT_EQ(opt.fastopen.len, 0);
+}
+
 UNIT_MAIN(UNIT_RUN(linux_syn_is_understood), UNIT_RUN(syn_options_count_in_syns_only),
 	  UNIT_RUN(window_scale_is_capped_at_14),
 	  UNIT_RUN(wrong_lengths_of_known_kinds_are_ignored),
 	  UNIT_RUN(lengths_that_lead_nowhere_are_refused), UNIT_RUN(nothing_behind_the_end_counts),
 	  UNIT_RUN(unknown_kinds_are_skipped), UNIT_RUN(what_is_encoded_is_decoded),
-	  UNIT_RUN(timestamps_take_the_short_way))
+	  UNIT_RUN(timestamps_take_the_short_way), UNIT_RUN(fastopen_request_is_encoded),
+	  UNIT_RUN(fastopen_cookies_of_every_length_fit),
+	  UNIT_RUN(fastopen_of_a_wrong_length_is_none))
