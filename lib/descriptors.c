@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -69,6 +70,26 @@ descriptor_next_own(int from)
 			return fd;
 	}
 	return -1;
+}
+
+void
+descriptor_occupy(int from, int n)
+{
+	int spare = eventfd(0, EFD_CLOEXEC);
+
+	for (int fd = from; spare >= 0 && fd < from + n; fd++) {
+		int got = kernel.fcntl(fd, F_GETFD) < 0 ? kernel.fcntl(spare, F_DUPFD_CLOEXEC, fd)
+							: -1;
+
+		if (got == fd)
+			mark(fd, true);
+		else if (got >= 0) /* another thread was faster */
+			kernel.close(got);
+	}
+	if (spare >= 0 && (spare < from || spare >= from + n))
+		kernel.close(spare);
+	else if (spare >= 0)
+		mark(spare, true);
 }
 
 void

@@ -17,6 +17,9 @@ int descriptor_own(int fd);
 
 bool descriptor_is_own(int fd);
 
+/* Takes n numbers, from the first one on, where they are free: the program gets none of them. */
+void descriptor_occupy(int from, int n);
+
 /* It is ours no more, but for what comes: -1 is ignored. */
 void descriptor_disown(int fd);
 

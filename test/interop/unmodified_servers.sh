@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Servers that know nothing of Tern, under tern run, with Linux's clients: redis, nginx with a master and
-# two workers, iperf3, socat with a child for each connection, python's asyncio.
+# two workers, iperf3, socat with a child for each connection, python's asyncio, sshd with its confined
+# and unprivileged children.
 . "$(dirname "$0")/interop.sh"
 . "$(dirname "$0")/unmodified.sh"
-for program in redis-server redis-benchmark nginx iperf3 socat nc wrk openssl; do
+for program in redis-server redis-benchmark nginx iperf3 socat nc wrk openssl sshd ssh scp; do
 	command -v $program >/dev/null || skip "no $program"
 done
 
@@ -128,5 +129,47 @@ serve 7006 python3 "$tmp/echo.py"
 [ "$(echo by Tern | in_ns timeout 10 nc -N "$HOST4" 7006)" = "by Tern" ] || fail "asyncio by Tern"
 [ "$(echo by loopback | in_host timeout 10 nc -N 127.0.0.1 7006)" = "by loopback" ] || fail "asyncio by loopback"
 is_idle $server || fail "asyncio uses the processor while it is idle"
+serve_end
+
+# sshd: it executes itself for each connection, shares that with a child that has no more than read(),
+# write() and poll(), and then with one that is a user's. In a mount namespace of its own ("ip netns exec"
+# makes one) the host has a user more.
+mkdir -p "$tmp/ssh" "$tmp/home" /run/sshd
+ssh-keygen -q -t ed25519 -N '' -f "$tmp/ssh/host" && ssh-keygen -q -t ed25519 -N '' -f "$tmp/ssh/key" ||
+	fail "ssh-keygen"
+chown 4711:4711 "$tmp/home"
+{ cat /etc/passwd && echo "tester:x:4711:4711::$tmp/home:/bin/sh"; } >"$tmp/ssh/passwd"
+{ cat /etc/group && echo "tester:x:4711:"; } >"$tmp/ssh/group"
+{ cat /etc/shadow && echo "tester:*:19000:0:99999:7:::"; } >"$tmp/ssh/shadow"
+cat >"$tmp/ssh/conf" <<END2
+Port 2222
+HostKey $tmp/ssh/host
+AuthorizedKeysFile $tmp/ssh/key.pub
+StrictModes no
+PermitRootLogin yes
+PidFile none
+Subsystem sftp internal-sftp
+LogLevel ERROR
+END2
+chmod 755 "$tmp/ssh"
+# shellcheck disable=SC2016
+serve 2222 sh -c 'for file in passwd group shadow; do
+	mount --bind "$0/$file" "/etc/$file" || exit
+done
+exec "$(command -v sshd)" -D -e -f "$0/conf"' "$tmp/ssh"
+login=(-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o LogLevel=ERROR
+	-o BatchMode=yes -i "$tmp/ssh/key")
+# As another user than root the file's way is through a socket that two processes have.
+head -c 50000000 /dev/urandom >"$tmp/ssh/file"
+for user in root tester; do
+	in_ns timeout 30 ssh "${login[@]}" -p 2222 "$user@$HOST4" 'id -un; exit 42' >"$tmp/ssh/said"
+	[ $? -eq 42 ] && [ "$(cat "$tmp/ssh/said")" = $user ] || fail "ssh as $user: $(cat "$tmp/server.log")"
+	expect in_ns timeout 60 scp -q "${login[@]}" -P 2222 "$tmp/ssh/file" "$user@$HOST4:$tmp/home/$user"
+	expect cmp "$tmp/ssh/file" "$tmp/home/$user"
+	expect in_ns timeout 60 scp -q "${login[@]}" -P 2222 "$user@$HOST4:$tmp/home/$user" "$tmp/ssh/back"
+	expect cmp "$tmp/ssh/file" "$tmp/ssh/back"
+done
+[ "$(echo by loopback | in_host ssh "${login[@]}" -p 2222 root@127.0.0.1 cat)" = "by loopback" ] ||
+	fail "sshd by loopback"
 serve_end
 tern_down
