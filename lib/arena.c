@@ -221,20 +221,22 @@ greet(int channel)
 		if (receive_with_fds(channel, &message, sizeof(message), fds, 2) ==
 			    sizeof(message) &&
 		    message.op == SHM_HELLO && fds[1] >= 0)
-			status = map_arena(fds[0]);
+			status = 0;
 	}
+	/* With the memory come threads that already wait, and need all the rest. */
+	arena.channel = descriptor_own(channel);
+	arena.doorbell = fds[1] >= 0 ? descriptor_own(fds[1]) : -1;
+	arena.dead = false;
+	if (status == 0)
+		status = map_arena(fds[0]);
 	if (fds[0] >= 0)
 		kernel.close(fds[0]);
 	if (status < 0) {
-		if (fds[1] >= 0)
-			kernel.close(fds[1]);
-		kernel.close(channel);
-		return status;
+		descriptor_close_own(arena.doorbell);
+		descriptor_close_own(arena.channel);
+		arena.channel = arena.doorbell = -1;
 	}
-	arena.channel = descriptor_own(channel);
-	arena.doorbell = descriptor_own(fds[1]);
-	arena.dead = false;
-	return 0;
+	return status;
 }
 
 int

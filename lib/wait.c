@@ -10,8 +10,8 @@
  *
  * A wait that others may look at lies on the heap, in a sleeper: a handler that jumps out of the
  * wait leaves it in the list, harmless. The thread's next wait sees it by its frame: what is really
- * interrupted has a frame further up the stack. Until then such a thread may still count as leader;
- * that the others do not hear of news meanwhile is left out.
+ * interrupted has a frame further up the stack. A leader that is about to jump says so, and is none
+ * any more, whether it comes back or not: wait_jumping().
  */
 #include <errno.h>
 #include <pthread.h>
@@ -40,6 +40,7 @@ struct sleeper {
 	bool listed;
 	bool counted; /* in the arena's `sleepers`: there was an arena */
 	bool leads;   /* it is in ppoll() as leader */
+	bool jumped;  /* a handler has called longjmp() since: perhaps nobody is in ppoll() */
 	bool woken;
 	int wake_fd;
 	sigset_t old; /* the thread's mask, and its state of cancellation */
@@ -98,13 +99,25 @@ wake_ready_others(const struct sleeper *self)
 			wake(s);
 }
 
+/* Someone who is there is to become leader. */
+static void
+appoint(void)
+{
+	struct sleeper *s = waiting;
+
+	while (s != NULL && s->jumped)
+		s = s->next;
+	if (!has_leader && s != NULL)
+		wake(s);
+}
+
+/* Also what was meant for a wait of the same thread that was left by a jump. */
 static void
 take_wake(struct sleeper *sleeper)
 {
 	eventfd_t n;
 
-	if (sleeper->woken)
-		eventfd_read(sleeper->wake_fd, &n);
+	eventfd_read(sleeper->wake_fd, &n);
 	sleeper->woken = false;
 }
 
@@ -139,14 +152,14 @@ leave(struct sleeper *sleeper)
 		at = &(*at)->next;
 	*at = sleeper->next;
 	sleeper->listed = false;
-	take_wake(sleeper);
+	if (sleeper->woken)
+		take_wake(sleeper);
 	if (sleeper->leads)
 		has_leader = false;
 	sleeper->leads = false;
 	if (sleeper->counted)
 		__atomic_sub_fetch(&arena.shared->sleepers, 1, __ATOMIC_SEQ_CST);
-	if (!has_leader && waiting != NULL)
-		wake(waiting);
+	appoint();
 }
 
 /* ---- Sleepers of a thread */
@@ -308,7 +321,8 @@ static int
 sleep_once(struct sleeper *sleeper, struct pollfd *fds, const sigset_t *mask)
 {
 	const struct wait *wait = &sleeper->wait;
-	bool leads = (!has_leader || leads_already(sleeper)) && arena.memory != NULL;
+	bool leads = (!has_leader || leads_already(sleeper)) &&
+		     __atomic_load_n(&arena.memory, __ATOMIC_ACQUIRE) != NULL;
 	unsigned int n = 0;
 	struct timespec timeout, *limit = NULL;
 	eventfd_t rings;
@@ -334,10 +348,12 @@ sleep_once(struct sleeper *sleeper, struct pollfd *fds, const sigset_t *mask)
 	pthread_mutex_unlock(&lock);
 	status = sleep_in_kernel(sleeper, fds, n, limit, mask);
 	pthread_mutex_lock(&lock);
-	sleeper->leads = false;
-	take_wake(sleeper);
-	if (leads) {
+	if (sleeper->woken || fds[0].revents != 0)
+		take_wake(sleeper);
+	if (sleeper->leads)
 		has_leader = false;
+	sleeper->leads = sleeper->jumped = false;
+	if (leads) {
 		if (status > 0 && fds[1].revents != 0)
 			eventfd_read(arena.doorbell, &rings);
 		if (status > 0 && fds[2].revents != 0)
@@ -476,6 +492,27 @@ void
 wait_look_again(void)
 {
 	look_again(false);
+}
+
+void
+wait_jumping(void)
+{
+	sigset_t every, old;
+
+	if (me.innermost == NULL)
+		return;
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &old);
+	pthread_mutex_lock(&lock);
+	for (struct sleeper *s = me.innermost; s != NULL; s = s->outer) {
+		s->jumped = true;
+		if (s->leads)
+			has_leader = false;
+		s->leads = false;
+	}
+	appoint();
+	pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void

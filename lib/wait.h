@@ -63,6 +63,13 @@ void wait_attached(void);
 /* Something has changed of which no lane tells: who is ready by it wakes. */
 void wait_look_again(void);
 
+/*
+ * A handler is about to jump, perhaps out of this thread's waits: none of them counts on it any
+ * more. A program without libtern-preload.so does not call this: there other threads' waits hear of
+ * nothing until the one that jumped waits again.
+ */
+void wait_jumping(void);
+
 /* In a child, after fork: nobody waits. */
 void wait_reset(void);
 
