@@ -3,14 +3,16 @@
  * Moves Ethernet frames between two interfaces, and treats them as a bad network does: it loses,
  * delays, reorders and duplicates them, and lets no more than so many through in a second. Both
  * directions alike, each with random numbers of its own from one seed: the same frames in the same
- * order are treated the same.
+ * order are treated the same. FILE gets every frame as it came, for Wireshark.
  *
  *     forwarder IF-A IF-B [--loss SHARE] [--delay MS] [--jitter MS] [--reorder SHARE] [--late MS]
  *                         [--duplicate SHARE] [--rate MBIT] [--queue BYTES] [--seed N]
+ *                         [--middlebox KIND] [--capture FILE]
  *
- * SHARE is of 1; --delay is one way; a reordered frame takes --late longer (1 ms). It prints
- * "ready" when it works, and at SIGTERM or SIGINT what it did to the frames. The interfaces must
- * hand over what fits their MTU, with checksums: their offloads are to be off.
+ * SHARE is of 1; KIND one of middlebox.c's, which treat SYNs; --delay is one way; a reordered frame
+ * takes --late longer (1 ms). It prints "ready" when it works, and at SIGTERM or SIGINT what it did
+ * to the frames. The interfaces must hand over what fits their MTU, with checksums: their offloads
+ * are to be off.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,10 +26,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "middlebox.h"
 #include "test/sim/rng.h"
 
 enum {
@@ -55,7 +59,7 @@ struct direction {
 	struct frame *held[MAX_HELD]; /* a heap by at_ns and serial */
 	unsigned int n_held;
 	uint64_t serial;
-	uint64_t frames, lost, reordered, duplicated, queue_full, not_sent;
+	uint64_t frames, lost, reordered, duplicated, queue_full, not_sent, touched;
 };
 
 static struct {
@@ -64,6 +68,8 @@ static struct {
 	double rate_mbit;
 	double queue_bytes;
 	double seed;
+	enum middlebox middlebox;
+	const char *capture;
 } settings = {.late_ms = 1, .queue_bytes = 1e6, .seed = 1};
 
 static const struct {
@@ -106,6 +112,36 @@ static uint64_t
 ms_to_ns(double ms)
 {
 	return (uint64_t)(ms * 1e6);
+}
+
+/* ---- What came, as a file of the old pcap format, with nanoseconds */
+
+static FILE *capture;
+
+static void
+capture_open(void)
+{
+	static const uint32_t head[6] = {0xa1b23c4d, 4 << 16 | 2, 0, 0, FRAME_BYTES, 1};
+
+	capture = fopen(settings.capture, "w");
+	if (capture == NULL || fwrite(head, sizeof(head), 1, capture) != 1)
+		die(settings.capture);
+}
+
+static void
+capture_frame(const uint8_t *data, size_t bytes)
+{
+	struct timespec t;
+	uint32_t head[4];
+
+	if (capture == NULL)
+		return;
+	clock_gettime(CLOCK_REALTIME, &t);
+	head[0] = (uint32_t)t.tv_sec;
+	head[1] = (uint32_t)t.tv_nsec;
+	head[2] = head[3] = (uint32_t)bytes;
+	if (fwrite(head, sizeof(head), 1, capture) != 1 || fwrite(data, bytes, 1, capture) != 1)
+		die(settings.capture);
 }
 
 /* ---- Frames that wait */
@@ -173,7 +209,7 @@ pass_bottleneck(struct direction *d, size_t bytes, uint64_t now)
 }
 
 static void
-treat(struct direction *d, const uint8_t *data, size_t bytes, uint64_t now)
+treat(struct direction *d, uint8_t *data, size_t bytes, uint64_t now)
 {
 	/* Drawn for each frame, used or not: what one does does not move another's. */
 	bool lost = rng_chance(&d->rng, settings.loss);
@@ -183,6 +219,8 @@ treat(struct direction *d, const uint8_t *data, size_t bytes, uint64_t now)
 	uint64_t at_ns;
 
 	d->frames++;
+	if (!middlebox_treat(settings.middlebox, data, &bytes, &d->touched))
+		return;
 	if (lost) {
 		d->lost++;
 		return;
@@ -226,6 +264,7 @@ receive(struct direction *d)
 			fprintf(stderr, "forwarder: a frame of %zd bytes: is an offload on?\n", n);
 			exit(1);
 		}
+		capture_frame(data, (size_t)n);
 		treat(d, data, (size_t)n, now_ns());
 	}
 }
@@ -273,6 +312,13 @@ read_options(int argc, char **argv)
 		size_t known = 0;
 		char *stop;
 
+		if (strcmp(argv[i], "--middlebox") == 0 && i + 1 < argc &&
+		    middlebox_named(argv[i + 1], &settings.middlebox))
+			continue;
+		if (strcmp(argv[i], "--capture") == 0 && i + 1 < argc) {
+			settings.capture = argv[i + 1];
+			continue;
+		}
 		while (known < sizeof(options) / sizeof(options[0]) &&
 		       strcmp(options[known].name, argv[i]) != 0)
 			known++;
@@ -310,10 +356,13 @@ main(int argc, char **argv)
 	if (!read_options(argc, argv)) {
 		fputs("usage: forwarder IF-A IF-B [--loss SHARE] [--delay MS] [--jitter MS]\n"
 		      "       [--reorder SHARE] [--late MS] [--duplicate SHARE] [--rate MBIT]\n"
-		      "       [--queue BYTES] [--seed N]\n",
+		      "       [--queue BYTES] [--seed N] [--middlebox KIND]\n"
+		      "       [--capture FILE]\n",
 		      stderr);
 		return 2;
 	}
+	/* Sleeps end when they should, not 50 us later. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
 	signal(SIGTERM, end);
 	signal(SIGINT, end);
 	a = open_interface(argv[1]);
@@ -324,6 +373,8 @@ main(int argc, char **argv)
 		d[i].to = i == 0 ? b : a;
 		d[i].rng.state = (uint64_t)settings.seed * 2 + (unsigned int)i;
 	}
+	if (settings.capture != NULL)
+		capture_open();
 	puts("ready");
 	fflush(stdout);
 	while (!ending) {
@@ -336,12 +387,14 @@ main(int argc, char **argv)
 	for (int i = 0; i < 2; i++) {
 		printf("from %s: %" PRIu64 " frames, %" PRIu64 " lost, %" PRIu64
 		       " reordered, %" PRIu64 " duplicated, %" PRIu64 " beyond the queue, %" PRIu64
-		       " not sent\n",
+		       " not sent, %" PRIu64 " touched\n",
 		       d[i].name, d[i].frames, d[i].lost, d[i].reordered, d[i].duplicated,
-		       d[i].queue_full, d[i].not_sent);
+		       d[i].queue_full, d[i].not_sent, d[i].touched);
 		while (d[i].n_held > 0)
 			free(unhold(&d[i]));
 	}
+	if (capture != NULL && fclose(capture) != 0)
+		die(settings.capture);
 	close(a);
 	close(b);
 	return 0;

@@ -1,0 +1,252 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Fast Open by programs that only know its option: curl --tcp-fastopen, over IPv4 and IPv6, with a middle
+# box of ours (middlebox.c) between the two sides:
+#
+#     client - forwarder - server
+#
+# First Linux with Linux, which shows that the test sees what it looks for; then curl on Tern with nginx
+# on Linux, and curl on Linux with Tern's http service. What went over the wire is read from a capture.
+. "$(dirname "$0")/lossy_link.sh"
+OTHER_NS=$NAME-other
+HOST_NS=$NAME-host
+GUARD_S=3 # how long the black-hole guard turns Fast Open off
+nginx_pid=
+
+command -v nginx >/dev/null || skip "nginx is not installed"
+command -v tshark >/dev/null || skip "tshark is not installed"
+
+fastopen_cleanup()
+{
+	local status=$?
+	[ -z "$nginx_pid" ] || kill -TERM "$nginx_pid" 2>/dev/null
+	netns_del "$OTHER_NS"
+	netns_del "$HOST_NS"
+	(exit $status)
+	lossy_cleanup
+}
+trap fastopen_cleanup EXIT
+
+# early_ns NAMESPACE: Linux's Fast Open there, client and server.
+early_ns()
+{
+	netns_write "$1" net/ipv4/tcp_fastopen 3
+	netns_write "$1" net/ipv4/tcp_fastopen_blackhole_timeout_sec "$GUARD_S"
+	[ "$(ip netns exec "$1" cat /proc/sys/net/ipv4/tcp_fastopen)" = 3 ] ||
+		skip "this kernel has no Fast Open"
+}
+
+nginx_up()
+{
+	mkdir -p "$tmp/www"
+	echo "<!doctype html><title>Linux</title>" >"$tmp/www/index.html"
+	chmod 755 "$tmp" "$tmp/www"
+	cat >"$tmp/nginx.conf" <<-END
+		daemon off;
+		master_process off;
+		pid $tmp/nginx.pid;
+		events { worker_connections 256; }
+		http {
+			access_log off;
+			client_body_temp_path $tmp/nginx.body;
+			proxy_temp_path $tmp/nginx.proxy;
+			fastcgi_temp_path $tmp/nginx.fastcgi;
+			uwsgi_temp_path $tmp/nginx.uwsgi;
+			scgi_temp_path $tmp/nginx.scgi;
+			server {
+				listen 198.18.0.1:80 fastopen=16;
+				listen [2001:db8:18::1]:80 fastopen=16;
+				root $tmp/www;
+			}
+		}
+	END
+	ip netns exec "$PEER_NS" nginx -c "$tmp/nginx.conf" -e "$tmp/nginx.log" >"$tmp/nginx.out" 2>&1 \
+		</dev/null &
+	nginx_pid=$!
+	wait_for 10 ip netns exec "$PEER_NS" curl -gsf -o /dev/null http://198.18.0.1/ ||
+		fail "nginx does not answer: $(cat "$tmp/nginx.out" "$tmp/nginx.log")"
+}
+
+# ---- The way, and what was sent on it
+
+# through MIDDLEBOX: the way between the two leads through it from now on.
+through()
+{
+	middle=$1
+	forwarder_up "$client_link" "$server_link" --middlebox "$1" --capture "$tmp/capture"
+}
+
+# seen N: ends that. The middle box has treated so many frames at least; and what SYNs and SYN-ACKs came
+# to it goes into $tmp/syns, one a line: connection, ACK flag, length, acknowledgement, and the option
+# (request, cookie or none).
+seen()
+{
+	forwarder_down >"$tmp/forwarded"
+	awk -v least="$1" '{ n += $(NF - 1) } END { exit !(n >= least) }' "$tmp/forwarded" ||
+		fail "$way, $middle: it had nothing to do: $(cat "$tmp/forwarded")"
+	tshark -r "$tmp/capture" -Y 'tcp.flags.syn == 1' -T fields -E 'separator=;' \
+		-e tcp.stream -e tcp.flags.ack -e tcp.len -e tcp.ack -e tcp.options.tfo.request \
+		-e tcp.options.tfo.cookie 2>"$tmp/tshark" |
+		awk -F';' '{ print $1, $2, $3, $4, $6 != "" ? "cookie" : $5 != "" ? "request" : "none" }' \
+		>"$tmp/syns"
+}
+
+# syn STREAM ACK LENGTH ACKNOWLEDGED OPTION: such a line is there; each may be a regular expression.
+syn()
+{
+	grep -qE "^$1 $2 $3 $4 $5\$" "$tmp/syns" ||
+		fail "$way, $middle: no SYN \"$*\" in: $(cat "$tmp/syns")"
+}
+
+no_syn()
+{
+	! grep -qE "^$1 $2 $3 $4 $5\$" "$tmp/syns" ||
+		fail "$way, $middle: a SYN \"$*\" in: $(cat "$tmp/syns")"
+}
+
+# ---- Requests
+
+# get LEAST MOST: one request, answered within so many seconds, and not before.
+get()
+{
+	local seconds
+	seconds=$("${client[@]}" curl --tcp-fastopen -gsf --max-time 10 -o "$tmp/got" \
+		-w '%{time_total}' "http://$server/") || fail "$way, $middle: curl gives $?"
+	grep -q '<!doctype html>' "$tmp/got" || fail "$way, $middle: another page: $(cat "$tmp/got")"
+	awk -v s="$seconds" -v least="$1" -v most="$2" 'BEGIN { exit !(s >= least && s <= most) }' ||
+		fail "$way, $middle: $seconds s instead of $1 … $2"
+}
+
+# know_cookie: two requests of which the second has its data in the SYN.
+know_cookie()
+{
+	through none
+	"${forget[@]}" >/dev/null || fail "$way: cookies cannot be forgotten"
+	get 0 0.9
+	get 0 0.9
+	seen 0
+	syn 0 0 0 0 request
+	syn 0 1 0 1 cookie
+	no_syn 0 0 '[1-9][0-9]*' 0 '.*'
+	syn 1 0 '[1-9][0-9]*' 0 cookie
+	# The SYN-ACK acknowledges SYN and data.
+	syn 1 1 '[0-9]+' "$(awk '$1 == 1 && $2 == 0 { print $3 + 1 }' "$tmp/syns")" none
+}
+
+# The data is sent again as soon as the SYN-ACK does not acknowledge it.
+data_stripped()
+{
+	through strip-data
+	get 0 0.9
+	seen 1
+	syn 0 0 '[1-9][0-9]*' 0 cookie
+	syn 0 1 '[0-9]+' 1 none
+}
+
+# Neither cookie nor request arrives: an ordinary server.
+option_stripped()
+{
+	through strip-option
+	get 0 0.9
+	"${forget[@]}" >/dev/null
+	get 0 0.9
+	get 0 0.9
+	seen 3
+	syn 0 0 '[1-9][0-9]*' 0 cookie
+	syn 0 1 0 1 none
+	syn 1 0 0 0 request
+	syn 1 1 0 1 none
+	no_syn 2 0 '.*' 0 cookie
+}
+
+# The SYN with data is lost: a second later a bare one is sent.
+data_dropped()
+{
+	through drop-data
+	get 0.95 1.9
+	seen 1
+	syn 0 0 '[1-9][0-9]*' 0 cookie
+	syn 0 0 0 0 none
+	syn 0 1 0 1 none
+}
+
+# And so is one with the option.
+option_dropped()
+{
+	through drop-option
+	get 0.95 1.9
+	"${forget[@]}" >/dev/null
+	get 0.95 1.9
+	seen 2
+	syn 0 0 '[1-9][0-9]*' 0 cookie
+	syn 0 0 0 0 none
+	syn 1 0 0 0 request
+	syn 1 0 0 0 none
+	syn 1 1 0 1 none
+}
+
+# Whoever sends data in a SYN is not heard any more: at the third time-out the client's guard turns
+# Fast Open off for a while, for everybody.
+black_hole()
+{
+	local status=0 before
+	through black-hole
+	before=$("${guard[@]}")
+	"${client[@]}" curl --tcp-fastopen -gs --max-time 3.6 -o /dev/null "http://$server/" || status=$?
+	[ $status -eq 28 ] || fail "$way, $middle: curl ends with $status"
+	get 0 0.9
+	seen 1
+	syn 0 0 '[1-9][0-9]*' 0 cookie
+	syn 0 0 0 0 none
+	no_syn 0 1 '.*' '.*' '.*'
+	syn 1 0 0 0 none
+	no_syn 1 0 '.*' 0 '(request|cookie)'
+	[ "$("${guard[@]}")" -eq $((before + 1)) ] ||
+		fail "$way, $middle: the guard counts $before, then $("${guard[@]}")"
+	sleep "$GUARD_S"
+	through none
+	get 0 0.9
+	seen 0
+	syn 0 0 '[1-9][0-9]*' 0 cookie
+}
+
+# all_of_it: with what `way` has set up, over IPv4 and IPv6.
+all_of_it()
+{
+	local six
+	for six in no yes; do
+		server=$server4
+		[ $six = no ] || server="[$server6]"
+		know_cookie
+		data_stripped
+		data_dropped
+		option_dropped
+		know_cookie
+		option_stripped
+		if [ ${#guard[@]} -gt 0 ]; then
+			know_cookie
+			black_hole
+		fi
+		say "$way: $server"
+	done
+}
+
+# Linux and Linux.
+netns_add "$NS" || fail "cannot make the namespace $NS"
+veth_up "$PEER_NS" "vp$$" "vf$$" 198.18.0.1/24 2001:db8:18::1/64
+veth_up "$OTHER_NS" "vq$$" "vo$$" 198.18.0.3/24 2001:db8:18::3/64
+early_ns "$PEER_NS"
+early_ns "$OTHER_NS"
+nginx_up
+
+linux_guard()
+{
+	ip netns exec "$OTHER_NS" nstat -asz TcpExtTCPFastOpenBlackhole |
+		awk '$1 == "TcpExtTCPFastOpenBlackhole" { print $2 }'
+}
+way="Linux to Linux"
+client_link=vo$$ server_link=vf$$ server4=198.18.0.1 server6=2001:db8:18::1
+client=(ip netns exec "$OTHER_NS")
+forget=(ip -n "$OTHER_NS" tcp_metrics flush)
+guard=(linux_guard)
+all_of_it
