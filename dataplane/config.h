@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "tcp/fastopen.h"
 #include "tcp/ip_addr.h"
 
 enum {
@@ -79,6 +80,7 @@ struct config_service {
 	struct tcp_endpoint listen[CONFIG_MAX_LISTEN];
 	unsigned int n_listen;
 	uint32_t backlog;
+	uint32_t fastopen;       /* pending connections whose SYN brought data; 0: no Fast Open */
 	uint32_t idle_timeout_s; /* close a connection on which nothing moved for so long; 0: never
 				  */
 };
@@ -125,6 +127,9 @@ struct config {
 	uint16_t reordering, max_reordering; /* segments */
 	uint32_t keepalive_time_s, keepalive_intvl_s;
 	uint8_t keepalive_probes;
+	uint16_t fastopen;                      /* TCP_FASTOPEN_... */
+	struct tcp_fastopen_keys fastopen_keys; /* none: one is drawn at start */
+	uint32_t fastopen_blackhole_s;          /* as Linux's tcp_fastopen_blackhole_timeout_sec */
 
 	/* [limits], each per lane */
 	uint32_t connections;

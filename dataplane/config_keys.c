@@ -282,6 +282,78 @@ parse_networks(struct config_parser *p, const struct config_key *key, const char
 	each_part(p, value, take_network, field);
 }
 
+/* Fast Open's names, and the bits that they stand for in Linux's tcp_fastopen. */
+static const struct {
+	const char *name;
+	uint16_t bits;
+} fastopen_names[] = {
+	{"none", 0},
+	{"client", TCP_FASTOPEN_CLIENT},
+	{"server", TCP_FASTOPEN_SERVER},
+	{"client-no-cookie", TCP_FASTOPEN_CLIENT_BARE},
+	{"server-no-cookie", TCP_FASTOPEN_SERVER_BARE},
+	{"all-listeners", TCP_FASTOPEN_EVERY_LISTENER},
+};
+
+static void
+take_fastopen(struct config_parser *p, const char *text, void *arg)
+{
+	const char *names[COUNT(fastopen_names)], *nearest;
+	uint16_t *bits = arg;
+
+	for (size_t i = 0; i < COUNT(fastopen_names); i++) {
+		names[i] = fastopen_names[i].name;
+		if (strcmp(text, names[i]) == 0) {
+			*bits |= fastopen_names[i].bits;
+			return;
+		}
+	}
+	nearest = config_nearest(text, names, COUNT(names));
+	if (nearest != NULL)
+		CONFIG_REFUSE(p, "\"%s\" is not known; did you mean %s?", text, nearest);
+	else
+		CONFIG_REFUSE(p,
+			      "\"%s\" is not known; there are none, client, server, "
+			      "client-no-cookie, server-no-cookie and all-listeners",
+			      text);
+}
+
+static void
+parse_fastopen(struct config_parser *p, const struct config_key *key, const char *value,
+	       void *field)
+{
+	uint16_t bits = 0;
+
+	(void)key;
+	each_part(p, value, take_fastopen, &bits);
+	memcpy(field, &bits, sizeof(bits));
+}
+
+static void
+take_fastopen_key(struct config_parser *p, const char *text, void *arg)
+{
+	struct tcp_fastopen_keys *keys = arg;
+	uint8_t key[TCP_FASTOPEN_KEY_BYTES];
+	const char *wrong = config_fastopen_key(text, key);
+
+	/* The text is a secret, whatever is wrong with it. */
+	if (wrong != NULL)
+		CONFIG_REFUSE(p, "what stands there %s", wrong);
+	else if (keys->n == COUNT(keys->key))
+		CONFIG_REFUSE(p, "more than %zu keys; write the primary one and a backup",
+			      COUNT(keys->key));
+	else
+		memcpy(keys->key[keys->n++], key, sizeof(key));
+}
+
+static void
+parse_fastopen_key(struct config_parser *p, const struct config_key *key, const char *value,
+		   void *field)
+{
+	(void)key;
+	each_part(p, value, take_fastopen_key, field);
+}
+
 /* ---- The tables */
 
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
@@ -334,6 +406,9 @@ static const struct config_key tcp_keys[] = {
 	{"keepalive_time", parse_number, CONFIG(keepalive_time_s), 1, 32767},
 	{"keepalive_intvl", parse_number, CONFIG(keepalive_intvl_s), 1, 32767},
 	{"keepalive_probes", parse_number, CONFIG(keepalive_probes), 1, 127},
+	{"fastopen", parse_fastopen, CONFIG(fastopen), 0, 0},
+	{"fastopen_key", parse_fastopen_key, CONFIG(fastopen_keys), 0, 0},
+	{"fastopen_blackhole_timeout", parse_number, CONFIG(fastopen_blackhole_s), 0, 7 * 86400},
 };
 
 static const struct config_key limits_keys[] = {
@@ -369,6 +444,7 @@ static const struct config_key port_keys[] = {
 static const struct config_key service_keys[] = {
 	{"listen", parse_listen, 0, 0, 0, 0},
 	{"backlog", parse_number, SERVICE(backlog), 1, 1 << 20},
+	{"fastopen", parse_number, SERVICE(fastopen), 0, 1 << 20},
 	{"idle_timeout", parse_number, SERVICE(idle_timeout_s), 0, 7 * 86400},
 	{"plugin", parse_plugin, 0, 0, 0, 0},
 };
@@ -422,6 +498,8 @@ config_set_defaults(struct config *config)
 		.keepalive_time_s = 7200,
 		.keepalive_intvl_s = 75,
 		.keepalive_probes = 9,
+		.fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER,
+		.fastopen_blackhole_s = 3600,
 		.connections = 65536,
 		.requests = 16384,
 		.timewait = 65536,

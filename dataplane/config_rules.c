@@ -73,6 +73,16 @@ check_port(struct rules *r, unsigned int n)
 	r->key = NULL;
 }
 
+/* What a SYN brings is taken only where [tcp] allows it. */
+static void
+check_fastopen(struct rules *r, const struct config_service *service)
+{
+	r->key = "fastopen";
+	if (service->fastopen > 0 && (r->config->fastopen & TCP_FASTOPEN_SERVER) == 0)
+		REFUSE(r, "[tcp] fastopen does not allow it; add server there, or write 0");
+	r->key = NULL;
+}
+
 static bool
 is_ours(const struct config *config, const struct ip_addr *ip)
 {
@@ -147,5 +157,6 @@ config_check_rules(struct config *config, const bool *port_seen,
 		r.key = "listen";
 		for (unsigned int j = 0; j < config->services[s].n_listen; j++)
 			check_endpoint(&r, s, j);
+		check_fastopen(&r, &config->services[s]);
 	}
 }

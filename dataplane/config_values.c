@@ -206,3 +206,48 @@ config_endpoint_text(const struct tcp_endpoint *endpoint, char *buf)
 			 endpoint->port);
 	return buf;
 }
+
+/* ---- Fast Open keys */
+
+/* Takes eight hexadecimal digits; false: there are others. */
+static bool
+hex_group(const char *text, uint32_t *group)
+{
+	if (strspn(text, "0123456789abcdefABCDEF") < 8)
+		return false;
+	*group = 0;
+	for (int i = 0; i < 8; i++) {
+		unsigned int c = (unsigned char)text[i];
+
+		*group = *group << 4 | (isdigit((int)c) ? c - '0' : (c | 0x20) - 'a' + 10);
+	}
+	return true;
+}
+
+const char *
+config_fastopen_key(const char *text, uint8_t *key)
+{
+	bool groups = strchr(text, '-') != NULL;
+	uint32_t group;
+
+	if (strlen(text) != (groups ? 35 : 32))
+		return "is not a key; write 32 hexadecimal digits, or Linux's four groups of 8 "
+		       "with - between them";
+	for (size_t i = 0; i < TCP_FASTOPEN_KEY_BYTES / 4; i++) {
+		if (!hex_group(text, &group) || (groups && i < 3 && text[8] != '-'))
+			return "is not a key; write hexadecimal digits";
+		for (unsigned int b = 0; b < 4; b++)
+			key[4 * i + b] = (uint8_t)(group >> 8 * (groups ? b : 3 - b));
+		text += groups ? 9 : 8;
+	}
+	return NULL;
+}
+
+const char *
+config_fastopen_key_text(const uint8_t *key, char *buf)
+{
+	for (size_t i = 0; i < TCP_FASTOPEN_KEY_BYTES / 4; i++, key += 4)
+		snprintf(buf + 9 * i, 10, "%02x%02x%02x%02x%s", key[3], key[2], key[1], key[0],
+			 i < 3 ? "-" : "");
+	return buf;
+}

@@ -29,6 +29,17 @@ const char *config_network(const char *text, struct config_address *network);
 /* "*:PORT", "A.B.C.D:PORT" or "[IPV6]:PORT". Returns NULL, or what is wrong with it. */
 const char *config_endpoint(const char *text, struct tcp_endpoint *endpoint);
 
+/*
+ * A Fast Open key: 32 hexadecimal digits, the key's bytes in order, or Linux's four groups
+ * aabbccdd-aabbccdd-aabbccdd-aabbccdd, of which each is a number that is stored little-endian.
+ * Returns NULL, or what is wrong with it.
+ */
+const char *config_fastopen_key(const char *text, uint8_t *key);
+
+/* The key in Linux's groups; buf of at least CONFIG_KEY_TEXT bytes is returned. */
+enum { CONFIG_KEY_TEXT = 36 };
+const char *config_fastopen_key_text(const uint8_t *key, char *buf);
+
 /* Whether ip lies in the prefix of a. */
 bool config_on_link(const struct config_address *a, const struct ip_addr *ip);
 

@@ -204,12 +204,12 @@ UNIT_CASE(unknown_names_are_refused)
 	refused(PORT0 "zzzzzz = 1\n", "[port 0] zzzzzz: unknown key; there are ipv4, ipv6");
 	refused(PORT0 "[tpc]\n", ":3: [tpc]: unknown section; did you mean [tcp]?");
 	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "window_scaling, rmem, rmem_max, wmem");
-	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "keepalive_intvl, keepalive_probes\n");
+	refused(PORT0 "[tcp]\nzzzzzzzzzzzz = 1\n", "keepalive_probes, fastopen, fastopen_key, "
+						   "fastopen_blackhole_timeout\n");
 	refused(PORT0 "[whatever]\n", ":3: [whatever]: unknown section; there are [dataplane]");
 	refused(PORT0 "[service htpt]\n", "unknown service; did you mean [service http]?");
 	refused(PORT0 "[service gopher]\n", "unknown service; there are http");
 	refused(PORT0 "[tcp]\ncongestion = bbr\n", ":4: [tcp] congestion: \"bbr\" is not a");
-	refused(PORT0 "[tcp]\nfastopen = client\n", ":4: [tcp] fastopen: unknown key");
 	refused(PORT0 "[service echo]\nlisten = *:7\nroot = /\n",
 		"[service echo] root: unknown key");
 	refused(PORT0 "[service echo]\nlisten = *:7\nsmc = yes\n", "[service echo] smc: unknown");
@@ -262,6 +262,59 @@ UNIT_CASE(bad_addresses_are_refused)
 	refused(PORT0 "[port 1]\nipv4 = 198.18.0.2/24\n", "an address of [port 0], too");
 	refused("[port 0]\nmtu = 1500\n", ":1: [port 0]: no address");
 	refused("[port 0]\nmtu = 1000\nipv6 = 2001:db8::2/64\n", ":2: [port 0] mtu: 1000 is too");
+}
+
+UNIT_CASE(fast_open_is_named_by_what_it_does)
+{
+	accepted(PORT0);
+	UNIT_EQ(config.fastopen, TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER);
+	UNIT_EQ(config.fastopen_blackhole_s, 3600);
+	UNIT_EQ(config.fastopen_keys.n, 0);
+	accepted(PORT0 "[tcp]\nfastopen = client, client-no-cookie,server-no-cookie , "
+		       "all-listeners\nfastopen_blackhole_timeout = 0\n");
+	UNIT_EQ(config.fastopen, 0x605);
+	UNIT_EQ(config.fastopen_blackhole_s, 0);
+	accepted(PORT0 "[tcp]\nfastopen = none\n");
+	UNIT_EQ(config.fastopen, 0);
+	accepted(PORT0 "[tcp]\nfastopen =\n");
+	UNIT_EQ(config.fastopen, 0);
+	refused(PORT0 "[tcp]\nfastopen = client, sever\n",
+		":4: [tcp] fastopen: \"sever\" is not known; did you mean server?");
+	refused(PORT0 "[tcp]\nfastopen = 3\n", "\"3\" is not known; there are none, client, ser");
+	refused(PORT0 "[tcp]\nfastopen = client,,server\n", "an empty part in the list");
+	accepted(PORT0 "[service echo]\nlisten = *:7\nfastopen = 16\n");
+	UNIT_EQ(config.services[0].fastopen, 16);
+	accepted(PORT0 "[service echo]\nlisten = *:7\n");
+	UNIT_EQ(config.services[0].fastopen, 0);
+	refused(PORT0 "[service echo]\nlisten = *:7\nfastopen = 1\n[tcp]\nfastopen = client\n",
+		":5: [service echo] fastopen: [tcp] fastopen does not allow it; add server");
+	refused(PORT0 "[service echo]\nlisten = *:7\nfastopen = yes\n",
+		":5: [service echo] fastopen: \"yes\" is not a number");
+}
+
+UNIT_CASE(fast_open_keys_are_bytes_or_as_linux_writes_them)
+{
+	static const uint8_t counted[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	char text[CONFIG_KEY_TEXT];
+
+	accepted(PORT0 "[tcp]\nfastopen_key = 000102030405060708090A0b0c0d0e0f\n");
+	UNIT_EQ(config.fastopen_keys.n, 1);
+	UNIT_EQ(memcmp(config.fastopen_keys.key[0], counted, sizeof(counted)), 0);
+	CU_ASSERT_STRING_EQUAL(config_fastopen_key_text(counted, text),
+			       "03020100-07060504-0b0a0908-0f0e0d0c");
+	accepted(PORT0 "[tcp]\nfastopen_key = ffffffff-00000000-12345678-00000001, "
+		       "03020100-07060504-0B0a0908-0f0e0d0c\n");
+	UNIT_EQ(config.fastopen_keys.n, 2);
+	UNIT_EQ(config.fastopen_keys.key[0][8], 0x78);
+	UNIT_EQ(memcmp(config.fastopen_keys.key[1], counted, sizeof(counted)), 0);
+	refused(PORT0 "[tcp]\nfastopen_key = 000102030405060708090a0b0c0d0e0\n",
+		":4: [tcp] fastopen_key: what stands there is not a key; write 32 hex");
+	refused(PORT0 "[tcp]\nfastopen_key = 000102030405060708090a0b0c0d0e0g\n", "is not a key");
+	refused(PORT0 "[tcp]\nfastopen_key = 03020100-07060504-0b0a090810f0e0d0c\n", "is not a");
+	refused(PORT0 "[tcp]\nfastopen_key = 03020100-07060504-0b0a0908--f0e0d0c\n", "is not a");
+	refused(PORT0 "[tcp]\nfastopen_key = 00000000-00000000-00000000-00000000, "
+		      "00000000-00000000-00000000-00000001, 00000000-00000000-00000000-00000002\n",
+		"more than 2 keys");
 }
 
 UNIT_CASE(the_control_socket_has_a_group)
@@ -335,6 +388,8 @@ UNIT_CASE(the_nearest_name_is_found)
 UNIT_MAIN(UNIT_RUN(a_whole_file_is_read), UNIT_RUN(malformed_lines_are_refused),
 	  UNIT_RUN(what_is_not_text_is_refused), UNIT_RUN(unknown_names_are_refused),
 	  UNIT_RUN(bad_values_are_refused), UNIT_RUN(bad_addresses_are_refused),
+	  UNIT_RUN(fast_open_is_named_by_what_it_does),
+	  UNIT_RUN(fast_open_keys_are_bytes_or_as_linux_writes_them),
 	  UNIT_RUN(the_control_socket_has_a_group), UNIT_RUN(rules_between_keys_are_kept),
 	  UNIT_RUN(endpoints_are_checked), UNIT_RUN(all_errors_are_told),
 	  UNIT_RUN(the_nearest_name_is_found))
