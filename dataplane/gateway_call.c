@@ -40,12 +40,13 @@ endpoint_out(const struct tcp_endpoint *from, int family, struct shm_endpoint *t
 	to->family = (uint16_t)family;
 }
 
+/* From the front of the payload, of which it may be all. */
 static int
-endpoint_in(const struct call *call, struct tcp_endpoint *to)
+endpoint_in(const struct call *call, bool all, struct tcp_endpoint *to)
 {
 	struct shm_endpoint from;
 
-	if (call->request->bytes != sizeof(from))
+	if (call->request->bytes < sizeof(from) || (all && call->request->bytes != sizeof(from)))
 		return -EINVAL;
 	memcpy(&from, call->payload, sizeof(from));
 	memcpy(to->ip.w, from.ip, sizeof(to->ip.w));
@@ -158,7 +159,7 @@ static int
 call_bind(struct call *call)
 {
 	struct tcp_endpoint local;
-	int status = endpoint_in(call, &local);
+	int status = endpoint_in(call, true, &local);
 
 	if (status == 0 && local.port != 0 && local.port < PORTS_OF_ROOT && call->program->uid != 0)
 		status = -EACCES;
@@ -181,11 +182,16 @@ static int
 call_connect(struct call *call)
 {
 	struct tcp_endpoint remote;
-	int status = endpoint_in(call, &remote);
+	int status = endpoint_in(call, true, &remote);
 
 	if (status == 0 && call->request->arg != 0)
 		return disconnect(call);
-	return status < 0 ? status : tcp_connect(call->ref->socket->tcp, &remote);
+	if (status < 0)
+		return status;
+	status = tcp_connect(call->ref->socket->tcp, &remote);
+	if (call->ref->socket->refs->next != NULL) /* who shares it writes as it is now */
+		gateway_notify(call->gateway, call->ref->socket);
+	return status;
 }
 
 static int
@@ -227,17 +233,44 @@ call_accept(struct call *call)
 	return 0;
 }
 
+/*
+ * With an address it may connect. Who shares a socket that is deferred no more, hears of it: its
+ * other writes wait for the handshake from now on.
+ */
 static int
-call_send_now(struct call *call)
+send_now(struct call *call, const uint8_t *payload, uint32_t bytes,
+	 const struct tcp_endpoint *remote)
 {
-	ssize_t n = tcp_send(call->ref->socket->tcp, call->payload, call->request->bytes,
-			     (int)call->request->arg);
+	struct gateway_socket *socket = call->ref->socket;
+	int flags = (int)call->request->arg;
+	bool was_deferred = tcp_is_deferred(socket->tcp);
+	ssize_t n = tcp_sendto(socket->tcp, payload, bytes, flags, remote);
 
 	if (n > 0)
 		GATEWAY_COUNT_N(call->gateway, bytes_out, n);
-	if (n > 0 && (call->request->arg & MSG_ZEROCOPY) != 0 && n == call->request->bytes)
-		tcp_sent_zerocopy(call->ref->socket->tcp);
+	if (n > 0 && (flags & MSG_ZEROCOPY) != 0 && n == bytes)
+		tcp_sent_zerocopy(socket->tcp);
+	if (was_deferred)
+		gateway_notify(call->gateway, socket);
 	return (int)n;
+}
+
+static int
+call_send_now(struct call *call)
+{
+	return send_now(call, call->payload, call->request->bytes, NULL);
+}
+
+static int
+call_send_to(struct call *call)
+{
+	struct tcp_endpoint remote;
+	int status = endpoint_in(call, false, &remote);
+
+	if (status < 0)
+		return status;
+	return send_now(call, call->payload + sizeof(struct shm_endpoint),
+			call->request->bytes - (uint32_t)sizeof(struct shm_endpoint), &remote);
 }
 
 /* The error queue. */
@@ -370,6 +403,7 @@ static int (*const calls[SHM_OPS])(struct call *call) = {
 	[SHM_LISTEN] = call_listen,
 	[SHM_ACCEPT] = call_accept,
 	[SHM_SEND_NOW] = call_send_now,
+	[SHM_SEND_TO] = call_send_to,
 	[SHM_RECV] = call_recv,
 	[SHM_SHUTDOWN] = call_shutdown,
 	[SHM_SETSOCKOPT] = call_setsockopt,

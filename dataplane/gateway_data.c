@@ -196,6 +196,16 @@ poll_without_data(const struct gateway_ref *ref)
 	return (uint16_t)events;
 }
 
+/* Not a child whose data came in its SYN: it may be written to. */
+static bool
+is_connecting(const struct tcp_conn *c, uint32_t events)
+{
+	enum tcp_state state = tcp_state(c);
+
+	return (state == TCP_SYN_SENT || state == TCP_SYN_RECEIVED) &&
+	       (events & (POLLOUT | POLLERR | POLLHUP)) == 0;
+}
+
 /* What the status should say now. */
 static void
 take_status(const struct gateway_ref *ref, struct shm_status *status)
@@ -208,6 +218,10 @@ take_status(const struct gateway_ref *ref, struct shm_status *status)
 	status->flags = tcp_has_urgent(c) ? SHM_ASK_TO_READ : 0;
 	if (shared)
 		status->flags |= SHM_SHARED;
+	if (tcp_is_deferred(c))
+		status->flags |= SHM_DEFERRED;
+	else if (is_connecting(c, status->poll))
+		status->flags |= SHM_CONNECTING;
 	if (ref->socket->listening)
 		return;
 	status->readable = tcp_has_urgent(c) ? ref->delivered : ref->consumed + tcp_readable(c);

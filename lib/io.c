@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fastopen.h"
 #include "message.h"
 #include "result.h"
 #include "stream.h"
@@ -79,8 +80,10 @@ tern_readv(int fd, const struct iovec *iov, int n)
 /* ---- Writing */
 
 static ssize_t
-transmit(int fd, const struct iovec *iov, size_t n, int flags)
+transmit(int fd, const struct iovec *iov, size_t n, int flags, const struct sockaddr *address,
+	 socklen_t length)
 {
+	struct fastopen_target target;
 	struct file *file;
 	ssize_t taken;
 
@@ -90,7 +93,9 @@ transmit(int fd, const struct iovec *iov, size_t n, int flags)
 		return tern_result(-EBADF);
 	taken = message_check_vector(iov, n, true);
 	if (taken == 0)
-		taken = stream_send(file, iov, n, flags);
+		taken = fastopen_target(file, address, length, &target);
+	if (taken == 0)
+		taken = stream_send(file, iov, n, flags, &target);
 	file_put(file);
 	return stream_sent(taken, flags);
 }
@@ -98,19 +103,17 @@ transmit(int fd, const struct iovec *iov, size_t n, int flags)
 ssize_t
 tern_send(int fd, const void *buffer, size_t bytes, int flags)
 {
-	/* Only read. */
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)buffer, .iov_len = bytes};
-
-	return transmit(fd, &iov, 1, flags);
+	return tern_sendto(fd, buffer, bytes, flags, NULL, 0);
 }
 
 ssize_t
 tern_sendto(int fd, const void *buffer, size_t bytes, int flags, const struct sockaddr *address,
 	    socklen_t length)
 {
-	(void)address;
-	(void)length;
-	return tern_send(fd, buffer, bytes, flags);
+	/* Only read. */
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)buffer, .iov_len = bytes};
+
+	return transmit(fd, &iov, 1, flags, address, length);
 }
 
 ssize_t
@@ -124,5 +127,5 @@ tern_writev(int fd, const struct iovec *iov, int n)
 {
 	if (n < 0 || n > IOV_MAX)
 		return tern_result(-EINVAL);
-	return transmit(fd, iov, (size_t)n, 0);
+	return transmit(fd, iov, (size_t)n, 0, NULL, 0);
 }

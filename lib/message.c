@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "fastopen.h"
 #include "message.h"
 #include "result.h"
 #include "stream.h"
@@ -92,10 +93,22 @@ check_control(const struct msghdr *message)
 	return 0;
 }
 
+/* As Linux: a name of no bytes is none, and one that is too long is cut. */
+static int
+find_target(const struct file *file, const struct msghdr *message, struct fastopen_target *target)
+{
+	socklen_t length = message->msg_namelen;
+
+	if (length > sizeof(struct sockaddr_storage))
+		length = sizeof(struct sockaddr_storage);
+	return fastopen_target(file, length == 0 ? NULL : message->msg_name, length, target);
+}
+
 ssize_t
 tern_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct file *file = socket_get(fd);
+	struct fastopen_target target;
 	ssize_t taken;
 
 	if (file == NULL)
@@ -104,7 +117,9 @@ tern_sendmsg(int fd, const struct msghdr *message, int flags)
 	if (taken == 0)
 		taken = check_control(message);
 	if (taken == 0)
-		taken = stream_send(file, message->msg_iov, message->msg_iovlen, flags);
+		taken = find_target(file, message, &target);
+	if (taken == 0)
+		taken = stream_send(file, message->msg_iov, message->msg_iovlen, flags, &target);
 	file_put(file);
 	return stream_sent(taken, flags);
 }

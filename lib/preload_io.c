@@ -120,11 +120,19 @@ sendto(int fd, const void *buffer, size_t bytes, int flags, const struct sockadd
 			    : kernel.sendto(fd, buffer, bytes, flags, address, length);
 }
 
+/* With MSG_FASTOPEN a message connects: its address says whose socket it is. */
+static int
+choose_by_message(int fd, const struct msghdr *message, int flags)
+{
+	if ((flags & MSG_FASTOPEN) == 0 || message == NULL || message->msg_name == NULL)
+		return 0;
+	return preload_choose(fd, message->msg_name, message->msg_namelen);
+}
+
 ssize_t
 sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	if ((flags & MSG_FASTOPEN) && message->msg_name != NULL &&
-	    preload_choose(fd, message->msg_name, message->msg_namelen) < 0)
+	if (choose_by_message(fd, message, flags) < 0)
 		return -1;
 	return is_terns(fd) ? tern_sendmsg(fd, message, flags) : kernel.sendmsg(fd, message, flags);
 }
@@ -132,6 +140,8 @@ sendmsg(int fd, const struct msghdr *message, int flags)
 int
 sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags)
 {
+	if (n > 0 && messages != NULL && choose_by_message(fd, &messages[0].msg_hdr, flags) < 0)
+		return -1;
 	return is_terns(fd) ? tern_sendmmsg(fd, messages, n, flags)
 			    : kernel.sendmmsg(fd, messages, n, flags);
 }

@@ -56,7 +56,7 @@ copy(struct file *out, int in, off_t *at, size_t bytes, uint8_t *piece)
 			break;
 		iov.iov_len = (size_t)got;
 		bytes -= (size_t)got;
-		taken = stream_send(out, &iov, 1, bytes > 0 ? MSG_MORE : 0);
+		taken = stream_send(out, &iov, 1, bytes > 0 ? MSG_MORE : 0, NULL);
 		if (taken <= 0)
 			break;
 		*at += taken;

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 3,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 4,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -51,6 +51,7 @@ enum shm_op {
 	SHM_LISTEN,     /* arg: backlog */
 	SHM_ACCEPT,     /* arg: slot of the child; data: shm_endpoint of its peer */
 	SHM_SEND_NOW,   /* payload, arg as SHM_SEND; how many bytes were taken */
+	SHM_SEND_TO,    /* the same; an shm_endpoint before the bytes; for MSG_FASTOPEN */
 	SHM_RECV,       /* arg: MSG_... flags; arg2: bytes at most; data: the bytes, or with
 			   MSG_ERRQUEUE a struct sock_extended_err */
 	SHM_SHUTDOWN,   /* arg: how */
@@ -111,6 +112,10 @@ enum {
 	SHM_ASK_TO_READ = 1 << 0,
 	/* Another program has the socket, too. */
 	SHM_SHARED = 1 << 1,
+	/* connect() has answered, and the first write is to start the handshake: RFC 7413. */
+	SHM_DEFERRED = 1 << 2,
+	/* A handshake of its own runs. */
+	SHM_CONNECTING = 1 << 3,
 };
 
 /* Lane. */

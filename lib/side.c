@@ -7,12 +7,16 @@
  *
  * The kernel's part of a FILE_BOTH that listens never blocks: who accepts waits for both.
  *
+ * The kernel's network may have Fast Open off where ternd's has it on: TCP_FASTOPEN_CONNECT is
+ * taken all the same, and a socket that turns out to be the kernel's connects in the ordinary way.
+ *
  * Left out: an option that Tern does not know is the kernel's alone, and says so only when it is
  * set once the socket is Tern's.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -464,6 +468,9 @@ side_setsockopt(struct file *file, int fd, int level, int name, const void *valu
 {
 	int status = kernel.setsockopt(fd, level, name, value, length);
 
+	if (status < 0 && errno == EOPNOTSUPP && level == IPPROTO_TCP &&
+	    name == TCP_FASTOPEN_CONNECT)
+		status = 0;
 	pthread_mutex_lock(&choosing);
 	if (file_side(file) == FILE_BOTH) {
 		if (tern_setsockopt(fd, level, name, value, length) == 0)

@@ -12,6 +12,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "address.h"
+#include "fastopen.h"
 #include "fork.h"
 #include "descriptors.h"
 #include "kernel.h"
@@ -77,64 +79,6 @@ may_bind_low(void)
 
 /* ---- Addresses */
 
-static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-/* What the program gave, checked as Linux does. Returns 0 or a negative errno. */
-static int
-take_address(const struct file *file, const struct sockaddr *address, socklen_t length,
-	     struct shm_endpoint *out)
-{
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-
-	memset(out, 0, sizeof(*out));
-	if ((int)length < 0 || length > sizeof(struct sockaddr_storage))
-		return -EINVAL;
-	if (memory_is_bad(address, length))
-		return -EFAULT;
-	if (length < (file->family == AF_INET ? sizeof(in) : sizeof(sa_family_t)))
-		return -EINVAL;
-	out->family = address->sa_family;
-	if (address->sa_family == AF_INET && length >= sizeof(in)) {
-		memcpy(&in, address, sizeof(in));
-		memcpy(out->ip, mapped, sizeof(mapped));
-		memcpy(out->ip + sizeof(mapped), &in.sin_addr, 4);
-		out->port = ntohs(in.sin_port);
-		return file->family == AF_INET ? 0 : -EINVAL;
-	}
-	if (file->family == AF_INET)
-		return -EAFNOSUPPORT;
-	if (length < sizeof(in6) - sizeof(uint32_t)) /* without sin6_scope_id */
-		return -EINVAL;
-	if (address->sa_family != AF_INET6)
-		return -EAFNOSUPPORT;
-	memcpy(&in6, address, sizeof(in6) - sizeof(uint32_t));
-	memcpy(out->ip, &in6.sin6_addr, 16);
-	out->port = ntohs(in6.sin6_port);
-	return 0;
-}
-
-/* What the program gets, cut at *length, which becomes the length of the whole. */
-static void
-give_address(const struct file *file, const struct shm_endpoint *from, struct sockaddr *address,
-	     socklen_t *length)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(from->port)};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(from->port)};
-	const void *whole = &in6;
-	socklen_t bytes = sizeof(in6);
-
-	if (file->family == AF_INET) {
-		memcpy(&in.sin_addr, from->ip + sizeof(mapped), 4);
-		whole = &in;
-		bytes = sizeof(in);
-	} else {
-		memcpy(&in6.sin6_addr, from->ip, 16);
-	}
-	memcpy(address, whole, *length < bytes ? *length : bytes);
-	*length = bytes;
-}
-
 static int
 ask_name(int fd, enum shm_op op, struct sockaddr *address, socklen_t *length)
 {
@@ -152,7 +96,7 @@ ask_name(int fd, enum shm_op op, struct sockaddr *address, socklen_t *length)
 	else
 		status = ask(file, op, 0, NULL, 0, &answer);
 	if (status == 0)
-		give_address(file, &endpoint, address, length);
+		address_give(file, &endpoint, address, length);
 	file_put(file);
 	return tern_result(status);
 }
@@ -243,7 +187,7 @@ tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 		in.sin_family = AF_INET;
 		address = (const struct sockaddr *)&in;
 	}
-	status = take_address(file, address, length, &endpoint);
+	status = address_take(file, address, length, &endpoint);
 	if (status == 0 && endpoint.port != 0 && endpoint.port < PORTS_OF_ROOT && !may_bind_low())
 		status = -EACCES;
 	if (status == 0)
@@ -270,7 +214,7 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 		return tern_result(-EBADF);
 	undo = length >= sizeof(sa_family_t) && length <= sizeof(struct sockaddr_storage) &&
 	       !memory_is_bad(address, length) && address->sa_family == AF_UNSPEC;
-	status = undo ? 0 : take_address(file, address, length, &endpoint);
+	status = undo ? 0 : address_take(file, address, length, &endpoint);
 	if (status == 0)
 		status = ask(file, SHM_CONNECT, undo, &endpoint, sizeof(endpoint), NULL);
 	first = status;
@@ -281,6 +225,11 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 		if (status < 0)
 			break;
 		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
+	}
+	if (status == -EISCONN && !file->nonblocking && fastopen_is_deferred(file)) {
+		status = fastopen_finish(file, file->send_ns);
+		if (status == -EAGAIN)
+			status = -EISCONN;
 	}
 	file_put(file);
 	return tern_result(status);
@@ -327,7 +276,7 @@ socket_accept(struct file *listener, struct sockaddr *address, socklen_t *length
 	if (address != NULL && (memory_is_bad(length, sizeof(*length)) || (int)*length < 0))
 		status = memory_is_bad(length, sizeof(*length)) ? -EFAULT : -EINVAL;
 	else if (address != NULL)
-		give_address(child, &peer, address, length);
+		address_give(child, &peer, address, length);
 	if (status == 0)
 		status = file_install(child, flags);
 	if (status < 0)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "fastopen.h"
 #include "result.h"
 #include "stream.h"
 
@@ -422,7 +423,8 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 
 enum {
 	PIECES = 16,
-	LANES_FLAGS = MSG_MORE | MSG_EOR | MSG_OOB | MSG_ZEROCOPY, /* the others are ours */
+	/* The others are ours. */
+	LANES_FLAGS = MSG_MORE | MSG_EOR | MSG_OOB | MSG_ZEROCOPY | MSG_FASTOPEN,
 };
 
 /* Up to SHM_PAYLOAD_MAX bytes from the cursor, as an iovec of at most PIECES. Returns the bytes. */
@@ -479,16 +481,52 @@ write_once(struct file *file, struct cursor *from, int flags)
 	return taken;
 }
 
+/*
+ * The write that starts the handshake. Blocking, it is to wait for the end of that, too. Returns
+ * bytes, with *over if nothing is to follow them, or a negative errno.
+ */
+static ssize_t
+write_first(struct file *file, const struct cursor *from, int flags, bool wait,
+	    const struct fastopen_target *target, bool *over)
+{
+	struct iovec pieces[PIECES] = {0};
+	uint32_t n = cursor_pieces(from, pieces, from->left);
+	ssize_t taken;
+	int status;
+
+	if (n < from->left)
+		flags = MSG_MORE | (flags & MSG_FASTOPEN);
+	*over = true;
+	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
+		return orphaned(file, -EPIPE);
+	taken = fastopen_start(file, pieces, PIECES, n, flags & LANES_FLAGS, target);
+	if (!wait || (taken < 0 && taken != -EINPROGRESS))
+		return taken;
+	pthread_mutex_unlock(&file->writing);
+	status = fastopen_finish(file, file->send_ns);
+	pthread_mutex_lock(&file->writing);
+	*over = status < 0;
+	if (status == 0)
+		return taken < 0 ? 0 : taken;
+	return status == -EAGAIN || (status == -EINTR && taken > 0) ? taken : status;
+}
+
 ssize_t
-stream_send(struct file *file, const struct iovec *iov, size_t n, int flags)
+stream_send(struct file *file, const struct iovec *iov, size_t n, int flags,
+	    const struct fastopen_target *target)
 {
 	struct cursor from = cursor_at(iov, n);
 	bool wait = !file->nonblocking && (flags & MSG_DONTWAIT) == 0;
+	bool first = (flags & MSG_FASTOPEN) != 0 || fastopen_is_deferred(file), over = false;
 	ssize_t taken, done = 0;
 
 	pthread_mutex_lock(&file->writing);
 	do {
-		taken = write_once(file, &from, flags);
+		if (first)
+			taken = write_first(file, &from, flags, wait, target, &over);
+		else
+			taken = write_once(file, &from, flags & ~MSG_FASTOPEN);
+		first = false;
 		if (taken >= 0) {
 			done += taken;
 			cursor_skip(&from, (size_t)taken);
@@ -501,7 +539,7 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags)
 		pthread_mutex_lock(&file->writing);
 		if (taken < 0)
 			break;
-	} while (from.left > 0);
+	} while (from.left > 0 && !over);
 	/* In pieces, of which the last one failed: what there is of it is a send, too. */
 	if ((flags & MSG_ZEROCOPY) != 0 && done > 0 && from.left > 0)
 		arena_post(file->lane, SHM_SEND, file->slot, MSG_ZEROCOPY, NULL, 0);

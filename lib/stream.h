@@ -22,7 +22,11 @@ short stream_events(const struct file *file);
 int stream_wait(struct file *file, short events, int64_t limit_ns);
 
 ssize_t stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags);
-ssize_t stream_send(struct file *file, const struct iovec *iov, size_t n, int flags);
+
+/* `target`, of a message with MSG_FASTOPEN, may be NULL. */
+struct fastopen_target;
+ssize_t stream_send(struct file *file, const struct iovec *iov, size_t n, int flags,
+		    const struct fastopen_target *target);
 
 /*
  * For who reads in place, with file->reading held. Where the unread bytes lie that are delivered,

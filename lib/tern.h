@@ -98,9 +98,10 @@ ssize_t tern_send_zc_done(int fd, void *buffer, size_t bytes, int flags);
 
 /*
  * send(2) and its relatives. MSG_MORE, MSG_EOR, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB and
- * MSG_ZEROCOPY (which copies, and reports so); RFC 9293 §3.10.2. Control messages are checked as on
- * Linux, and have no effect. Without MSG_NOSIGNAL, EPIPE comes with SIGPIPE. Bytes are taken when
- * the call returns; whether they were sent, nobody knows, as with the kernel.
+ * MSG_ZEROCOPY (which copies, and reports so); RFC 9293 §3.10.2. MSG_FASTOPEN: see below. Control
+ * messages are checked as on Linux, and have no effect. Without MSG_NOSIGNAL, EPIPE comes with
+ * SIGPIPE. Bytes are taken when the call returns; whether they were sent, nobody knows, as with the
+ * kernel.
  */
 ssize_t tern_send(int fd, const void *buffer, size_t bytes, int flags);
 ssize_t tern_sendto(int fd, const void *buffer, size_t bytes, int flags,
@@ -109,6 +110,27 @@ ssize_t tern_sendmsg(int fd, const struct msghdr *message, int flags);
 int tern_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags);
 ssize_t tern_write(int fd, const void *buffer, size_t bytes);
 ssize_t tern_writev(int fd, const struct iovec *iov, int n);
+
+/*
+ * TCP Fast Open, RFC 7413, as tcp(7) and the kernel's ip-sysctl documentation describe it: the
+ * first bytes travel in the SYN, once the server's cookie is known. ternd keeps cookies, and its
+ * configuration says whether Fast Open is on ([tcp] fastopen).
+ *
+ * With TCP_FASTOPEN_CONNECT, tern_connect() answers 0 at once where a cookie is known, and sends
+ * nothing: poll says that the socket is writable, tern_getsockname() tells its address,
+ * tern_getpeername() fails with ENOTCONN. The first write, in whatever way, sends the SYN with as
+ * much as has room there. A non-blocking one returns how much that was, or fails with EINPROGRESS
+ * if the cookie has gone meanwhile or there was nothing to be sent; a blocking one waits for the
+ * handshake, no longer than SO_SNDTIMEO, and sends the rest. Closing before sends nothing.
+ *
+ * tern_sendto() and its relatives connect and send in one call with MSG_FASTOPEN, by the same
+ * rules. Where a signal ends a blocking one, it returns what has gone into the SYN, unlike Linux,
+ * where the call fails with EINTR and the bytes have been sent.
+ *
+ * Servers set TCP_FASTOPEN to the number of connections that may wait with data of their SYN. Then
+ * tern_accept() returns before the handshake is over, and what came can be read and answered.
+ * TCP_FASTOPEN_KEY and TCP_FASTOPEN_NO_COOKIE are as on Linux.
+ */
 
 /*
  * sendfile(2). `in` is the kernel's: a regular file or a device. Its bytes are copied. Who moves
