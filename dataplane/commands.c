@@ -121,12 +121,29 @@ static const struct {
 	{"lanes", answer_lanes},
 };
 
+static const struct {
+	const char *name;
+	json_t *(*answer)(struct daemon *daemon, const json_t *request,
+			  struct control_cursor *cursor, const char **error);
+} fastopen_commands[] = {
+	{"fastopen", commands_fastopen},
+	{"fastopen-guard", commands_fastopen_guard},
+	{"fastopen-flush", commands_fastopen_flush},
+	{"fastopen-key", commands_fastopen_key},
+};
+
 json_t *
 commands_answer(void *ctx, const char *command, const json_t *request,
 		struct control_cursor *cursor, const char **error)
 {
 	if (strcmp(command, "attach") == 0)
 		return answer_attach(ctx, request, cursor, error);
+	for (size_t i = 0; i < sizeof(fastopen_commands) / sizeof(fastopen_commands[0]); i++) {
+		if (strcmp(fastopen_commands[i].name, command) != 0)
+			continue;
+		*error = "a lane does not answer";
+		return fastopen_commands[i].answer(ctx, request, cursor, error);
+	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, command) != 0)
 			continue;
@@ -134,7 +151,6 @@ commands_answer(void *ctx, const char *command, const json_t *request,
 		return commands[i].answer(ctx, request, cursor);
 	}
 	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses, "
-		 "lanes "
-		 "and attach";
+		 "lanes, fastopen, fastopen-guard, fastopen-flush, fastopen-key and attach";
 	return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The commands of the control socket: version, stats, ss, neighbours, pools, addresses, lanes. */
+/* The commands of the control socket: version, stats, ss, neighbours, pools, addresses, lanes,
+ * attach, and those of Fast Open (commands_fastopen.c). */
 #ifndef TERN_DATAPLANE_COMMANDS_H
 #define TERN_DATAPLANE_COMMANDS_H
 
@@ -10,5 +11,23 @@
 /* A control_handler; ctx is the struct daemon. */
 json_t *commands_answer(void *ctx, const char *command, const json_t *request,
 			struct control_cursor *cursor, const char **error);
+
+/* ---- commands_fastopen.c; *error is "a lane does not answer" before */
+
+struct daemon;
+
+/* The cache of lane "lane", 0 by default; and its guard. */
+json_t *commands_fastopen(struct daemon *daemon, const json_t *request,
+			  struct control_cursor *cursor, const char **error);
+json_t *commands_fastopen_guard(struct daemon *daemon, const json_t *request,
+				struct control_cursor *cursor, const char **error);
+
+/* Forgets the cookie of "address", or all. */
+json_t *commands_fastopen_flush(struct daemon *daemon, const json_t *request,
+				struct control_cursor *cursor, const char **error);
+
+/* The keys, after setting them to "keys" ([primary, backup]), or, with "new", to another one. */
+json_t *commands_fastopen_key(struct daemon *daemon, const json_t *request,
+			      struct control_cursor *cursor, const char **error);
 
 #endif

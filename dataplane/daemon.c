@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -167,10 +168,27 @@ open_programs(struct daemon *daemon)
 	return daemon->programs == NULL ? -1 : 0;
 }
 
+/* All lanes make the same cookies. */
+static int
+draw_fastopen_key(struct tcp_fastopen_keys *keys)
+{
+	if (keys->n > 0)
+		return 0;
+	if (getrandom(keys->key[0], sizeof(keys->key[0]), 0) != sizeof(keys->key[0])) {
+		log_line("no random bytes for a Fast Open key: %s", strerror(errno));
+		return -1;
+	}
+	keys->n = 1;
+	return 0;
+}
+
 int
 daemon_start(struct daemon *daemon, bool hugepages)
 {
 	uint16_t max_mtu;
+
+	if (draw_fastopen_key(&daemon->config.fastopen_keys) < 0)
+		return -1;
 
 	daemon->link_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (daemon->link_event < 0) {

@@ -56,6 +56,7 @@ extern const char *const lane_stats_texts[];
 enum lane_news_kind {
 	NEWS_NEIGHBOUR,
 	NEWS_ICMP,
+	NEWS_FASTOPEN,
 	NEWS_PACKETS, /* for the lane that has their port */
 	NEWS_REQUEST, /* not from a lane: `request` is answered, then belongs to who asked */
 };
@@ -74,6 +75,7 @@ struct lane_news {
 	union {
 		struct net_neighbour_news neighbour;
 		struct tcp_icmp icmp;
+		struct tcp_fastopen_news fastopen;
 		struct lane_packets packets;
 		struct lane_request *request;
 	};
@@ -83,7 +85,11 @@ enum lane_request_kind {
 	ASK_CONNECTIONS,
 	ASK_NEIGHBOURS,
 	ASK_USAGE,
-	ASK_LINK, /* tells that a port's link went up or down */
+	ASK_FASTOPEN,       /* the cache of cookies */
+	ASK_FASTOPEN_GUARD, /* the guard against black holes */
+	ASK_FASTOPEN_FLUSH, /* has cookies forgotten */
+	ASK_FASTOPEN_KEYS,  /* has cookies made with other keys */
+	ASK_LINK,           /* tells that a port's link went up or down */
 	ASK_ATTACH,
 	ASK_DETACH,
 };
@@ -120,6 +126,7 @@ struct lane_request {
 	bool up;                            /* ASK_LINK */
 	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
 	struct gateway_program *share_from; /* ASK_ATTACH: whose sockets it shares; or NULL */
+	uint64_t now_us;                    /* ASK_FASTOPEN, _GUARD: what times are compared with */
 	union {
 		struct {
 			struct tcp_listing connections[LANE_LIST];
@@ -127,6 +134,10 @@ struct lane_request {
 		};
 		struct net_neighbour_listing neighbours[LANE_LIST];
 		struct lane_usage usage;
+		struct tcp_fastopen_entry cookies[LANE_LIST];
+		struct tcp_fastopen_guard guard;
+		struct ip_addr flush; /* whose cookie; any-address: all */
+		struct tcp_fastopen_keys keys;
 	};
 };
 
@@ -150,6 +161,8 @@ struct lane {
 	uint64_t now_us;
 	uint64_t tsc_base, tsc_mult; /* see lane.c */
 	struct tcp_engine *tcp;
+	struct tcp_config tcp_config; /* its own, for changes */
+	char name[16];
 	struct net *net;
 	struct service_set *services;
 	struct gateway *gateway;

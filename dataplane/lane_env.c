@@ -181,6 +181,14 @@ env_confirm(void *ctx, uint32_t hop)
 	net_confirm(lane->net, hop);
 }
 
+static void
+env_fastopen_news(void *ctx, const struct tcp_fastopen_news *fastopen)
+{
+	struct lane_news news = {.kind = NEWS_FASTOPEN, .fastopen = *fastopen};
+
+	lane_tell(ctx, &news);
+}
+
 static void *
 env_alloc(void *ctx, size_t bytes, size_t align)
 {
@@ -211,6 +219,7 @@ lane_fill_tcp_env(struct lane *lane, struct tcp_env *env)
 		 */
 		.port = lane->port_lanes != NULL && lane->index == 0 ? lane_port_in_use : NULL,
 		.stray = lane->port_lanes != NULL && lane->index != 0 ? lane_hand_over : NULL,
+		.fastopen_news = lane->n_lanes > 1 ? env_fastopen_news : NULL,
 		.alloc = env_alloc,
 		.free = env_free,
 	};

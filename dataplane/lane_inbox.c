@@ -137,6 +137,24 @@ answer(struct lane *lane, struct lane_request *request)
 		for (unsigned int i = 0; i < lane->n_ports; i++)
 			request->usage.tx_bufs += lane->ports[i].n_tx;
 		break;
+	case ASK_FASTOPEN:
+		request->now_us = lane->now_us;
+		request->n =
+			tcp_fastopen_list(lane->tcp, &request->cursor, request->cookies, LANE_LIST);
+		request->over = request->cursor == UINT64_MAX;
+		break;
+	case ASK_FASTOPEN_GUARD:
+		request->now_us = lane->now_us;
+		tcp_fastopen_guard(lane->tcp, &request->guard);
+		break;
+	case ASK_FASTOPEN_FLUSH:
+		request->n = tcp_fastopen_flush(
+			lane->tcp, ip_is_any(&request->flush) ? NULL : &request->flush);
+		break;
+	case ASK_FASTOPEN_KEYS:
+		lane->tcp_config.fastopen_keys = request->keys;
+		tcp_reconfigure(lane->tcp, &lane->tcp_config);
+		break;
 	case ASK_LINK:
 		net_link_changed(lane->net, lane->now_us, request->port, request->up);
 		break;
@@ -169,6 +187,9 @@ lane_inbox_run(struct lane *lane)
 			break;
 		case NEWS_ICMP:
 			tcp_icmp_input(lane->tcp, &news->icmp);
+			break;
+		case NEWS_FASTOPEN:
+			tcp_fastopen_take_news(lane->tcp, &news->fastopen);
 			break;
 		case NEWS_PACKETS:
 			lane_take_packets(lane, &news->packets);

@@ -184,6 +184,9 @@ details_of(const struct tcp_listing *c)
 					    json_integer((json_int_t)value));
 	}
 	json_object_set_new(object, "app_limited", json_boolean(c->details.flags & 1));
+	if ((c->details.flags >> 1 & 3) != 0)
+		json_object_set_new(object, "fastopen_client_fail",
+				    json_integer(c->details.flags >> 1 & 3));
 	if (c->congestion != NULL)
 		json_object_set_new(object, "congestion", json_string(c->congestion));
 	return object;

@@ -15,6 +15,7 @@ enum {
 	OPTION_WSCALE = 4,
 	OPTION_ECN = 8,
 	OPTION_ECN_SEEN = 16,
+	OPTION_SYN_DATA = 32,
 };
 
 enum {
@@ -75,6 +76,7 @@ print_options(const json_t *d)
 	fputs(options & OPTION_SACK ? " sack" : "", stdout);
 	fputs(options & OPTION_ECN ? " ecn" : "", stdout);
 	fputs(options & OPTION_ECN_SEEN ? " ecnseen" : "", stdout);
+	fputs(options & OPTION_SYN_DATA ? " fastopen" : "", stdout);
 }
 
 static void

@@ -19,9 +19,10 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{"run", command_run},         {"ss", command_ss},
-	{"stats", command_stats},     {"neighbours", command_neighbours},
-	{"pools", command_pools},     {"addresses", command_addresses},
+	{"run", command_run},           {"ss", command_ss},
+	{"stats", command_stats},       {"neighbours", command_neighbours},
+	{"pools", command_pools},       {"addresses", command_addresses},
+	{"fastopen", command_fastopen}, {"fastopen-key", command_fastopen_key},
 	{"version", command_version},
 };
 
@@ -108,13 +109,15 @@ main(int argc, char **argv)
 		.args_doc = "COMMAND [ARGUMENT...]",
 		.doc = "Looks at a running ternd, and runs programs on it.\v"
 		       "Commands:\n"
-		       "  run         runs a program on Tern: tern run [--] PROGRAM...\n"
-		       "  ss          connections, as ss(8) prints them\n"
-		       "  stats       counters and what each of them counts\n"
-		       "  neighbours  the ARP and Neighbour Discovery tables\n"
-		       "  pools       packet buffers: how many there are, and where\n"
-		       "  addresses   ports, their addresses, and what is served\n"
-		       "  version     which ternd answers\n"
+		       "  run           runs a program on Tern: tern run [--] PROGRAM...\n"
+		       "  ss            connections, as ss(8) prints them\n"
+		       "  stats         counters and what each of them counts\n"
+		       "  fastopen      the cookies of TCP Fast Open, and forgetting them\n"
+		       "  fastopen-key  the keys that our own cookies are made with\n"
+		       "  neighbours    the ARP and Neighbour Discovery tables\n"
+		       "  pools         packet buffers: how many there are, and where\n"
+		       "  addresses     ports, their addresses, and what is served\n"
+		       "  version       which ternd answers\n"
 		       "\n"
 		       "`tern COMMAND --help` explains a command.",
 	};
