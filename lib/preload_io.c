@@ -8,8 +8,10 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
+#include <sys/uio.h>
 
 #include "kernel.h"
+#include "message.h"
 #include "preload.h"
 #include "result.h"
 #include "tern.h"
@@ -144,6 +146,94 @@ sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags)
 		return -1;
 	return is_terns(fd) ? tern_sendmmsg(fd, messages, n, flags)
 			    : kernel.sendmmsg(fd, messages, n, flags);
+}
+
+/* ---- preadv2() and pwritev2(): for sockets readv() and writev() with flags */
+
+enum {
+	WITHOUT_WAIT = 0x8,
+	APPENDS = 0x10,
+	APPENDS_NOT = 0x20,
+	NO_SIGNAL = 0x100,
+	FLAGS = 0x7 | WITHOUT_WAIT | APPENDS | APPENDS_NOT | NO_SIGNAL, /* that sockets take */
+};
+
+/* In Linux's order. Returns 1 when there is something to move, or what the call returns. */
+static int
+check_vector(const struct iovec *iov, int n, off_t offset, int flags)
+{
+	int status;
+
+	if (offset != -1)
+		return offset < 0 ? -EINVAL : -ESPIPE;
+	if (n < 0 || n > IOV_MAX)
+		return -EINVAL;
+	status = message_check_vector(iov, (size_t)n, false);
+	if (status < 0)
+		return status;
+	while (n > 0 && iov[n - 1].iov_len == 0)
+		n--;
+	if (n == 0)
+		return 0;
+	if ((flags & ~FLAGS) != 0)
+		return -EOPNOTSUPP;
+	return (flags & APPENDS) != 0 && (flags & APPENDS_NOT) != 0 ? -EINVAL : 1;
+}
+
+/* The vector is only read. */
+static struct msghdr
+message_of(const struct iovec *iov, int n)
+{
+	return (struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
+}
+
+static int
+message_flags(int flags)
+{
+	return ((flags & WITHOUT_WAIT) != 0 ? MSG_DONTWAIT : 0) |
+	       ((flags & NO_SIGNAL) != 0 ? MSG_NOSIGNAL : 0);
+}
+
+ssize_t
+preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	struct msghdr message;
+	int status;
+
+	if (!is_terns(fd))
+		return kernel.preadv2(fd, iov, n, offset, flags);
+	status = check_vector(iov, n, offset, flags);
+	if (status <= 0)
+		return tern_result(status);
+	message = message_of(iov, n);
+	return tern_recvmsg(fd, &message, message_flags(flags));
+}
+
+ssize_t
+preadv64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags)
+{
+	return preadv2(fd, iov, n, offset, flags);
+}
+
+ssize_t
+pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	struct msghdr message;
+	int status;
+
+	if (!is_terns(fd))
+		return kernel.pwritev2(fd, iov, n, offset, flags);
+	status = check_vector(iov, n, offset, flags);
+	if (status <= 0)
+		return tern_result(status);
+	message = message_of(iov, n);
+	return tern_sendmsg(fd, &message, message_flags(flags));
+}
+
+ssize_t
+pwritev64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags)
+{
+	return pwritev2(fd, iov, n, offset, flags);
 }
 
 /* ---- Files */

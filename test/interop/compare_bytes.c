@@ -291,6 +291,43 @@ not_for_streams(void)
 	GIVES(0, isatty(pair.fd));
 }
 
+/* readv() and writev() with flags, most of which are for files. */
+static void
+vectors_with_flags(void)
+{
+	struct pair pair = connect_pair(AF_INET);
+	struct iovec iov[2] = {{buffer, 0}, {buffer, 10}};
+	const int unknown = 1 << 24;
+
+	FAILS(EAGAIN, preadv2(pair.fd, iov, 2, -1, RWF_NOWAIT));
+	GIVES(0, preadv2(pair.fd, iov, 1, -1, RWF_NOWAIT));
+	GIVES(0, preadv2(pair.fd, iov, 1, -1, unknown));
+	GIVES(0, preadv2(pair.fd, NULL, 0, -1, unknown));
+	receive_ready(pair, 20);
+	FAILS(ESPIPE, preadv2(pair.fd, iov, 2, 0, 0));
+	FAILS(ESPIPE, preadv2(pair.fd, iov, 2, 0, unknown));
+	FAILS(EINVAL, preadv2(pair.fd, iov, 2, -2, 0));
+	FAILS(EINVAL, preadv2(pair.fd, iov, -1, -1, unknown));
+	FAILS(EFAULT, preadv2(pair.fd, NULL, 1, -1, unknown));
+	FAILS(EOPNOTSUPP, preadv2(pair.fd, iov, 2, -1, unknown));
+	GIVES(10, preadv2(pair.fd, iov, 2, -1, RWF_NOWAIT));
+	GIVES(true, is_pattern(buffer, 10, 0));
+	GIVES(10, preadv2(pair.fd, iov, 2, -1, RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND));
+	GIVES(true, is_pattern(buffer, 10, 10));
+
+	make_pattern(10, 0);
+	GIVES(10, pwritev2(pair.fd, iov, 2, -1, RWF_NOWAIT));
+	make_pattern(10, 10);
+	GIVES(10, pwritev2(pair.fd, iov, 2, -1, RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND));
+	GIVES(20, peer_receive(pair.peer, 20));
+	GIVES(0, pwritev2(pair.fd, iov, 1, -1, unknown));
+	FAILS(ESPIPE, pwritev2(pair.fd, iov, 2, 0, 0));
+	FAILS(EINVAL, pwritev2(pair.fd, iov, 2, -2, 0));
+	FAILS(EOPNOTSUPP, pwritev2(pair.fd, iov, 2, -1, unknown));
+	FAILS(ESPIPE, pread(pair.fd, buffer, 1, 0));
+	FAILS(ESPIPE, pwrite(pair.fd, buffer, 1, 0));
+}
+
 const struct compare_case compare_bytes_cases[] = {
 	{"send_and_receive", send_and_receive},
 	{"not_connected", not_connected},
@@ -300,6 +337,7 @@ const struct compare_case compare_bytes_cases[] = {
 	{"wait_for_all", wait_for_all},
 	{"fill_up", fill_up},
 	{"vectors", vectors},
+	{"vectors_with_flags", vectors_with_flags},
 	{"bad_memory", bad_memory},
 	{"file_to_socket", file_to_socket},
 	{"not_for_streams", not_for_streams},
