@@ -5,14 +5,13 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "epoll.h"
 #include "kernel.h"
 #include "polling.h"
 #include "preload.h"
 #include "result.h"
+#include "select.h"
 #include "tern.h"
 #include "wait.h"
 
@@ -81,141 +80,23 @@ __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const 
 	return ppoll(fds, n, timeout, mask);
 }
 
-/* ---- select(): by poll(), with what Linux's select() makes of its bits. Sets may be larger than
-   fd_set, as far as the program has allocated them. */
-
-enum {
-	READABLE = POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR,
-	WRITABLE = POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR,
-	EXCEPT = POLLPRI,
-};
-
-struct sets {
-	unsigned long *readable, *writable, *except; /* NULL: not asked for */
-};
-
-#define WORD_BITS (int)(8 * sizeof(unsigned long))
-
-static bool
-has(const unsigned long *set, int fd)
-{
-	return set != NULL && (set[fd / WORD_BITS] >> (fd % WORD_BITS) & 1) != 0;
-}
-
-/* Keeps a bit that is set if it holds. Returns 1 if it does. */
-static int
-keep(unsigned long *set, int fd, bool holds)
-{
-	if (!has(set, fd))
-		return 0;
-	if (!holds)
-		set[fd / WORD_BITS] &= ~(1ul << (fd % WORD_BITS));
-	return holds;
-}
-
-static short
-wanted(const struct sets *sets, int fd)
-{
-	return (short)((has(sets->readable, fd) ? READABLE : 0) |
-		       (has(sets->writable, fd) ? WRITABLE : 0) |
-		       (has(sets->except, fd) ? EXCEPT : 0));
-}
-
-static bool
-select_has_ours(int n, const struct sets *sets)
-{
-	int highest = file_highest_fd();
-
-	for (int fd = 0; fd < n && fd <= highest; fd++)
-		if (file_peek(fd) != NULL && wanted(sets, fd) != 0)
-			return true;
-	return false;
-}
-
-/* Returns how many bits are set, or a negative errno. */
-static int
-report(const struct sets *sets, const struct pollfd *fds, nfds_t n)
-{
-	int found = 0;
-
-	for (nfds_t i = 0; i < n; i++)
-		if (fds[i].revents & POLLNVAL)
-			return -EBADF;
-	for (nfds_t i = 0; i < n; i++) {
-		found += keep(sets->readable, fds[i].fd, (fds[i].revents & READABLE) != 0);
-		found += keep(sets->writable, fds[i].fd, (fds[i].revents & WRITABLE) != 0);
-		found += keep(sets->except, fds[i].fd, (fds[i].revents & EXCEPT) != 0);
-	}
-	return found;
-}
-
-static int
-select_until(int n, const struct sets *sets, int64_t deadline_ns, const sigset_t *mask)
-{
-	struct pollfd *fds = calloc((size_t)n, sizeof(*fds));
-	nfds_t members = 0;
-	int status;
-
-	if (fds == NULL)
-		return -ENOMEM;
-	for (int fd = 0; fd < n; fd++)
-		if (wanted(sets, fd) != 0)
-			fds[members++] = (struct pollfd){.fd = fd, .events = wanted(sets, fd)};
-	status = poll_until(fds, members, deadline_ns, mask);
-	if (status >= 0)
-		status = report(sets, fds, members);
-	free(fds);
-	return status;
-}
-
-static struct sets
-sets_of(fd_set *readable, fd_set *writable, fd_set *except)
-{
-	return (struct sets){(unsigned long *)readable, (unsigned long *)writable,
-			     (unsigned long *)except};
-}
+/* ---- select() */
 
 int
 pselect(int n, fd_set *readable, fd_set *writable, fd_set *except, const struct timespec *timeout,
 	const sigset_t *mask)
 {
-	struct sets sets = sets_of(readable, writable, except);
-	int64_t deadline_ns;
-
-	if (n <= 0 || !select_has_ours(n, &sets))
-		return kernel.pselect(n, readable, writable, except, timeout, mask);
-	deadline_ns = wait_limit_ns(timeout);
-	if (deadline_ns < 0)
-		return tern_result(-EINVAL);
-	return tern_result(select_until(n, &sets, deadline_ns, mask));
+	return select_has_ours(n, readable, writable, except)
+		       ? tern_pselect(n, readable, writable, except, timeout, mask)
+		       : kernel.pselect(n, readable, writable, except, timeout, mask);
 }
 
-/* Linux's select() leaves what remains of the time. */
 int
 select(int n, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *timeout)
 {
-	struct sets sets = sets_of(readable, writable, except);
-	int64_t deadline_ns = WAIT_FOREVER, left;
-	int status;
-
-	if (n <= 0 || !select_has_ours(n, &sets))
-		return kernel.select(n, readable, writable, except, timeout);
-	if (timeout != NULL) {
-		if (timeout->tv_sec < 0 || timeout->tv_usec < 0)
-			return tern_result(-EINVAL);
-		if (timeout->tv_sec < INT32_MAX)
-			deadline_ns = wait_now_ns() + timeout->tv_sec * INT64_C(1000000000) +
-				      timeout->tv_usec * INT64_C(1000);
-	}
-	status = select_until(n, &sets, deadline_ns, NULL);
-	if (timeout != NULL && deadline_ns != WAIT_FOREVER) {
-		left = deadline_ns - wait_now_ns();
-		if (left < 0)
-			left = 0;
-		timeout->tv_sec = left / 1000000000;
-		timeout->tv_usec = left % 1000000000 / 1000;
-	}
-	return tern_result(status);
+	return select_has_ours(n, readable, writable, except)
+		       ? tern_select(n, readable, writable, except, timeout)
+		       : kernel.select(n, readable, writable, except, timeout);
 }
 
 /* ---- epoll */

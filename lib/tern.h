@@ -9,7 +9,7 @@
  *
  * Descriptors are numbers of this process like all others, but only the functions here do anything
  * useful with them; these functions do not take the kernel's descriptors, and answer EBADF, except
- * tern_poll().
+ * tern_poll() and tern_select().
  *
  * Signals: a call that waits ends with EINTR where the system call would. With SA_RESTART a read, a
  * write, accept and connect go on if all handlers that the process has installed ask for that.
@@ -24,6 +24,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -174,6 +175,12 @@ int tern_fcntl(int fd, int command, long argument);
 /* poll(2). The kernel's descriptors and Tern's may be mixed, sets of epoll among them. */
 int tern_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int tern_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
+
+/* select(2), pselect(2): likewise. tern_select() leaves what remains of the time, as on Linux. Sets
+ * may be larger than FD_SETSIZE. */
+int tern_select(int n, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *timeout);
+int tern_pselect(int n, fd_set *readable, fd_set *writable, fd_set *except,
+		 const struct timespec *timeout, const sigset_t *mask);
 
 /*
  * epoll(7): level- and edge-triggered, EPOLLONESHOT, EPOLLRDHUP, and EPOLLEXCLUSIVE, which wakes

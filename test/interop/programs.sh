@@ -33,6 +33,9 @@ tern_up
 expect "$PROGRAM" refused 198.18.0.1 5999
 ! TERN_SOCKET=$tmp/none.sock "$PROGRAM" refused 198.18.0.1 5999 2>/dev/null || fail "a program runs without ternd"
 
+# Calls that none of the programs below makes, on a connection to a service.
+expect "$BUILD/test/interop/calls" "$HOST4" 7
+
 # A child for each connection.
 server "$PROGRAM" fork 5000 4
 for host in "$HOST4" "$HOST6"; do
