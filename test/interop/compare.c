@@ -8,9 +8,10 @@
  *     compare peer PATH                         the other side; says "ready"
  *     compare run PATH OWN4 OWN6 PEER4 PEER6 [CASE…]
  *     compare fastopen PATH OWN4 OWN6 PEER4 PEER6 [CASE…]
+ *     compare fastopen-off, compare fastopen-later: likewise
  *
- * The second kind is of Fast Open, which both sides must have been told to do; COMPARE_HANDS is a
- * script that forgets cookies for the peer: see compare_fastopen.sh.
+ * The others are of Fast Open, which both sides must have been told to do, or one not to do;
+ * COMPARE_HANDS is a script that forgets cookies for the peer: see compare_fastopen.sh.
  *
  * Each mismatch is a line "case, file:line, what: expected …, got …"; the last line counts checks
  * and mismatches. Ends with status 0 if there was none.
@@ -495,6 +496,21 @@ static const struct compare_case *const fastopen_tables[] = {
 	NULL,
 };
 
+static const struct compare_case *const fastopen_off_tables[] = {compare_fastopen_off_cases, NULL};
+static const struct compare_case *const fastopen_later_tables[] = {compare_fastopen_later_cases,
+								   NULL};
+
+/* What the first argument may be. */
+static const struct {
+	const char *name;
+	const struct compare_case *const *tables;
+} modes[] = {
+	{"run", tables},
+	{"fastopen", fastopen_tables},
+	{"fastopen-off", fastopen_off_tables},
+	{"fastopen-later", fastopen_later_tables},
+};
+
 static void
 hangs(int signal)
 {
@@ -527,13 +543,14 @@ int
 main(int argc, char **argv)
 {
 	struct sigaction on_alarm = {.sa_handler = hangs, .sa_flags = SA_RESTART};
-	const struct compare_case *const *table = tables;
+	const struct compare_case *const *table = NULL;
 
 	if (argc == 3 && strcmp(argv[1], "peer") == 0)
 		return compare_peer(argv[2]);
-	if (argc >= 7 && strcmp(argv[1], "fastopen") == 0) {
-		table = fastopen_tables;
-	} else if (argc < 7 || strcmp(argv[1], "run") != 0) {
+	for (size_t i = 0; argc >= 7 && i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(argv[1], modes[i].name) == 0)
+			table = modes[i].tables;
+	if (table == NULL) {
 		fprintf(stderr, "usage: see the head of compare.c\n");
 		return 2;
 	}

@@ -3,7 +3,7 @@
 # Fast Open's socket calls, on the kernel and on Tern, with the same peer: compare_fastopen*.c. As in
 # compare.sh, each check states what Linux gives, and both must match it.
 . "$(dirname "$0")/compare_both.sh"
-LEAST=450 # checks
+LEAST=1200 # checks
 
 # early_ns NAMESPACE: client and server, cookies by a key of the namespace's own.
 early_ns()
@@ -15,7 +15,8 @@ early_ns()
 		skip "this kernel has no Fast Open"
 }
 
-# hands OWN PEER: the script by which the program has cookies forgotten, of either side by a command.
+# hands OWN PEER: the script by which the program has cookies forgotten, of either side by a command; and
+# what only the kernel lets it do: how Fast Open is set on our side, and the way to the peer.
 hands()
 {
 	cat >"$tmp/hands" <<-END
@@ -23,6 +24,9 @@ hands()
 		case \$1,\$2 in
 		flush,own) exec $1 ;;
 		flush,peer) exec $2 ;;
+		bits,own) exec ip netns exec $OWN sh -c "echo \$3 >/proc/sys/net/ipv4/tcp_fastopen" ;;
+		way,none) exec ip -n $OWN route del 198.18.0.0/24 dev ca$$ ;;
+		way,back) exec ip -n $OWN route add 198.18.0.0/24 dev ca$$ src $HOST4 ;;
 		esac
 		exit 1
 	END
@@ -37,6 +41,12 @@ hands "ip -n $OWN tcp_metrics flush" "ip -n $OTHER tcp_metrics flush"
 peer "$OTHER" "$tmp/linux.sock"
 run_compare fastopen "$tmp/linux.sock" ip netns exec "$OWN" >"$tmp/linux"
 compared "$tmp/linux" $LEAST || fail "Linux is not what the program says"
+run_compare fastopen-later "$tmp/linux.sock" ip netns exec "$OWN" >"$tmp/linux-later"
+compared "$tmp/linux-later" 24 || fail "Linux is not what the program says"
+netns_write "$OWN" net/ipv4/tcp_fastopen 0
+run_compare fastopen-off "$tmp/linux.sock" ip netns exec "$OWN" >"$tmp/linux-off"
+compared "$tmp/linux-off" 20 || fail "Linux is not what the program says"
+netns_write "$OWN" net/ipv4/tcp_fastopen 3
 # A side without Fast Open on the way back must not look like one with it.
 netns_write "$OTHER" net/ipv4/tcp_fastopen 1
 CASES="first_write4 child4" run_compare fastopen "$tmp/linux.sock" ip netns exec "$OWN" >"$tmp/off" &&

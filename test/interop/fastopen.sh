@@ -7,65 +7,7 @@
 #
 # First Linux with Linux, which shows that the test sees what it looks for; then curl on Tern with nginx
 # on Linux, and curl on Linux with Tern's http service. What went over the wire is read from a capture.
-. "$(dirname "$0")/lossy_link.sh"
-OTHER_NS=$NAME-other
-HOST_NS=$NAME-host
-GUARD_S=3 # how long the black-hole guard turns Fast Open off
-nginx_pid=
-
-command -v nginx >/dev/null || skip "nginx is not installed"
-command -v tshark >/dev/null || skip "tshark is not installed"
-
-fastopen_cleanup()
-{
-	local status=$?
-	[ -z "$nginx_pid" ] || kill -TERM "$nginx_pid" 2>/dev/null
-	netns_del "$OTHER_NS"
-	netns_del "$HOST_NS"
-	(exit $status)
-	lossy_cleanup
-}
-trap fastopen_cleanup EXIT
-
-# early_ns NAMESPACE: Linux's Fast Open there, client and server.
-early_ns()
-{
-	netns_write "$1" net/ipv4/tcp_fastopen 3
-	netns_write "$1" net/ipv4/tcp_fastopen_blackhole_timeout_sec "$GUARD_S"
-	[ "$(ip netns exec "$1" cat /proc/sys/net/ipv4/tcp_fastopen)" = 3 ] ||
-		skip "this kernel has no Fast Open"
-}
-
-nginx_up()
-{
-	mkdir -p "$tmp/www"
-	echo "<!doctype html><title>Linux</title>" >"$tmp/www/index.html"
-	chmod 755 "$tmp" "$tmp/www"
-	cat >"$tmp/nginx.conf" <<-END
-		daemon off;
-		master_process off;
-		pid $tmp/nginx.pid;
-		events { worker_connections 256; }
-		http {
-			access_log off;
-			client_body_temp_path $tmp/nginx.body;
-			proxy_temp_path $tmp/nginx.proxy;
-			fastcgi_temp_path $tmp/nginx.fastcgi;
-			uwsgi_temp_path $tmp/nginx.uwsgi;
-			scgi_temp_path $tmp/nginx.scgi;
-			server {
-				listen 198.18.0.1:80 fastopen=16;
-				listen [2001:db8:18::1]:80 fastopen=16;
-				root $tmp/www;
-			}
-		}
-	END
-	ip netns exec "$PEER_NS" nginx -c "$tmp/nginx.conf" -e "$tmp/nginx.log" >"$tmp/nginx.out" 2>&1 \
-		</dev/null &
-	nginx_pid=$!
-	wait_for 10 ip netns exec "$PEER_NS" curl -gsf -o /dev/null http://198.18.0.1/ ||
-		fail "nginx does not answer: $(cat "$tmp/nginx.out" "$tmp/nginx.log")"
-}
+. "$(dirname "$0")/fastopen_link.sh"
 
 # ---- The way, and what was sent on it
 
@@ -231,22 +173,9 @@ all_of_it()
 	done
 }
 
-# Linux and Linux.
-netns_add "$NS" || fail "cannot make the namespace $NS"
-veth_up "$PEER_NS" "vp$$" "vf$$" 198.18.0.1/24 2001:db8:18::1/64
-veth_up "$OTHER_NS" "vq$$" "vo$$" 198.18.0.3/24 2001:db8:18::3/64
-early_ns "$PEER_NS"
-early_ns "$OTHER_NS"
-nginx_up
-
-linux_guard()
-{
-	ip netns exec "$OTHER_NS" nstat -asz TcpExtTCPFastOpenBlackhole |
-		awk '$1 == "TcpExtTCPFastOpenBlackhole" { print $2 }'
-}
-way="Linux to Linux"
-client_link=vo$$ server_link=vf$$ server4=198.18.0.1 server6=2001:db8:18::1
-client=(ip netns exec "$OTHER_NS")
-forget=(ip -n "$OTHER_NS" tcp_metrics flush)
-guard=(linux_guard)
+links_up
+way_of linux-linux
 all_of_it
+kill -CONT "$ternd_pid"
+tern_idle
+tern_down

@@ -71,11 +71,12 @@ expect()
 }
 
 # conf [KEY=VALUE…]: writes the usual configuration. The keys here are those that tests change:
-# hugepages, lanes, timewait, user_timeout, retries, idle_timeout, buffers, connections.
+# hugepages, lanes, timewait, user_timeout, retries, idle_timeout, buffers, connections; and fastopen,
+# which turns it on, with that many seconds for the guard.
 conf()
 {
 	local hugepages=no lanes=1 timewait=1 user_timeout=0 retries=15 idle_timeout=60 buffers=32768 \
-		connections=4096 pair
+		connections=4096 fastopen= pair
 	for pair in "$@"; do
 		local "$pair"
 	done
@@ -108,6 +109,9 @@ listen = *:9
 [service chargen]
 listen = *:19
 END
+	[ -z "$fastopen" ] ||
+		sed -i -e "/^\[tcp\]/a fastopen = client, server\nfastopen_blackhole_timeout = $fastopen" \
+			-e '/^\[service http\]/a fastopen = 16' "$tmp/ternd.conf"
 }
 
 in_ns()

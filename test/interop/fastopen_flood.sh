@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Floods of SYNs with Fast Open (flood.c) at a listener that has it:
+#
+# - from one address with the right cookie, never finished: as many become connections as the listener
+#   says may wait, and no more;
+# - 100,000 with forged sources and wrong cookies, over IPv4 and over IPv6: none does, no data of them is
+#   kept, and memory stays as it was.
+#
+# All the while curl is served, and afterwards every pool is full again.
+. "$(dirname "$0")/interop.sh"
+
+FLOOD=$BUILD/test/interop/flood
+FORGED=100000
+PER_SECOND=20000
+QLEN=16 # as conf writes it
+BACKLOG=128
+clients_pid=
+
+flood_cleanup()
+{
+	local status=$?
+	[ -z "$clients_pid" ] || kill "$clients_pid" 2>/dev/null
+	(exit $status)
+	interop_cleanup
+}
+trap flood_cleanup EXIT
+
+# clients_up: one request after the other, both families; what they give goes to $tmp/clients.
+clients_up()
+{
+	: >"$tmp/clients"
+	while :; do
+		for host in "$HOST4" "[$HOST6]"; do
+			in_ns curl -gs --max-time 10 -o /dev/null -w '%{http_code} %{time_total}\n' "http://$host/" \
+				>>"$tmp/clients"
+		done
+		sleep 0.05
+	done &
+	clients_pid=$!
+}
+
+# clients_down LEAST: all of them, and at least so many, were answered within 3.5 seconds: a frame that
+# the interface dropped costs one or two time-outs.
+clients_down()
+{
+	kill "$clients_pid"
+	wait "$clients_pid" 2>/dev/null
+	clients_pid=
+	awk -v least="$1" '$1 != 200 || $2 > 3.5 { bad++ } END { exit !(NR >= least && bad == 0) }' \
+		"$tmp/clients" || fail "clients during $what: $(sort "$tmp/clients" | uniq -c | tail -n 30)"
+	say "$what: $(wc -l <"$tmp/clients") requests, the slowest $(awk '{ print $2 }' "$tmp/clients" |
+		sort -n | tail -n 1) s"
+}
+
+# delta NAME: how much a counter of tcp has grown since mark.
+mark()
+{
+	"$TERN" stats --json >"$tmp/mark"
+}
+
+delta()
+{
+	"$TERN" stats --json | /usr/bin/python3 -c '
+import json, sys
+before, now = (sum(lane["tcp"][sys.argv[1]] for lane in json.load(f)["lanes"])
+               for f in (open(sys.argv[2]), sys.stdin))
+print(now - before)' "$1" "$tmp/mark"
+}
+
+memory_kb()
+{
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$ternd_pid/status"
+}
+
+# used: buffers and connections that are not in their pools, the worst of them.
+used()
+{
+	"$TERN" pools | awk '$3 ~ /^[0-9]+$/ && $3 - $4 > most { most = $3 - $4 } END { print most + 0 }'
+}
+
+# half_open: what is not established, and not listening.
+half_open()
+{
+	"$TERN" ss -aH | grep -c SYN-RECV
+}
+
+# flood FROM-ARGUMENTS…
+flood()
+{
+	expect in_ns "$FLOOD" "$TAP" "$mac" "$@" >"$tmp/flood"
+}
+
+conf fastopen=60 timewait=1
+sed -i -e '/^\[port 0\]/a gateway4 = 198.18.0.1\ngateway6 = 2001:db8:18::1' \
+	-e '/^\[tcp\]/a synack_retries = 1' -e "/^\[service http\]/a backlog = $BACKLOG" "$tmp/ternd.conf"
+tern_up
+mac=$(ip -n "$NS" neigh show "$HOST4" dev "$TAP" | sed -n 's/.*lladdr \([^ ]*\).*/\1/p')
+[ -n "$mac" ] || fail "Linux does not know Tern's MAC address"
+expect in_ns ip link set "$TAP" txqueuelen 10000
+
+# With the right cookie: the queue's length, and not one more.
+for way in "$HOST4 10.77.0.9" "$HOST6 fd99::77"; do
+	read -r to from <<<"$way"
+	what="right cookies from $from"
+	mark
+	clients_up
+	flood "$to" 80 60 1000 "$from"
+	wait_for 3 test "$(half_open)" -ge 60
+	[ "$(delta fastopen_passive)" -eq $QLEN ] ||
+		fail "$what: $(delta fastopen_passive) connections instead of $QLEN"
+	[ "$(delta fastopen_listen_overflow)" -eq $((60 - QLEN)) ] ||
+		fail "$what: $(delta fastopen_listen_overflow) were too many, instead of $((60 - QLEN))"
+	[ "$(delta fastopen_passive_fail)" -eq 0 ] || fail "$what: some were wrong"
+	sleep 1
+	clients_down 10
+	tern_idle
+done
+
+# Forged: nothing is kept of them but what half-open connections are worth.
+for to in "$HOST4" "$HOST6"; do
+	what="$FORGED forged SYNs to $to"
+	before=$(memory_kb)
+	mark
+	clients_up
+	flood "$to" 80 $FORGED $PER_SECOND
+	worst=$(used)
+	states=$(half_open)
+	sleep 1
+	clients_down 20
+	refused=$(delta fastopen_passive_fail)
+	cookies=$(delta syncookies_sent)
+	say "$what: $refused wrong cookies, $cookies SYN cookies, $states half open, $worst buffers in use," \
+		"$(($(memory_kb) - before)) KiB more memory"
+	[ "$(delta fastopen_passive)" -eq 0 ] || fail "$what: $(delta fastopen_passive) were believed"
+	# What arrived was refused for its cookie, or got a SYN cookie because so many were open.
+	[ $((refused + cookies)) -ge $((FORGED * 95 / 100)) ] || fail "$what: where are the others?"
+	[ "$refused" -gt 0 ] || fail "$what: no wrong cookie was looked at"
+	[ "$states" -le $((BACKLOG + 8)) ] || fail "$what: $states half open"
+	[ "$worst" -le $((4 * BACKLOG + 1024)) ] || fail "$what: $worst buffers in use"
+	[ $(($(memory_kb) - before)) -le 4096 ] || fail "$what: memory grows"
+	tern_idle
+done
+tern_down

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# What the tests of Fast Open share, to be sourced instead of lossy_link.sh: a client and a server with
+# the forwarder between them, and three ways to have them:
+#
+#     links_up            Linux in $PEER_NS with nginx, Linux in $OTHER_NS, Tern; nothing between them
+#     way_of KIND         linux-linux, tern-linux or linux-tern: client, forget, guard, client_link,
+#                         server_link, server4, server6
+. "$(dirname "${BASH_SOURCE[0]}")/lossy_link.sh"
+OTHER_NS=$NAME-other
+HOST_NS=$NAME-host
+GUARD_S=3 # how long the black-hole guard turns Fast Open off
+nginx_pid=
+
+command -v nginx >/dev/null || skip "nginx is not installed"
+command -v tshark >/dev/null || skip "tshark is not installed"
+
+fastopen_cleanup()
+{
+	local status=$?
+	[ -z "$nginx_pid" ] || kill -TERM "$nginx_pid" 2>/dev/null
+	[ -z "$ternd_pid" ] || kill -CONT "$ternd_pid" 2>/dev/null
+	netns_del "$OTHER_NS"
+	netns_del "$HOST_NS"
+	(exit $status)
+	lossy_cleanup
+}
+trap fastopen_cleanup EXIT
+
+# early_ns NAMESPACE: Linux's Fast Open there, client and server.
+early_ns()
+{
+	netns_write "$1" net/ipv4/tcp_fastopen 3
+	netns_write "$1" net/ipv4/tcp_fastopen_blackhole_timeout_sec "$GUARD_S"
+	[ "$(ip netns exec "$1" cat /proc/sys/net/ipv4/tcp_fastopen)" = 3 ] ||
+		skip "this kernel has no Fast Open"
+}
+
+nginx_up()
+{
+	mkdir -p "$tmp/www"
+	echo "<!doctype html><title>Linux</title>" >"$tmp/www/index.html"
+	chmod 755 "$tmp" "$tmp/www"
+	cat >"$tmp/nginx.conf" <<-END
+		daemon off;
+		master_process off;
+		pid $tmp/nginx.pid;
+		events { worker_connections 256; }
+		http {
+			access_log off;
+			client_body_temp_path $tmp/nginx.body;
+			proxy_temp_path $tmp/nginx.proxy;
+			fastcgi_temp_path $tmp/nginx.fastcgi;
+			uwsgi_temp_path $tmp/nginx.uwsgi;
+			scgi_temp_path $tmp/nginx.scgi;
+			server {
+				listen 198.18.0.1:80 fastopen=16;
+				listen [2001:db8:18::1]:80 fastopen=16;
+				root $tmp/www;
+			}
+		}
+	END
+	ip netns exec "$PEER_NS" nginx -c "$tmp/nginx.conf" -e "$tmp/nginx.log" >"$tmp/nginx.out" 2>&1 \
+		</dev/null &
+	nginx_pid=$!
+	wait_for 10 ip netns exec "$PEER_NS" curl -gsf -o /dev/null http://198.18.0.1/ ||
+		fail "nginx does not answer: $(cat "$tmp/nginx.out" "$tmp/nginx.log")"
+}
+
+links_up()
+{
+	conf "fastopen=$GUARD_S"
+	lossy_tern_up
+	veth_up "$OTHER_NS" "vq$$" "vo$$" 198.18.0.3/24 2001:db8:18::3/64
+	netns_add "$HOST_NS" || fail "cannot make the namespace $HOST_NS"
+	early_ns "$PEER_NS"
+	early_ns "$OTHER_NS"
+	nginx_up
+}
+
+linux_guard()
+{
+	ip netns exec "$OTHER_NS" nstat -asz TcpExtTCPFastOpenBlackhole |
+		awk '$1 == "TcpExtTCPFastOpenBlackhole" { print $2 }'
+}
+
+# way_of KIND: who is client and who is server from now on. ternd polls, and is stopped while it has no
+# part.
+way_of()
+{
+	way=$1
+	kill -CONT "$ternd_pid"
+	server4=198.18.0.1 server6=2001:db8:18::1 server_link=vf$$
+	guard=()
+	case $1 in
+	linux-linux)
+		client_link=vo$$
+		client=(ip netns exec "$OTHER_NS")
+		forget=(ip -n "$OTHER_NS" tcp_metrics flush)
+		guard=(linux_guard)
+		kill -STOP "$ternd_pid"
+		;;
+	tern-linux)
+		client_link=$TAP
+		client=(ip netns exec "$HOST_NS" "$TERN" run --)
+		forget=("$TERN" fastopen flush)
+		guard=(counter tcp fastopen_blackhole)
+		;;
+	linux-tern)
+		client_link=vf$$ server_link=$TAP server4=$HOST4 server6=$HOST6
+		client=(ip netns exec "$PEER_NS")
+		forget=(ip -n "$PEER_NS" tcp_metrics flush)
+		;;
+	esac
+}
