@@ -158,6 +158,14 @@ int tern_dup3(int from, int to, int flags);
  */
 int tern_execve(const char *path, char *const argv[], char *const environment[]);
 
+/*
+ * Of IPPROTO_TCP, an int, 0 or 1: SYN and SYN-ACK say that this host can do SMC-R (RFC 7609). Set
+ * before connect(2) or listen(2), else EINVAL. After the handshake it reads 1 if both sides said
+ * so, also of a socket from accept(2): then what follows is the program's to do, beginning with the
+ * CLC messages that the peer expects. Linux has no such option.
+ */
+#define TCP_SYN_SMC 0x534d43
+
 /* setsockopt(2), getsockopt(2): the options that FEATURES.md lists; others answer ENOPROTOOPT. */
 int tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length);

@@ -18,6 +18,7 @@
 #include "mbufq.h"
 #include "options.h"
 #include "seq.h"
+#include "smc_conn.h"
 #include "tcp.h"
 #include "timer_wheel.h"
 
@@ -513,6 +514,7 @@ struct tcp_conn {
 	uint32_t mark;                /* SO_MARK */
 	uint32_t priority;            /* SO_PRIORITY */
 	struct tcp_fastopen_client fastopen;
+	struct tcp_smc smc;
 
 	/* what TCP_INFO tells, all over the connection's life */
 	uint64_t bytes_acked;
@@ -560,6 +562,7 @@ struct tcp_request {
 	bool wscale;
 	bool ecn; /* RFC 3168: granted */
 	bool sack;
+	bool smc;   /* RFC 7609: in the SYN, and to be in the SYN-ACK */
 	bool acked; /* the final ACK came and was ignored: TCP_DEFER_ACCEPT, full accept queue */
 };
 

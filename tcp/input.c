@@ -300,6 +300,7 @@ take_syn(struct tcp_conn *c, const struct tcp_segment *seg)
 	if (e->config.sack && seg->opt.sack_permitted)
 		c->flags |= CONN_SACK;
 	tcp_ecn_syn_arrives(c, seg);
+	tcp_smc_syn_arrives(c, seg);
 	if (e->config.window_scaling && seg->opt.has_wscale) {
 		c->flags |= CONN_WSCALE;
 		c->snd_wscale_shift = seg->opt.wscale_shift;

@@ -90,6 +90,7 @@ list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
 		.has_details = true,
 		.ipv6 = (c->flags & CONN_FAMILY6) != 0,
 		.v6only = (c->flags & CONN_V6ONLY) != 0,
+		.smc = c->smc.syn,
 		.user = c->user,
 		.congestion = c->cc->name,
 	};
@@ -113,6 +114,7 @@ list_request(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out
 		.tuple = r->tuple,
 		.state = TCP_SYN_RECEIVED,
 		.timestamps = r->timestamps,
+		.smc = r->smc,
 		.ipv6 = (r->listener->c->flags & CONN_FAMILY6) != 0,
 	};
 	put_timer(e, out, TCP_LIST_TIMER_ON, r->timer.at_us, r->retries);

@@ -112,6 +112,9 @@ decode_syn_option(const struct tcp_option *o, struct tcp_options *options)
 		if (o->len >= TCP_OPTLEN_FASTOPEN_EXP && read16(o->data) == TCP_EXID_FASTOPEN)
 			decode_fastopen(o->data + 2, o->len - TCP_OPTLEN_FASTOPEN_EXP, true,
 					options);
+		else if (o->len >= TCP_OPTLEN_SMC && o->len % 2 == 0 &&
+			 read32(o->data) == TCP_EXID_SMC)
+			options->smc = true; /* whatever follows: as Linux */
 		break;
 	default:
 		break;
@@ -221,6 +224,21 @@ tcp_options_encode_syn(const struct tcp_options *options, uint8_t *bytes)
 			p = put8(p, TCP_OPT_NOP);
 	}
 	return (unsigned int)(p - bytes);
+}
+
+unsigned int
+tcp_options_append_smc(uint8_t *bytes, unsigned int n)
+{
+	uint8_t *p = bytes + n;
+
+	if (n + TCP_SMC_ALIGNED_BYTES > TCP_MAX_OPTION_BYTES)
+		return n;
+	p = put8(p, TCP_OPT_NOP);
+	p = put8(p, TCP_OPT_NOP);
+	p = put8(p, TCP_OPT_EXPERIMENTAL);
+	p = put8(p, TCP_OPTLEN_SMC);
+	put32(p, TCP_EXID_SMC);
+	return n + TCP_SMC_ALIGNED_BYTES;
 }
 
 void

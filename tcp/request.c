@@ -68,6 +68,7 @@ send_synack_at(struct tcp_engine *e, struct tcp_request *r, uint32_t ts_val)
 		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
 
+	reply.options_len = tcp_smc_put_request(r, bytes, reply.options_len);
 	return transmit(e, r, &reply);
 }
 
@@ -124,6 +125,7 @@ take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segme
 	r->timestamps = e->config.timestamps && seg->opt.has_timestamps;
 	r->sack = e->config.sack && seg->opt.sack_permitted;
 	r->ecn = tcp_ecn_grants(e, seg);
+	tcp_smc_request(r, seg);
 	r->ts_recent = seg->opt.ts_val;
 	r->ts_offset = tcp_new_ts_offset(e, &seg->tuple);
 	r->wscale = e->config.window_scaling && seg->opt.has_wscale;
@@ -316,6 +318,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 		   (r->sack ? CONN_SACK : 0) | (r->timestamps ? CONN_TIMESTAMPS : 0) |
 		   (r->wscale ? CONN_WSCALE : 0);
 	c->ecn = r->ecn ? ECN_ON : 0;
+	tcp_smc_inherit(c, r);
 	c->rcvbuf_bytes = l->rcvbuf_bytes;
 	c->rcvbuf_locked = l->rcvbuf_locked;
 	c->window_clamp = r->rcv_clamp;

@@ -150,6 +150,7 @@ start_connection(struct tcp_conn *c)
 	if (status > 0 && seq_lt(c->iss, iss_floor))
 		c->iss = iss_floor;
 	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
+	tcp_smc_connect(c);
 	c->snd_una = c->iss;
 	c->snd_nxt = c->iss;
 	c->cwnd = c->engine->config.initial_cwnd;

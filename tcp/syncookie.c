@@ -12,7 +12,8 @@
  * in both, brings nothing back: a late duplicate would open a ghost, and one whose predecessor was
  * lost a connection without its first bytes. A cookie is good in its minute and the next. Without
  * timestamps nothing but the MSS survives, by a small table: as on Linux then, neither SACK nor
- * window scaling. Timestamps from such a SYN-ACK lie up to 64 ms in the past, never in the future.
+ * window scaling; SMC never does. Timestamps from such a SYN-ACK lie up to 64 ms in the past, never
+ * in the future.
  *
  * Cookies are taken only from a listener that lately sent some: at other times a guessed number
  * would open a connection. What is lost with them: SYN-ACKs are not sent again, and no round trip
@@ -103,6 +104,7 @@ tcp_syncookie_make(struct tcp_engine *e, struct tcp_request *r)
 
 	r->listener->cookie_sent_us = RTE_MAX(e->now_us, UINT64_C(1));
 	r->iss = cookie_make(e, &r->tuple, r->irs, mss_index(&r->tuple, r->peer_mss));
+	r->smc = false;
 	if (!r->timestamps) {
 		r->sack = false;
 		r->ecn = false;

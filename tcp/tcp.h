@@ -34,6 +34,7 @@
 #include "fastopen.h"
 #include "info.h"
 #include "ip_addr.h"
+#include "smc.h"
 
 struct sock_extended_err; /* <linux/errqueue.h> */
 
@@ -553,6 +554,7 @@ struct tcp_listing {
 	bool has_details;
 	bool ipv6; /* opened as AF_INET6 */
 	bool v6only;
+	bool smc;      /* TCP_SYN_SMC */
 	uint8_t timer; /* enum tcp_list_timer */
 	uint8_t timer_retries;
 	uint32_t timer_ms;      /* until it fires */

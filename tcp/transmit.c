@@ -463,6 +463,7 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
 
+	reply.options_len = tcp_smc_put(c, bytes, reply.options_len);
 	if (!tcp_conn_has_path(c))
 		return false;
 	reply.hop = c->hop;

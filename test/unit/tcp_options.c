@@ -213,6 +213,64 @@ UNIT_CASE(fastopen_of_a_wrong_length_is_none)
 	UNIT_EQ(opt.fastopen.len, 0);
 }
 
+static const uint8_t smc_option[] = {1, 1, 254, 6, 0xe2, 0xd4, 0xc3, 0xd9};
+
+/* What is left of the 40 bytes decides; with timestamps a Fast Open cookie leaves little. */
+UNIT_CASE(smc_takes_what_is_left)
+{
+	static const struct {
+		uint8_t len; /* of the cookie; 0: a request */
+		uint8_t of34, of254;
+		bool with34, with254; /* SMC fits behind it */
+	} rows[] = {
+		{0, 24, 24, true, true},    {4, 28, 28, true, true},    {6, 28, 32, true, true},
+		{8, 32, 32, true, true},    {10, 32, 36, true, false},  {12, 36, 36, false, false},
+		{14, 36, 40, false, false}, {16, 40, 40, false, false},
+	};
+
+	uint8_t bytes[TCP_MAX_OPTION_BYTES], same[TCP_MAX_OPTION_BYTES];
+	struct tcp_options opt;
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		bool exp = i % 2 != 0;
+		uint8_t len = rows[i / 2].len;
+		unsigned int alone = exp ? rows[i / 2].of254 : rows[i / 2].of34;
+		bool fits = exp ? rows[i / 2].with254 : rows[i / 2].with34;
+		unsigned int n = encode_cookie(true, exp, len, bytes), all = fits ? n + 8 : n;
+
+		UNIT_EQ(n, alone);
+		memcpy(same, bytes, n);
+		UNIT_EQ(tcp_options_append_smc(bytes, n), all);
+		CU_ASSERT(memcmp(bytes, same, n) == 0);
+		if (fits)
+			CU_ASSERT(memcmp(bytes + n, smc_option, sizeof(smc_option)) == 0);
+		CU_ASSERT(decode(bytes, all, true, &opt));
+		CU_ASSERT(opt.smc == fits && opt.has_fastopen && opt.fastopen.len == len);
+		CU_ASSERT(decode(bytes, all, false, &opt) && !opt.smc);
+		/* Without timestamps there is always room for both. */
+		n = encode_cookie(false, exp, len, bytes);
+		UNIT_EQ(n, alone - 8);
+		UNIT_EQ(tcp_options_append_smc(bytes, n), alone);
+		CU_ASSERT(memcmp(bytes + n, smc_option, sizeof(smc_option)) == 0);
+	}
+}
+
+UNIT_CASE(smc_is_read_strictly)
+{
+	struct tcp_options opt;
+	uint8_t bytes[TCP_MAX_OPTION_BYTES] = {254, 0, 0xe2, 0xd4, 0xc3, 0xd9};
+
+	for (unsigned int len = 2; len <= sizeof(bytes); len++) {
+		bytes[1] = (uint8_t)len;
+		CU_ASSERT(decode(bytes, len, true, &opt));
+		CU_ASSERT(opt.smc == (len >= 6 && len % 2 == 0));
+		CU_ASSERT(decode(bytes, len, false, &opt) && !opt.smc);
+	}
+	CU_ASSERT(decode("\xfd\x06\xe2\xd4\xc3\xd9\x01\x01", 8, true, &opt) && !opt.smc);
+	CU_ASSERT(decode("\xfe\x06\xd9\xc3\xd4\xe2\x01\x01", 8, true, &opt) && !opt.smc);
+	CU_ASSERT(!decode("\xfe\x06\xe2\xd4\xc3", 5, true, &opt));
+}
+
 UNIT_MAIN(UNIT_RUN(linux_syn_is_understood), UNIT_RUN(syn_options_count_in_syns_only),
 	  UNIT_RUN(window_scale_is_capped_at_14),
 	  UNIT_RUN(wrong_lengths_of_known_kinds_are_ignored),
@@ -220,4 +278,5 @@ UNIT_MAIN(UNIT_RUN(linux_syn_is_understood), UNIT_RUN(syn_options_count_in_syns_
 	  UNIT_RUN(unknown_kinds_are_skipped), UNIT_RUN(what_is_encoded_is_decoded),
 	  UNIT_RUN(timestamps_take_the_short_way), UNIT_RUN(fastopen_request_is_encoded),
 	  UNIT_RUN(fastopen_cookies_of_every_length_fit),
-	  UNIT_RUN(fastopen_of_a_wrong_length_is_none))
+	  UNIT_RUN(fastopen_of_a_wrong_length_is_none), UNIT_RUN(smc_takes_what_is_left),
+	  UNIT_RUN(smc_is_read_strictly))
