@@ -59,6 +59,22 @@ client_find(const char *given, const char *folder, char *path, size_t size)
 	return -1;
 }
 
+static const char *
+why_not(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return "no ternd answers there";
+	case ENOENT:
+		return "no such socket: does ternd run?";
+	case EACCES:
+		return "permission denied: only root and the members of [dataplane] group may use "
+		       "it";
+	default:
+		return strerror(error);
+	}
+}
+
 int
 client_open(struct client *client, const char *path)
 {
@@ -73,8 +89,7 @@ client_open(struct client *client, const char *path)
 	strcpy(sun.sun_path, path);
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
-		fprintf(stderr, "tern: %s: %s\n", path,
-			errno == ECONNREFUSED ? "no ternd answers there" : strerror(errno));
+		fprintf(stderr, "tern: %s: %s\n", path, why_not(errno));
 		if (client->fd >= 0)
 			close(client->fd);
 		return -1;

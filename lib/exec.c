@@ -56,6 +56,8 @@ struct entry {
 	uint32_t slot;
 	uint32_t nonblocking;
 	uint32_t side;
+	int32_t linger_s;
+	uint32_t tells_left;
 	int64_t receive_ns;
 	int64_t send_ns;
 	uint64_t device, inode; /* of the descriptor */
@@ -200,6 +202,8 @@ write_table(const struct keeps *keeps, bool child)
 				      .slot = file->slot,
 				      .nonblocking = file->nonblocking,
 				      .side = file->side,
+				      .linger_s = file->linger_s,
+				      .tells_left = file->tells_left,
 				      .receive_ns = file->receive_ns,
 				      .send_ns = file->send_ns};
 		struct stat stat;
@@ -387,6 +391,8 @@ take_up(int table, uint32_t n)
 		file->family = entry.family;
 		file->nonblocking = entry.nonblocking != 0;
 		file->side = entry.side == FILE_BOTH ? FILE_BOTH : FILE_TERN;
+		file->linger_s = entry.linger_s;
+		file->tells_left = entry.tells_left != 0;
 		file->receive_ns = entry.receive_ns;
 		file->send_ns = entry.send_ns;
 	}

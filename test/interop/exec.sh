@@ -89,6 +89,25 @@ assert get(1) == b""' "$HOST4"
 expect client echo "$HOST4" 5021 100000
 ended itself
 
+# Options that the library keeps. First on Linux.
+in_ns "$EXECUTES" options 5030 &
+server=$!
+listens_on_linux()
+{
+	[ -n "$(in_ns ss -tlnH "sport = :$1")" ]
+}
+wait_for 10 listens_on_linux 5030 || fail "options: it does not listen on Linux"
+reads_nothing='
+import socket, sys, time
+c = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+c.sendall(b"a")
+time.sleep(4)'
+expect in_ns python3 -c "$reads_nothing" 198.18.0.1 5030
+wait "$server" || fail "options on Linux: status $?"
+serve 5031 "$EXECUTES" options 5031
+expect in_ns python3 -c "$reads_nothing" "$HOST4" 5031
+ended options
+
 # What closes on exec has closed while the image that follows lives on, and nothing else has.
 serve 5022 "$EXECUTES" keep 5022
 expect in_ns python3 -c '

@@ -4,21 +4,27 @@
  * tests.
  *
  *     executes HOW PORT N     N connections, each served by `cat`, which is started by fork and
- * exec, vfork and exec, posix_spawn, or posix_spawnp; HOW: fork, vfork, spawn, spawnp executes
- * environ PORT 1 the same with an environment that names nothing executes itself PORT    serves a
- * connection until it says "again", executes itself, and goes on with it, and with one more of the
- * same listener executes keep PORT      a child executes `sleep 30` while a connection ends that
- * closes on exec
+ *                             exec, vfork and exec, posix_spawn, or posix_spawnp; HOW: fork, vfork,
+ *                             spawn, spawnp
+ *     executes environ PORT 1 the same with an environment that names nothing
+ *     executes itself PORT    serves a connection until it says "again", executes itself, and goes
+ *                             on with it, and with one more of the same listener
+ *     executes keep PORT      a child executes `sleep 30` while a connection ends that closes on
+ *                             exec
+ *     executes options PORT   executes itself with a connection that has SO_LINGER and TCP_INQ
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Noreturn void
@@ -189,10 +195,68 @@ keep(const char *port)
 	waitpid(child, NULL, 0);
 }
 
+/* Options that the library keeps itself: how long close() waits, and that a read tells what is
+ * left. The next image must find them. */
+static void
+execute_with_options(char **argv)
+{
+	struct linger linger = {1, 1};
+	int listener = listen_on(argv[2]), fd = accept_one(listener, 0), on = 1;
+	char number[12];
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on)) < 0)
+		fail("setsockopt");
+	snprintf(number, sizeof(number), "%d", fd);
+	execl("/proc/self/exe", argv[0], "has-options", number, (char *)NULL);
+	fail("exec");
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* The peer reads nothing. */
+static void
+find_options(int fd)
+{
+	static char data[65536];
+	char control[64];
+	struct iovec iov = {data, 1};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
+				 .msg_controllen = sizeof(control)};
+	const struct cmsghdr *cmsg;
+	int64_t start_ms;
+
+	if (recvmsg(fd, &message, 0) != 1)
+		fail("recvmsg");
+	cmsg = CMSG_FIRSTHDR(&message);
+	if (cmsg == NULL || cmsg->cmsg_level != IPPROTO_TCP || cmsg->cmsg_type != TCP_CM_INQ)
+		fail("TCP_INQ");
+	for (int idle = 0; idle < 20; idle++) /* until what can be taken is */
+		while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+			idle = 0;
+	start_ms = now_ms();
+	close(fd);
+	if (now_ms() - start_ms < 900)
+		fail("close() does not wait");
+}
+
 int
 main(int argc, char **argv)
 {
-	if (argc == 4 && strcmp(argv[1], "again") == 0) {
+	if (argc == 3 && strcmp(argv[1], "options") == 0) {
+		execute_with_options(argv);
+	} else if (argc == 3 && strcmp(argv[1], "has-options") == 0) {
+		find_options(atoi(argv[2]));
+	} else if (argc == 4 && strcmp(argv[1], "again") == 0) {
 		answer(atoi(argv[3]), "second");
 		echo_until_end(atoi(argv[3]));
 		echo_until_end(accept_one(atoi(argv[2]), 0));
