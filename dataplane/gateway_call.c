@@ -209,7 +209,7 @@ call_accept(struct call *call)
 {
 	uint32_t slot = call->request->arg;
 	struct gateway_socket *socket;
-	struct tcp_endpoint peer = {0};
+	struct tcp_endpoint peer;
 	struct shm_endpoint out;
 	struct tcp_conn *child;
 	int status;
@@ -224,7 +224,7 @@ call_accept(struct call *call)
 		tcp_abort(child);
 		return -ENFILE;
 	}
-	tcp_getpeername(child, &peer);
+	tcp_accepted_from(child, &peer);
 	endpoint_out(&peer, tcp_family(child), &out);
 	memcpy(call->reply->data, &out, sizeof(out));
 	call->reply_bytes = sizeof(out);

@@ -10,6 +10,22 @@ tcp_accept_queue_full(const struct tcp_bound *l)
 	return l->waiting > (uint32_t)l->backlog; /* as Linux: backlog + 1 may wait */
 }
 
+void
+tcp_accept_queue_add(struct tcp_bound *l, struct tcp_conn *c)
+{
+	TCP_COUNT(c->engine, passive_opens);
+	c->flags |= CONN_ACCEPTING;
+	c->parent = l;
+	c->accept_next = NULL;
+	if (l->accept_tail != NULL)
+		l->accept_tail->accept_next = c;
+	else
+		l->accept_head = c;
+	l->accept_tail = c;
+	l->waiting++;
+	tcp_mark_event(l->c);
+}
+
 static void
 take(struct tcp_bound *l, struct tcp_conn *c, struct tcp_conn *prev)
 {
@@ -51,6 +67,12 @@ tcp_accept(struct tcp_conn *c, struct tcp_conn **child)
 }
 
 void
+tcp_accepted_from(const struct tcp_conn *child, struct tcp_endpoint *remote)
+{
+	*remote = (struct tcp_endpoint){child->tuple.remote, be16_get(child->tuple.rport)};
+}
+
+void
 tcp_listener_close(struct tcp_conn *c)
 {
 	struct tcp_bound *l = c->bound;
@@ -61,6 +83,7 @@ tcp_listener_close(struct tcp_conn *c)
 		take(l, child, NULL);
 		tcp_abort(child);
 	}
+	tcp_fastopen_listener_close(c->engine, l);
 	l->listening = false;
 	c->state = TCP_CLOSED;
 	c->engine->listeners--;

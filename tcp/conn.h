@@ -15,6 +15,7 @@
 
 #include "cc.h"
 #include "fastopen_client.h"
+#include "fastopen_server.h"
 #include "mbufq.h"
 #include "options.h"
 #include "seq.h"
@@ -45,6 +46,7 @@ enum {
 	CONN_LINGER_RESET = 1u << 15, /* SO_LINGER with 0 seconds */
 	CONN_FAMILY6 = 1u << 16,
 	CONN_PEER_FIN = 1u << 17, /* the peer's FIN arrived in order */
+	CONN_OPENING = 1u << 18,  /* made by a SYN with data, and the final ACK has not come */
 	/* lists it is on */
 	CONN_ON_DIRTY = 1u << 19,
 	CONN_ON_EVENTS = 1u << 20,
@@ -514,6 +516,8 @@ struct tcp_conn {
 	uint32_t mark;                /* SO_MARK */
 	uint32_t priority;            /* SO_PRIORITY */
 	struct tcp_fastopen_client fastopen;
+	struct tcp_fastopen_server fastopen_server;
+	struct tcp_request *opening; /* while CONN_OPENING */
 	struct tcp_smc smc;
 
 	/* what TCP_INFO tells, all over the connection's life */
@@ -535,13 +539,26 @@ static_assert(offsetof(struct tcp_conn, sendq) == 64, "arrival has one cache lin
 static_assert(offsetof(struct tcp_conn, recvq) == 128, "sending has one cache line");
 static_assert(offsetof(struct tcp_conn, rto_us) == 256, "the hot part is four cache lines");
 
+enum tcp_request_use {
+	REQUEST_HALF_OPEN, /* in the flow table */
+	REQUEST_CHILD,     /* its connection is there already: fastopen_server.c */
+	REQUEST_GUARD,     /* what is left of one of those that was reset */
+};
+
 /* A handshake that a peer began and has not finished: SYN-RECEIVED without the price of a socket.
  */
 struct tcp_request {
 	struct wheel_timer timer;
 	struct tcp_tuple tuple;
 	struct tcp_bound *listener;
-	uint64_t sent_us; /* when the SYN-ACK left first: the first RTT sample */
+	union {
+		uint64_t sent_us;        /* when the SYN-ACK left first: the first RTT sample */
+		uint64_t guard_until_us; /* REQUEST_GUARD */
+	};
+	union {
+		struct tcp_conn *child; /* REQUEST_CHILD; listener is NULL once that has gone */
+		struct tcp_request *next_guard; /* REQUEST_GUARD */
+	};
 	seq_t irs, iss;
 	uint32_t ts_recent;
 	uint32_t ts_offset;
@@ -562,8 +579,10 @@ struct tcp_request {
 	bool wscale;
 	bool ecn; /* RFC 3168: granted */
 	bool sack;
-	bool smc;   /* RFC 7609: in the SYN, and to be in the SYN-ACK */
-	bool acked; /* the final ACK came and was ignored: TCP_DEFER_ACCEPT, full accept queue */
+	bool smc;    /* RFC 7609: in the SYN, and to be in the SYN-ACK */
+	bool acked;  /* the final ACK came and was ignored: TCP_DEFER_ACCEPT, full accept queue */
+	uint8_t use; /* enum tcp_request_use */
+	uint32_t syn_bytes; /* of the SYN's payload: what the SYN-ACK acknowledges */
 };
 
 /* TIME-WAIT, RFC 9293 §3.6.1. All last equally long, so the oldest is always the first to end. */
@@ -614,6 +633,7 @@ struct tcp_bound {
 	uint32_t waiting;        /* in the accept queue */
 	uint64_t cookie_sent_us; /* when a SYN was last answered by a cookie; 0: never */
 	struct tcp_conn *accept_head, *accept_tail;
+	struct tcp_fastopen_queue fastopen;
 };
 
 #endif

@@ -118,6 +118,8 @@ make_tables(struct tcp_engine *e)
 	e->env.random(e->env.ctx, e->cookie_secrets, sizeof(e->cookie_secrets));
 	e->env.random(e->env.ctx, e->pmtu_secret, sizeof(e->pmtu_secret));
 	e->env.random(e->env.ctx, e->flows.secret, sizeof(e->flows.secret));
+	e->env.random(e->env.ctx, e->fastopen_drawn_key.key[0], TCP_FASTOPEN_KEY_BYTES);
+	e->fastopen_drawn_key.n = 1;
 	e->pmtus = e->env.alloc(e->env.ctx, tcp_pmtu_bytes(), 64);
 	return e->pmtus != NULL && fastopen_cache_make(e) &&
 	       make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
@@ -284,6 +286,8 @@ release_queues(struct tcp_conn *c)
 static void
 detach(struct tcp_conn *c)
 {
+	if (c->flags & CONN_OPENING)
+		tcp_fastopen_child_over(c, false);
 	if (c->flags & CONN_IN_FLOWS)
 		flow_remove(&c->engine->flows, &c->tuple);
 	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
@@ -359,7 +363,7 @@ tcp_conn_reset(struct tcp_conn *c, int error)
 		reply.options = options;
 		reply.options_len = sizeof(options);
 	}
-	if (c->state >= TCP_ESTABLISHED)
+	if (c->state >= TCP_ESTABLISHED || (c->flags & CONN_OPENING))
 		reply.wnd =
 			(uint16_t)RTE_MIN(tcp_window_to_offer(c) >> c->rcv_wscale_shift, 0xffffu);
 
@@ -387,7 +391,10 @@ void
 tcp_request_free(struct tcp_engine *e, struct tcp_request *r)
 {
 	wheel_remove(&r->timer);
-	r->listener->requests--;
+	if (r->use == REQUEST_HALF_OPEN)
+		r->listener->requests--;
+	else
+		e->fastopen_requests--;
 	r->listener = NULL;
 	slab_put(&e->requests, r);
 }

@@ -66,7 +66,9 @@ struct tcp_engine {
 	uint32_t orphans;
 	uint8_t iss_secret[16], ts_secret[16], port_secret[16], pmtu_secret[16];
 	uint8_t cookie_secrets[2][16];
-	uint16_t port_next; /* RFC 6056 §3.3.3's increment */
+	struct tcp_fastopen_keys fastopen_drawn_key; /* where the configuration has none */
+	uint32_t fastopen_requests; /* of the requests: all but REQUEST_HALF_OPEN */
+	uint16_t port_next;         /* RFC 6056 §3.3.3's increment */
 	uint16_t ip_id;
 };
 
@@ -191,6 +193,7 @@ void tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t f
 /* Segment arrival for a synchronized connection; request.c hands the final ACK on to it. */
 void tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_ack_now(struct tcp_conn *c);
+void tcp_count_arrival(struct tcp_conn *c, const struct tcp_segment *seg);
 
 /* ---- ack.c: RFC 9293 §3.10.7.4 fifth, RFC 6298, what leaves the send queue */
 
@@ -377,6 +380,8 @@ void tcp_reno_detect_loss(struct tcp_conn *c, const struct tcp_ack *ack);
 void tcp_recovery_ack(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack);
 void tcp_recovery_timeout(struct tcp_conn *c);
 void tcp_recovery_reorder_timeout(struct tcp_conn *c);
+/* The final ACK of a connection that could send before it came. */
+void tcp_recovery_handshake_over(struct tcp_conn *c, const struct tcp_segment *seg);
 /* The window is to shrink as after a loss, though nothing is lost: ECN, TLP. */
 void tcp_enter_cwr(struct tcp_conn *c);
 
@@ -391,6 +396,8 @@ void tcp_undo(struct tcp_conn *c, bool unmark_lost);
 /* ---- receive.c: queues of received bytes */
 
 void tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg);
+/* Queues a SYN's payload; the SYN-ACK is its acknowledgment. */
+void tcp_receive_syn_data(struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_ranges_free(struct tcp_conn *c);
 
 static inline seq_t
@@ -569,18 +576,39 @@ bool tcp_syncookie_check(struct tcp_engine *e, struct tcp_request *r,
 /* The socket is as new, but for its options, its address and its error. */
 void tcp_forget_connection(struct tcp_conn *c);
 
-/* ---- request.c, accept.c, bind.c, timewait.c */
+/* ---- inherit.c, request.c, accept.c, bind.c, timewait.c */
+
+/* Takes a listener's options over. */
+void tcp_inherit(struct tcp_conn *c, const struct tcp_conn *l);
 
 /* A SYN's answer starts above iss_floor if that is not NULL: it reuses a TIME-WAIT. */
 void tcp_listener_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
 			  const seq_t *iss_floor);
 void tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg);
 void tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r);
+/* Until the next SYN-ACK, by how many there were. */
+uint64_t tcp_request_timeout_us(const struct tcp_request *r);
+/* Sends a SYN-ACK, with a Fast Open cookie or, if that is NULL, without; once more. */
+bool tcp_request_synack(struct tcp_engine *e, struct tcp_request *r,
+			const struct tcp_fastopen_cookie *cookie);
+void tcp_request_synack_again(struct tcp_engine *e, struct tcp_request *r);
+/* The connection that a request makes, in the flow table; NULL without memory. */
+struct tcp_conn *tcp_request_connection(struct tcp_engine *e, struct tcp_request *r);
+
+/* What a segment means in SYN-RECEIVED. */
+enum tcp_request_news {
+	REQUEST_NOTHING, /* it is dropped, and was answered if that was due */
+	REQUEST_RESET,
+	REQUEST_ACKED, /* it has an acknowledgment and fits the window */
+};
+enum tcp_request_news tcp_request_check(struct tcp_engine *e, struct tcp_request *r,
+					const struct tcp_segment *seg);
 void tcp_request_error(struct tcp_engine *e, struct tcp_request *r, const struct tcp_icmp *icmp);
 void tcp_requests_drop(struct tcp_engine *e, struct tcp_bound *l);
 void tcp_listener_close(struct tcp_conn *c);
 struct tcp_bound *tcp_listener_find(struct tcp_engine *e, const struct tcp_tuple *tuple);
 bool tcp_accept_queue_full(const struct tcp_bound *l);
+void tcp_accept_queue_add(struct tcp_bound *l, struct tcp_conn *c);
 void tcp_accept_queue_remove(struct tcp_conn *c);
 
 void tcp_timewait_enter(struct tcp_conn *c); /* frees or detaches c */

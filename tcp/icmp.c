@@ -6,6 +6,21 @@
  */
 #include "engine.h"
 
+/* Fast Open: whether its user has it, in spite of its handshake. As Linux: an error ends it no more
+ * than any other connection. */
+static bool
+is_in_use(const struct tcp_conn *c)
+{
+	return (c->flags & (CONN_OPENING | CONN_ACCEPTING)) == CONN_OPENING;
+}
+
+/* The first sequence number that may be under way. */
+static seq_t
+oldest_sent(const struct tcp_conn *c)
+{
+	return c->flags & CONN_OPENING ? c->iss : c->snd_una;
+}
+
 static void
 conn_error(struct tcp_conn *c, const struct tcp_icmp *icmp)
 {
@@ -13,7 +28,7 @@ conn_error(struct tcp_conn *c, const struct tcp_icmp *icmp)
 		tcp_packet_too_big(c, icmp->mtu);
 		return;
 	}
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED) {
+	if (c->state == TCP_SYN_SENT || (c->state == TCP_SYN_RECEIVED && !is_in_use(c))) {
 		tcp_conn_end(c, icmp->error);
 	} else if (c->recverr) {
 		/* As Linux: told at once, and the connection goes on. */
@@ -34,7 +49,7 @@ tcp_icmp_input(struct tcp_engine *e, const struct tcp_icmp *icmp)
 		tcp_request_error(e, flow_object(flow), icmp);
 		return;
 	}
-	if (flow_kind(flow) != FLOW_CONN || !seq_within(icmp->seq, c->snd_una, c->snd_nxt)) {
+	if (flow_kind(flow) != FLOW_CONN || !seq_within(icmp->seq, oldest_sent(c), c->snd_nxt)) {
 		TCP_COUNT(e, icmp_ignored);
 		return;
 	}

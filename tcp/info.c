@@ -52,7 +52,9 @@ options_of(const struct tcp_conn *c)
 			 (c->flags & CONN_SACK ? TCP_DETAILS_SACK : 0) |
 			 (c->flags & CONN_WSCALE ? TCP_DETAILS_WSCALE : 0) |
 			 (c->ecn & ECN_ON ? TCP_DETAILS_ECN : 0) |
-			 (c->ecn & ECN_SEEN ? TCP_DETAILS_ECN_SEEN : 0));
+			 (c->ecn & ECN_SEEN ? TCP_DETAILS_ECN_SEEN : 0) |
+			 (c->fastopen_server.data_taken ? TCP_DETAILS_SYN_DATA : 0) |
+			 (c->fastopen_server.is_child ? TCP_DETAILS_FASTOPEN_CHILD : 0));
 }
 
 static uint32_t

@@ -12,6 +12,8 @@ enum {
 	TCP_DETAILS_WSCALE = 4,
 	TCP_DETAILS_ECN = 8,
 	TCP_DETAILS_ECN_SEEN = 16,
+	TCP_DETAILS_SYN_DATA = 32,        /* payload in the SYN was taken */
+	TCP_DETAILS_FASTOPEN_CHILD = 128, /* accepted before its handshake was finished */
 };
 
 /* Linux's struct tcp_info, member for member; times in microseconds unless they say otherwise. */

@@ -226,8 +226,8 @@ text_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		fin_arrived(c);
 }
 
-static void
-count_arrival(struct tcp_conn *c, const struct tcp_segment *seg)
+void
+tcp_count_arrival(struct tcp_conn *c, const struct tcp_segment *seg)
 {
 	c->segs_in++;
 	if (seg->len > 0) {
@@ -239,7 +239,9 @@ count_arrival(struct tcp_conn *c, const struct tcp_segment *seg)
 void
 tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 {
-	count_arrival(c, seg);
+	tcp_count_arrival(c, seg);
+	if ((c->flags & CONN_OPENING) && !tcp_fastopen_child_arrives(c, seg))
+		return;
 	/* A SYN again in SYN-RECEIVED is the crossing one with an ACK: its text is new. */
 	if (c->state == TCP_SYN_RECEIVED && (seg->flags & TCP_SYN) && seg->seq == c->irs) {
 		if ((seg->flags & TCP_ACK) == 0) {
@@ -265,11 +267,13 @@ tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		TCP_COUNT(c->engine, drop_no_ack);
 		return;
 	}
-	if (c->state == TCP_SYN_RECEIVED && !ack_opens(c, seg))
+	if (c->state == TCP_SYN_RECEIVED && (c->flags & CONN_OPENING) == 0 && !ack_opens(c, seg))
 		return;
 	/* Only then is it the peer's: a forged timestamp would make PAWS drop all that follows. */
 	if (!tcp_ack_arrives(c, seg))
 		return;
+	if (c->flags & CONN_OPENING)
+		tcp_fastopen_child_acked(c, seg);
 	take_timestamp(c, seg);
 	if ((c->flags & CONN_FIN_SENT) && c->snd_una == c->snd_nxt && !fin_acknowledged(c))
 		return;
@@ -327,7 +331,7 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 {
 	bool ack = (seg->flags & TCP_ACK) != 0;
 
-	count_arrival(c, seg);
+	tcp_count_arrival(c, seg);
 	if (ack && (seg->ack != c->snd_nxt || echo_is_wrong(c, seg))) {
 		TCP_COUNT(c->engine, drop_ack_invalid);
 		if ((seg->flags & TCP_RST) == 0)

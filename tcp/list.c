@@ -47,7 +47,8 @@ put_timer(const struct tcp_engine *e, struct tcp_listing *out, enum tcp_list_tim
 static void
 list_timer(const struct tcp_engine *e, const struct tcp_conn *c, struct tcp_listing *out)
 {
-	bool persists = c->rtx_kind == RTX_TIMEOUT && TAILQ_EMPTY(&c->sent);
+	bool persists = c->rtx_kind == RTX_TIMEOUT && TAILQ_EMPTY(&c->sent) &&
+			(c->flags & CONN_OPENING) == 0;
 
 	if (c->rtx_at_us != UINT64_MAX && !persists)
 		put_timer(e, out, TCP_LIST_TIMER_ON, c->rtx_at_us, c->retries);
@@ -108,7 +109,7 @@ list_request(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out
 {
 	const struct tcp_request *r = slab_at(&e->requests, index);
 
-	if (r->listener == NULL)
+	if (r->listener == NULL || r->use != REQUEST_HALF_OPEN)
 		return false;
 	*out = (struct tcp_listing){
 		.tuple = r->tuple,

@@ -28,9 +28,20 @@ may_send_data(const struct tcp_conn *c)
 	case TCP_CLOSING:
 	case TCP_LAST_ACK:
 		return true;
+	case TCP_SYN_RECEIVED:
+		return (c->flags & CONN_OPENING) != 0;
 	default:
 		return false;
 	}
+}
+
+/* Whether the FIN may leave behind what is queued. RFC 7413 §4.2.2, as Linux: of a child only once
+ * it is known that there is a peer, unless its user has closed. */
+static bool
+fin_is_due(const struct tcp_conn *c)
+{
+	return (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE &&
+	       c->state != TCP_SYN_RECEIVED;
 }
 
 static uint8_t
@@ -90,7 +101,7 @@ send_again(struct tcp_conn *c, struct tcp_sent *s, bool push)
 static bool
 something_new(const struct tcp_conn *c)
 {
-	return c->unsent_bytes > 0 || (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
+	return c->unsent_bytes > 0 || fin_is_due(c);
 }
 
 bool
@@ -195,7 +206,7 @@ next_segment(struct tcp_conn *c, bool forced, uint32_t *len, bool *fin)
 
 	if ((int32_t)wnd < 0)
 		wnd = 0;
-	*fin = (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
+	*fin = fin_is_due(c);
 	if (unsent == 0)
 		return *fin && wnd > 0;
 	*len = RTE_MIN(RTE_MIN(unsent, room), wnd);
@@ -408,8 +419,7 @@ tcp_send_one(struct tcp_conn *c)
 static bool
 is_last(const struct tcp_conn *c)
 {
-	return (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE &&
-	       c->unsent_bytes <= segment_room(c);
+	return fin_is_due(c) && c->unsent_bytes <= segment_room(c);
 }
 
 /* Why sending stopped: what TCP_INFO tells of it. `ours`: by the congestion window, by pacing. */
@@ -503,9 +513,10 @@ send_lost_and_new(struct tcp_conn *c, bool once)
 			return;
 		c->frto = false;
 	}
-	if (c->unrepaired_segs > 0)
+	/* RFC 7413 §4.2.2: nothing again but the SYN-ACK. */
+	if (c->unrepaired_segs > 0 && (c->flags & CONN_OPENING) == 0)
 		send_lost(c);
-	if (c->unrepaired_segs == 0 && something_new(c))
+	if ((c->unrepaired_segs == 0 || (c->flags & CONN_OPENING)) && something_new(c))
 		send_window(c, once);
 }
 

@@ -462,3 +462,13 @@ tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 			out_of_order(c, seg, seq, &in);
 	}
 }
+
+void
+tcp_receive_syn_data(struct tcp_conn *c, struct tcp_segment *seg)
+{
+	struct mbufq in = {0};
+
+	mbufq_append(&in, seg->m);
+	seg->m = NULL;
+	append_in_order(c, &in);
+}

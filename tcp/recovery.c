@@ -357,7 +357,8 @@ void
 tcp_recovery_timeout(struct tcp_conn *c)
 {
 	/* RFC 2018 §8: the peer's first missing byte is one that it had reported. */
-	bool reneged = (TAILQ_FIRST(&c->sent)->flags & SENT_SACKED) != 0;
+	const struct tcp_sent *first = TAILQ_FIRST(&c->sent);
+	bool reneged = first != NULL && (first->flags & SENT_SACKED) != 0;
 	bool again = c->retries > 0, fresh = c->ca_state < CA_RECOVERY;
 
 	/* RFC 5681 §3.1: the threshold falls once for each window of data. */
@@ -388,4 +389,15 @@ tcp_recovery_timeout(struct tcp_conn *c)
 	tcp_ecn_reduced(c);
 	if (c->cc->timeout != NULL)
 		c->cc->timeout(c);
+}
+
+void
+tcp_recovery_handshake_over(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	if (c->ca_state == CA_LOSS && TAILQ_EMPTY(&c->sent)) {
+		if (tcp_undo_is_due(c, seg))
+			tcp_undo(c, false);
+		leave(c);
+	}
+	tcp_undo_forget(c);
 }

@@ -42,40 +42,58 @@ transmit(struct tcp_engine *e, struct tcp_request *r, struct tcp_reply *reply)
 	return tcp_transmit_reply(e, reply);
 }
 
-/* Sends a SYN-ACK with this timestamp. */
-static bool
-send_synack_at(struct tcp_engine *e, struct tcp_request *r, uint32_t ts_val)
+/* Whose options count. */
+static const struct tcp_conn *
+socket_of(const struct tcp_request *r)
 {
-	const struct tcp_conn *l = r->listener->c;
+	return r->use == REQUEST_CHILD ? r->child : r->listener->c;
+}
+
+/* RCV.NXT: behind the SYN and what was taken of its payload. */
+static seq_t
+rcv_nxt_of(const struct tcp_request *r)
+{
+	return r->irs + 1 + r->syn_bytes;
+}
+
+/* Sends a SYN-ACK with this timestamp, and a Fast Open cookie or NULL. */
+static bool
+send_synack_at(struct tcp_engine *e, struct tcp_request *r, uint32_t ts_val,
+	       const struct tcp_fastopen_cookie *cookie)
+{
 	struct tcp_options opt = {
 		.has_mss = true,
-		.mss = tcp_announced_mss(r->mtu, ip_is4(&r->tuple.remote), l->user_mss),
+		.mss = tcp_announced_mss(r->mtu, ip_is4(&r->tuple.remote), socket_of(r)->user_mss),
 		.has_timestamps = r->timestamps,
 		.sack_permitted = r->sack,
 		.ts_val = ts_val,
 		.ts_ecr = r->ts_recent,
 		.has_wscale = r->wscale,
 		.wscale_shift = r->rcv_wscale_shift,
+		.has_fastopen = cookie != NULL,
 	};
 	uint8_t bytes[TCP_MAX_OPTION_BYTES];
 	struct tcp_reply reply = {
 		.tuple = &r->tuple,
 		.seq = r->iss,
-		.ack = r->irs + 1,
+		.ack = rcv_nxt_of(r),
 		.wnd = (uint16_t)RTE_MIN(r->rcv_wnd, 0xffffu),
 		.flags = (uint8_t)(TCP_SYN | TCP_ACK | (r->ecn ? TCP_ECE : 0)),
 		.options = bytes,
-		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
 
+	if (cookie != NULL)
+		opt.fastopen = *cookie;
+	reply.options_len = tcp_options_encode_syn(&opt, bytes);
 	reply.options_len = tcp_smc_put_request(r, bytes, reply.options_len);
 	return transmit(e, r, &reply);
 }
 
-static bool
-send_synack(struct tcp_engine *e, struct tcp_request *r)
+bool
+tcp_request_synack(struct tcp_engine *e, struct tcp_request *r,
+		   const struct tcp_fastopen_cookie *cookie)
 {
-	return send_synack_at(e, r, tcp_now_ts(e, r->ts_offset));
+	return send_synack_at(e, r, tcp_now_ts(e, r->ts_offset), cookie);
 }
 
 /* RFC 9293 §3.10.7.4, RFC 5961 §3.2: where we are, for a segment that does not fit. */
@@ -91,6 +109,10 @@ send_ack(struct tcp_engine *e, struct tcp_request *r)
 	};
 	uint8_t bytes[TCP_TIMESTAMPS_ALIGNED_BYTES];
 
+	if (r->use == REQUEST_CHILD) {
+		tcp_ack_now(r->child);
+		return;
+	}
 	if (r->timestamps) {
 		tcp_options_encode_timestamps(tcp_now_ts(e, r->ts_offset), r->ts_recent, bytes);
 		reply.options = bytes;
@@ -98,6 +120,16 @@ send_ack(struct tcp_engine *e, struct tcp_request *r)
 	}
 	TCP_COUNT(e, acks_out);
 	transmit(e, r, &reply);
+}
+
+/* The same, unless it was just said; as Linux, a child is free with it where payload comes. */
+static void
+say_where(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segment *seg)
+{
+	bool payload = r->use == REQUEST_CHILD && seg->len > 0;
+
+	if (payload || tcp_may_challenge(e, &r->oow_ack_ms))
+		send_ack(e, r);
 }
 
 /* The window that we offer, and its scale. */
@@ -161,31 +193,33 @@ request_make(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment
 	}
 	take_syn(e, r, l, seg, path);
 	l->requests++;
-	if (flow_set(&e->flows, &r->tuple, flow_hash(&e->flows, &r->tuple),
-		     flow_make(r, FLOW_REQUEST)) < 0) {
-		TCP_COUNT(e, drop_flow_table);
-		tcp_request_free(e, r);
-		return NULL;
-	}
 	return r;
 }
 
-/* The time until the next SYN-ACK: 1, 2, 4, ... s. */
-static void
-timer_restart(struct tcp_engine *e, struct tcp_request *r)
+/* 1, 2, 4, ... s. */
+uint64_t
+tcp_request_timeout_us(const struct tcp_request *r)
 {
 	uint64_t wait_us = (uint64_t)TCP_RTO_INITIAL_US << RTE_MIN(r->retries, (uint8_t)7);
 
-	wheel_remove(&r->timer);
-	wheel_add(&e->wheel, &r->timer, e->now_us + RTE_MIN(wait_us, (uint64_t)TCP_RTO_MAX_US));
+	return RTE_MIN(wait_us, (uint64_t)TCP_RTO_MAX_US);
 }
 
 static void
-send_synack_again(struct tcp_engine *e, struct tcp_request *r)
+timer_restart(struct tcp_engine *e, struct tcp_request *r)
+{
+	if (r->use == REQUEST_CHILD)
+		return; /* its connection has one */
+	wheel_remove(&r->timer);
+	wheel_add(&e->wheel, &r->timer, e->now_us + tcp_request_timeout_us(r));
+}
+
+void
+tcp_request_synack_again(struct tcp_engine *e, struct tcp_request *r)
 {
 	TCP_COUNT(e, synack_retransmits);
 	r->sent_us = 0; /* which SYN-ACK the ACK will be for nobody knows: Karn */
-	send_synack(e, r);
+	tcp_request_synack(e, r, NULL);
 }
 
 /* As Linux: backlog + 1 may be half open. */
@@ -207,15 +241,30 @@ send_cookie(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment 
 	ts_val = tcp_syncookie_make(e, &r);
 	take_window(&r);
 	TCP_COUNT(e, syncookies_sent);
-	send_synack_at(e, &r, ts_val);
+	send_synack_at(e, &r, ts_val, NULL);
+}
+
+/* Waits for the final ACK. */
+static void
+request_begin(struct tcp_engine *e, struct tcp_request *r, const struct tcp_fastopen_cookie *cookie)
+{
+	if (flow_set(&e->flows, &r->tuple, flow_hash(&e->flows, &r->tuple),
+		     flow_make(r, FLOW_REQUEST)) < 0) {
+		TCP_COUNT(e, drop_flow_table);
+		tcp_request_free(e, r);
+		return;
+	}
+	tcp_request_synack(e, r, cookie);
+	timer_restart(e, r);
 }
 
 /* A SYN to a listener. One that ends a TIME-WAIT is known to be no flood's, as on Linux. */
 static void
-syn_arrives(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment *seg,
+syn_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
 	    const seq_t *iss_floor)
 {
 	bool full = iss_floor == NULL && syn_queue_full(e, l);
+	struct tcp_fastopen_cookie cookie = {0};
 	struct tcp_request *r;
 	struct tcp_path path;
 
@@ -240,8 +289,9 @@ syn_arrives(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment 
 		return;
 	if (iss_floor != NULL && seq_lt(r->iss, *iss_floor))
 		r->iss = *iss_floor;
-	send_synack(e, r);
-	timer_restart(e, r);
+	if ((seg->len > 0 || seg->opt.has_fastopen) && tcp_fastopen_syn_arrives(e, r, seg, &cookie))
+		return;
+	request_begin(e, r, cookie.len > 0 ? &cookie : NULL);
 }
 
 static void
@@ -265,7 +315,7 @@ tcp_request_timeout(struct tcp_engine *e, struct tcp_request *r)
 	/* A peer who is only to send data first needs no SYN-ACK, but for the last: it asks him for
 	 * an ACK that will then do. */
 	if (!r->acked || l->defer_accept == 0 || r->retries >= l->defer_accept - 1)
-		send_synack_again(e, r);
+		tcp_request_synack_again(e, r);
 	r->retries++;
 	timer_restart(e, r);
 }
@@ -292,14 +342,14 @@ tcp_requests_drop(struct tcp_engine *e, struct tcp_bound *l)
 	for (uint32_t i = 0; i < e->requests.carved && l->requests > 0; i++) {
 		struct tcp_request *r = slab_at(&e->requests, i);
 
-		if (r->listener == l)
+		if (r->listener == l && r->use == REQUEST_HALF_OPEN)
 			request_end(e, r);
 	}
 }
 
-/* The connection that a finished handshake makes; takes the request's place in the flow table. */
-static struct tcp_conn *
-connection_make(struct tcp_engine *e, struct tcp_request *r)
+/* In ESTABLISHED; takes the request's place in the flow table, if that is there. */
+struct tcp_conn *
+tcp_request_connection(struct tcp_engine *e, struct tcp_request *r)
 {
 	const struct tcp_conn *l = r->listener->c;
 	struct tcp_conn *c = tcp_conn_new(e);
@@ -312,62 +362,16 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 		tcp_conn_free(c);
 		return NULL;
 	}
-	c->flags = CONN_IN_FLOWS | CONN_CONNECT_DONE |
-		   (l->flags & (CONN_NODELAY | CONN_CORK | CONN_FAMILY6 | CONN_V6ONLY |
-				CONN_LINGER_RESET | CONN_REUSEADDR)) |
-		   (r->sack ? CONN_SACK : 0) | (r->timestamps ? CONN_TIMESTAMPS : 0) |
-		   (r->wscale ? CONN_WSCALE : 0);
+	c->flags = CONN_IN_FLOWS | CONN_CONNECT_DONE | (r->sack ? CONN_SACK : 0) |
+		   (r->timestamps ? CONN_TIMESTAMPS : 0) | (r->wscale ? CONN_WSCALE : 0);
 	c->ecn = r->ecn ? ECN_ON : 0;
 	tcp_smc_inherit(c, r);
-	c->rcvbuf_bytes = l->rcvbuf_bytes;
-	c->rcvbuf_locked = l->rcvbuf_locked;
 	c->window_clamp = r->rcv_clamp;
-	c->delack.pingpong = l->delack.pingpong;
-	c->sndbuf_bytes = l->sndbuf_bytes;
-	c->sndbuf_locked = l->sndbuf_locked;
-	c->user_timeout_ms = l->user_timeout_ms;
-	c->notsent_lowat_bytes = l->notsent_lowat_bytes;
-	c->wants_inq = l->wants_inq;
-	c->zerocopy.on = l->zerocopy.on;
-	c->tos = l->tos;
-	c->ttl = l->ttl;
-	c->mark = l->mark;
-	c->priority = l->priority;
-	c->pacing.max_rate = l->pacing.max_rate;
-	c->pacing.on = l->pacing.on;
-	c->cc = l->cc;
-	c->user_mss = l->user_mss;
-	c->rto_max_ms = l->rto_max_ms;
-	c->rto_min_us = l->rto_min_us;
-	c->keepalive = l->keepalive;
-	c->keepidle_s = l->keepidle_s;
-	c->keepintvl_s = l->keepintvl_s;
-	c->keepcnt = l->keepcnt;
-	c->linger2_s = l->linger2_s;
-	c->linger_on = l->linger_on;
-	c->linger_s = l->linger_s;
-	c->oob_inline = l->oob_inline;
-	c->reuseport = l->reuseport;
-	c->uid = l->uid;
-	c->freebind = l->freebind;
-	c->bind_address_no_port = l->bind_address_no_port;
-	c->port_range = l->port_range;
-	c->transparent = l->transparent;
-	c->recverr = l->recverr;
-	c->no_txrehash = l->no_txrehash;
-	c->rx_timestamp = l->rx_timestamp;
-	c->kept = l->kept;
-	c->rcvlowat_bytes = l->rcvlowat_bytes;
-	c->busy_poll_us = l->busy_poll_us;
-	c->incoming_cpu = l->incoming_cpu;
-	c->rcvtimeo_ms = l->rcvtimeo_ms;
-	c->sndtimeo_ms = l->sndtimeo_ms;
+	tcp_inherit(c, l);
 	tcp_hold_take(c);
-	c->syn_retries = l->syn_retries;
 	c->hop = r->hop;
 	c->link_mtu = r->mtu;
 	c->mtu = tcp_pmtu_of(e, &r->tuple.remote, r->mtu);
-	c->mtu_discover = l->mtu_discover;
 	c->path_flags = r->path_flags;
 	c->tso = r->tso;
 	c->paths_generation = r->paths_generation;
@@ -385,6 +389,17 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->state = TCP_ESTABLISHED;
 	tcp_conn_start(c);
 	c->flags |= CONN_WAS_CONNECTED;
+	return c;
+}
+
+/* The same for a finished handshake. */
+static struct tcp_conn *
+connection_make(struct tcp_engine *e, struct tcp_request *r)
+{
+	struct tcp_conn *c = tcp_request_connection(e, r);
+
+	if (c == NULL)
+		return NULL;
 	c->delivered_segs = 1; /* our SYN-ACK, of which there is no record */
 	if (r->retries == 0 && r->sent_us != 0)
 		tcp_rtt_handshake(c, (int64_t)(e->now_us - r->sent_us));
@@ -415,17 +430,7 @@ promote(struct tcp_engine *e, struct tcp_request *r)
 static void
 enter_accept_queue(struct tcp_bound *l, struct tcp_conn *c, struct tcp_segment *seg)
 {
-	TCP_COUNT(c->engine, passive_opens);
-	c->flags |= CONN_ACCEPTING;
-	c->parent = l;
-	c->accept_next = NULL;
-	if (l->accept_tail != NULL)
-		l->accept_tail->accept_next = c;
-	else
-		l->accept_head = c;
-	l->accept_tail = c;
-	l->waiting++;
-	tcp_mark_event(l->c);
+	tcp_accept_queue_add(l, c);
 	tcp_update_snd_wnd(c, seg, (uint32_t)seg->wnd << c->snd_wscale_shift);
 	tcp_conn_arrives(c, seg);
 }
@@ -446,7 +451,7 @@ final_ack_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segmen
 static bool
 is_acceptable(const struct tcp_request *r, const struct tcp_segment *seg)
 {
-	seq_t rcv_nxt = r->irs + 1;
+	seq_t rcv_nxt = rcv_nxt_of(r);
 
 	if (r->timestamps && seg->opt.has_timestamps && (seg->flags & TCP_RST) == 0 &&
 	    (int32_t)(seg->opt.ts_val - r->ts_recent) < 0)
@@ -455,58 +460,75 @@ is_acceptable(const struct tcp_request *r, const struct tcp_segment *seg)
 	       seq_leq(seg->seq, rcv_nxt + r->rcv_wnd);
 }
 
-void
-tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg)
+enum tcp_request_news
+tcp_request_check(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segment *seg)
 {
+	bool child = r->use == REQUEST_CHILD;
+
 	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seg->seq == r->irs) {
 		/* The same SYN again: so is our answer, and its time runs anew. */
-		if (!tcp_may_answer(e, &r->oow_ack_ms))
-			return;
-		send_synack_again(e, r);
-		timer_restart(e, r);
-		return;
+		if (tcp_may_answer(e, &r->oow_ack_ms)) {
+			tcp_request_synack_again(e, r);
+			timer_restart(e, r);
+		}
+		return REQUEST_NOTHING;
 	}
-	if ((seg->flags & (TCP_ACK | TCP_RST)) == TCP_ACK && seg->ack != r->iss + 1) {
+	/* A child knows itself what it has sent. */
+	if (!child && (seg->flags & (TCP_ACK | TCP_RST)) == TCP_ACK && seg->ack != r->iss + 1) {
 		TCP_COUNT(e, drop_ack_invalid);
 		tcp_reset_segment(e, seg);
-		return;
+		return REQUEST_NOTHING;
 	}
 	if (!is_acceptable(r, seg)) {
 		TCP_COUNT(e, drop_sequence);
-		if ((seg->flags & TCP_RST) == 0 && tcp_may_challenge(e, &r->oow_ack_ms))
-			send_ack(e, r);
-		return;
+		if ((seg->flags & TCP_RST) == 0)
+			say_where(e, r, seg);
+		return REQUEST_NOTHING;
 	}
 	if (seg->flags & TCP_RST) {
-		if (seg->seq != r->irs + 1) {
-			TCP_COUNT(e, drop_rst_invalid);
-			if (tcp_may_challenge(e, &r->oow_ack_ms))
-				send_ack(e, r);
-			return;
-		}
-		TCP_COUNT(e, rsts_in);
-		TCP_COUNT(e, attempts_failed);
-		request_end(e, r);
-		return;
+		if (seg->seq == rcv_nxt_of(r))
+			return REQUEST_RESET;
+		TCP_COUNT(e, drop_rst_invalid);
+		say_where(e, r, seg);
+		return REQUEST_NOTHING;
 	}
 	if (seg->flags & TCP_SYN) {
 		TCP_COUNT(e, drop_sequence);
-		if (tcp_may_challenge(e, &r->oow_ack_ms))
-			send_ack(e, r);
-		return;
+		if (child) /* as Linux */
+			tcp_reset_segment(e, seg);
+		else
+			say_where(e, r, seg);
+		return REQUEST_NOTHING;
 	}
 	if ((seg->flags & TCP_ACK) == 0) {
 		TCP_COUNT(e, drop_no_ack);
-		return;
+		return REQUEST_NOTHING;
 	}
-	if (r->retries < r->listener->c->defer_accept &&
-	    seg->seq + tcp_segment_seqlen(seg) == r->irs + 1) {
-		TCP_COUNT(e, drop_defer_accept);
-		r->acked = true;
-		r->sent_us = 0; /* what comes next comes when the peer's user likes */
-		return;
+	return REQUEST_ACKED;
+}
+
+void
+tcp_request_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg)
+{
+	switch (tcp_request_check(e, r, seg)) {
+	case REQUEST_RESET:
+		TCP_COUNT(e, rsts_in);
+		TCP_COUNT(e, attempts_failed);
+		request_end(e, r);
+		break;
+	case REQUEST_ACKED:
+		if (r->retries < r->listener->c->defer_accept &&
+		    seg->seq + tcp_segment_seqlen(seg) == r->irs + 1) {
+			TCP_COUNT(e, drop_defer_accept);
+			r->acked = true;
+			r->sent_us = 0; /* what comes next comes when the peer's user likes */
+			break;
+		}
+		final_ack_arrives(e, r, seg);
+		break;
+	default:
+		break;
 	}
-	final_ack_arrives(e, r, seg);
 }
 
 /* An ACK to a listener: the final one of a handshake that a cookie answered, or nobody's. */

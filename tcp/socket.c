@@ -194,12 +194,21 @@ tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
 
 /* ---- sending */
 
+/* Whether its user may use it although the handshake is not finished: a Fast Open child. */
+static bool
+is_opening(const struct tcp_conn *c)
+{
+	return c->state == TCP_SYN_RECEIVED && (c->flags & CONN_OPENING) != 0;
+}
+
 /* 0 if data may be queued now. */
 static int
 send_status(struct tcp_conn *c)
 {
 	if (c->error != 0)
 		return take_error(c);
+	if (is_opening(c))
+		return c->flags & CONN_FIN_DUE ? -EPIPE : 0;
 	switch (c->state) {
 	case TCP_SYN_SENT:
 	case TCP_SYN_RECEIVED:
@@ -514,7 +523,7 @@ copy_room(const struct tcp_conn *c)
 static bool
 may_send(const struct tcp_conn *c)
 {
-	return (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT) &&
+	return (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT || is_opening(c)) &&
 	       (c->flags & CONN_FIN_DUE) == 0 && c->error == 0;
 }
 
@@ -657,6 +666,9 @@ send_no_more(struct tcp_conn *c)
 		c->state = TCP_LAST_ACK;
 		break;
 	case TCP_SYN_RECEIVED:
+		/* As Linux: a child's FIN waits for the handshake only while its user has it. */
+		if ((c->flags & CONN_OPENING) && (c->flags & CONN_ORPHAN))
+			c->state = TCP_FIN_WAIT_1;
 		break;
 	default:
 		return;
@@ -757,7 +769,7 @@ tcp_poll(const struct tcp_conn *c)
 		events |= POLLIN | POLLRDNORM | POLLRDHUP;
 	if (c->error != 0 || c->zerocopy.due)
 		events |= POLLERR;
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+	if (c->state == TCP_SYN_SENT || (c->state == TCP_SYN_RECEIVED && !is_opening(c)))
 		return events;
 	if (tcp_rcv_is_ready(c))
 		events |= POLLIN | POLLRDNORM;

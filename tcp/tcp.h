@@ -339,9 +339,12 @@ int tcp_listen(struct tcp_conn *c, int backlog);
 /*
  * Takes the oldest completed connection. Returns 0 with *child set, -EAGAIN when there is none,
  * -EINVAL when c does not listen. A child may already be closed by its peer: its data is there to
- * read.
+ * read. One that Fast Open made is in SYN-RECEIVED, and may be read and written like any other.
  */
 int tcp_accept(struct tcp_conn *c, struct tcp_conn **child);
+
+/* The peer's address of a connection that was accepted, also if that has ended meanwhile. */
+void tcp_accepted_from(const struct tcp_conn *child, struct tcp_endpoint *remote);
 
 /*
  * Starts the handshake. Returns -EINPROGRESS when it started; then -EALREADY until it ended, 0

@@ -66,6 +66,8 @@ tcp_rtx_restart(struct tcp_conn *c)
 	/* Its user found no mbuf to put a first byte into: no acknowledgment will tell him. */
 	bool starves = (c->flags & CONN_WANT_ROOM) && c->sendq.bytes == 0;
 
+	if (c->flags & CONN_OPENING)
+		return; /* it is the SYN-ACK's time, whatever is sent or acknowledged */
 	if (!tcp_tlp_schedule(c, c->engine->now_us + backed_off(c))) {
 		c->rtx_kind = RTX_TIMEOUT;
 		c->rtx_at_us = waits ? c->engine->now_us + tcp_pacing_delay_us(c) + backed_off(c)
@@ -158,6 +160,10 @@ then_timeout(struct tcp_conn *c)
 static void
 rtx_timer_fired(struct tcp_conn *c)
 {
+	if (c->flags & CONN_OPENING) {
+		tcp_fastopen_synack_timeout(c);
+		return;
+	}
 	if (TAILQ_EMPTY(&c->sent)) {
 		nothing_in_flight(c);
 		return;

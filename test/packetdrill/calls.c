@@ -174,7 +174,7 @@ static int
 shim_accept(void *userdata, int fd, struct sockaddr *addr, socklen_t *len)
 {
 	struct shim_file *f = shim_enter(fd), *child;
-	struct tcp_endpoint remote = {0};
+	struct tcp_endpoint remote;
 	struct tcp_conn *c;
 	int status, new_fd;
 
@@ -194,8 +194,8 @@ shim_accept(void *userdata, int fd, struct sockaddr *addr, socklen_t *len)
 	child = shim_file(new_fd);
 	child->c = c;
 	tcp_set_user(c, child);
-	if (tcp_getpeername(c, &remote) == 0)
-		give_address(&remote, shim_family_of(c), addr, len);
+	tcp_accepted_from(c, &remote);
+	give_address(&remote, shim_family_of(c), addr, len);
 	return shim_leave(new_fd);
 }
 

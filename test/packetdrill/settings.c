@@ -68,6 +68,28 @@ take_congestion(struct tcp_config *config, const char *value)
 			config->congestion = name;
 }
 
+/* "AABBCCDD-AABBCCDD-AABBCCDD-AABBCCDD", with a comma before a second one; each group is a
+ * little-endian number. */
+static void
+take_fastopen_key(struct tcp_config *config, const char *value)
+{
+	struct tcp_fastopen_keys keys = {0};
+	unsigned int group[4];
+
+	while (keys.n < 2 &&
+	       sscanf(value, "%8x-%8x-%8x-%8x", &group[0], &group[1], &group[2], &group[3]) == 4) {
+		for (unsigned int i = 0; i < TCP_FASTOPEN_KEY_BYTES; i++)
+			keys.key[keys.n][i] = (uint8_t)(group[i / 4] >> 8 * (i % 4));
+		keys.n++;
+		value = strchr(value, ',');
+		if (value == NULL)
+			break;
+		value++;
+	}
+	config->fastopen_keys = keys;
+}
+
+TAKE(fastopen, config->fastopen = number(value))
 TAKE(timestamps, config->timestamps = number(value) != 0)
 TAKE(sack, config->sack = number(value) != 0)
 TAKE(dsack, config->dsack = number(value) != 0)
@@ -106,6 +128,8 @@ static const struct setting settings[] = {
 	{"tcp_window_scaling", take_window_scaling},
 	{"tcp_ecn", take_ecn},
 	{"tcp_ecn_fallback", take_ecn_fallback},
+	{"tcp_fastopen", take_fastopen},
+	{"tcp_fastopen_key", take_fastopen_key},
 	{"tcp_frto", take_frto},
 	{"tcp_early_retrans", take_early_retrans},
 	{"tcp_recovery", take_recovery},

@@ -59,9 +59,9 @@ wire_accept_(struct wire *w)
 		wire_fail(w, "the flow has a socket already");
 	answered(w, "accept()", tcp_accept(w->listener, &w->flow->c), 0);
 	tcp_set_user(w->flow->c, w->flow);
-	if (tcp_state(w->flow->c) == TCP_CLOSED)
-		return; /* reset meanwhile: it has no peer any more */
-	answered(w, "getpeername()", tcp_getpeername(w->flow->c, &peer), 0);
+	if (tcp_state(w->flow->c) != TCP_CLOSED) /* reset meanwhile: it has no peer any more */
+		answered(w, "getpeername()", tcp_getpeername(w->flow->c, &peer), 0);
+	tcp_accepted_from(w->flow->c, &peer);
 	if (peer.port != w->flow->remote.port || !ip_eq(&peer.ip, &w->flow->remote.ip))
 		wire_fail(w, "accepted another connection, from port %u", peer.port);
 	wire_flush(w);
