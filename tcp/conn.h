@@ -18,6 +18,7 @@
 #include "fastopen_server.h"
 #include "mbufq.h"
 #include "options.h"
+#include "repair_conn.h"
 #include "seq.h"
 #include "smc_conn.h"
 #include "tcp.h"
@@ -357,6 +358,7 @@ struct tcp_conn {
 	uint8_t backoffs;         /* RTOs or probes in a row without progress */
 	uint8_t error;            /* errno to report, once */
 	uint8_t ttl;
+	bool frozen; /* in repair: its entry in the flow table is FLOW_FROZEN */
 	struct tcp_engine *engine;
 
 	/* ---- cache line 1: sending */
@@ -518,6 +520,7 @@ struct tcp_conn {
 	struct tcp_fastopen_client fastopen;
 	struct tcp_fastopen_server fastopen_server;
 	struct tcp_request *opening; /* while CONN_OPENING */
+	struct tcp_repair repair;
 	struct tcp_smc smc;
 
 	/* what TCP_INFO tells, all over the connection's life */

@@ -8,8 +8,8 @@
 
 #include "engine.h"
 
-void
-tcp_disconnect(struct tcp_conn *c)
+static void
+end_connection(struct tcp_conn *c)
 {
 	switch (c->state) {
 	case TCP_LISTEN:
@@ -31,6 +31,15 @@ tcp_disconnect(struct tcp_conn *c)
 		tcp_conn_end(c, 0);
 		break;
 	}
+}
+
+void
+tcp_disconnect(struct tcp_conn *c)
+{
+	if (c->frozen && c->state > TCP_LISTEN)
+		tcp_repair_end(c);
+	else
+		end_connection(c);
 	tcp_rcv_adjust_held(c->engine, c->recvq.bufs, 0);
 	mbufq_clear(&c->recvq);
 	tcp_forget_connection(c);

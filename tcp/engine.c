@@ -38,6 +38,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.max_requests = 4096,
 		.max_timewait = 65536,
 		.max_held_bufs = 65536,
+		.max_mutes = 16384,
 		.rcvbuf_bytes = 128 * 1024,
 		.rcvbuf_max_bytes = 6 * 1024 * 1024,
 		.sndbuf_bytes = 512 * 1024,
@@ -93,8 +94,8 @@ static bool
 config_is_valid(const struct tcp_config *c)
 {
 	return c->name != NULL && c->max_conns > 0 && c->max_requests > 0 && c->max_timewait > 0 &&
-	       c->max_held_bufs > 0 && c->header_pool != NULL && c->data_pool != NULL &&
-	       c->ref_pool != NULL && settings_are_valid(c);
+	       c->max_held_bufs > 0 && c->max_mutes > 0 && c->header_pool != NULL &&
+	       c->data_pool != NULL && c->ref_pool != NULL && settings_are_valid(c);
 }
 
 static bool
@@ -110,7 +111,7 @@ static bool
 make_tables(struct tcp_engine *e)
 {
 	const struct tcp_config *c = &e->config;
-	uint32_t flows = c->max_conns + c->max_requests + c->max_timewait;
+	uint32_t flows = c->max_conns + c->max_requests + c->max_timewait + c->max_mutes;
 
 	e->env.random(e->env.ctx, e->iss_secret, sizeof(e->iss_secret));
 	e->env.random(e->env.ctx, e->ts_secret, sizeof(e->ts_secret));
@@ -121,13 +122,13 @@ make_tables(struct tcp_engine *e)
 	e->env.random(e->env.ctx, e->fastopen_drawn_key.key[0], TCP_FASTOPEN_KEY_BYTES);
 	e->fastopen_drawn_key.n = 1;
 	e->pmtus = e->env.alloc(e->env.ctx, tcp_pmtu_bytes(), 64);
-	return e->pmtus != NULL && fastopen_cache_make(e) &&
+	return e->pmtus != NULL && fastopen_cache_make(e) && tcp_mute_make(e) &&
 	       make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
 	       make_slab(e, &e->requests, sizeof(struct tcp_request), c->max_requests) &&
 	       make_slab(e, &e->timewaits, sizeof(struct tcp_timewait), c->max_timewait) &&
 	       make_slab(e, &e->bounds, sizeof(struct tcp_bound), c->max_conns) &&
 	       make_slab(e, &e->holds, sizeof(struct tcp_hold),
-			 c->max_conns + c->max_timewait + 1) &&
+			 c->max_conns + c->max_timewait + c->max_mutes + 1) &&
 	       /* A record for each segment in flight: enough for all send buffers of a busy lane.
 		*/
 	       make_slab(e, &e->sents, sizeof(struct tcp_sent), c->max_conns * 2 + 65536) &&
@@ -158,6 +159,7 @@ tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
 	TAILQ_INIT(&e->timewait_list);
 	e->timewait_next_us = UINT64_MAX;
 	e->pmtu_next_us = UINT64_MAX;
+	e->mutes.next_us = UINT64_MAX;
 	wheel_init(&e->wheel, 0);
 	/* make_tables() names the flow table. */
 	e->config.name = config->name;
@@ -187,6 +189,7 @@ tcp_reconfigure(struct tcp_engine *e, const struct tcp_config *config)
 	next.max_requests = e->config.max_requests;
 	next.max_timewait = e->config.max_timewait;
 	next.max_held_bufs = e->config.max_held_bufs;
+	next.max_mutes = e->config.max_mutes;
 	next.congestion = cc->name;
 	next.header_pool = e->config.header_pool;
 	next.data_pool = e->config.data_pool;
@@ -221,6 +224,7 @@ tcp_engine_destroy(struct tcp_engine *e)
 	e->env.free(e->env.ctx, e->ranges.base);
 	e->env.free(e->env.ctx, e->pmtus);
 	e->env.free(e->env.ctx, e->fastopen_cache.nodes.base);
+	e->env.free(e->env.ctx, e->mutes.slab.base);
 	e->env.free(e->env.ctx, e);
 }
 
@@ -586,6 +590,7 @@ tcp_usage(const struct tcp_engine *e, struct tcp_usage *usage)
 		.sent_records = e->sents.used,
 		.ranges = e->ranges.used,
 		.ports = e->bounds.used + e->holds.used,
+		.mutes = e->mutes.slab.used,
 	};
 }
 

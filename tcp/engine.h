@@ -10,6 +10,7 @@
 #include "fastopen_cache.h"
 #include "fastopen_guard.h"
 #include "flow.h"
+#include "mute.h"
 #include "segment.h"
 #include "slab.h"
 
@@ -53,7 +54,8 @@ struct tcp_engine {
 	struct slab conns, requests, timewaits, bounds, holds, sents, ranges;
 	struct tcp_timewait_list timewait_list;
 	uint64_t timewait_next_us; /* when the first of the list ends */
-	struct tcp_pmtu *pmtus;    /* learned path MTUs: pmtu.c */
+	struct tcp_mutes mutes;
+	struct tcp_pmtu *pmtus; /* learned path MTUs: pmtu.c */
 	uint32_t pmtus_used;
 	uint64_t pmtu_next_us; /* when one of them may end */
 	struct fastopen_cache fastopen_cache;
@@ -573,6 +575,9 @@ bool tcp_syncookie_check(struct tcp_engine *e, struct tcp_request *r,
 
 /* ---- socket.c */
 
+/* Memory left in the send buffer, in SO_SNDBUF's terms. */
+uint32_t tcp_send_memory(const struct tcp_conn *c);
+
 /* The socket is as new, but for its options, its address and its error. */
 void tcp_forget_connection(struct tcp_conn *c);
 
@@ -640,6 +645,8 @@ void tcp_hold_changed(struct tcp_conn *c);
 /* What c has is tw's from now on. */
 void tcp_hold_timewait(struct tcp_conn *c, struct tcp_timewait *tw);
 void tcp_hold_timewait_release(struct tcp_engine *e, struct tcp_timewait *tw);
+void tcp_hold_mute(struct tcp_engine *e, struct tcp_mute *m);
+void tcp_hold_mute_release(struct tcp_engine *e, struct tcp_mute *m);
 /* c became CLOSED: only a port that its user named stays his. */
 void tcp_port_ended(struct tcp_conn *c);
 

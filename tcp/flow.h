@@ -21,6 +21,8 @@ enum flow_kind {
 	FLOW_CONN,
 	FLOW_REQUEST,
 	FLOW_TIMEWAIT,
+	FLOW_FROZEN, /* a connection in repair: repair.c */
+	FLOW_MUTE,   /* what is left of one that was moved away: mute.c */
 	FLOW_KIND_MASK = 7,
 };
 

@@ -398,13 +398,18 @@ static void
 no_connection(struct tcp_engine *e, struct tcp_segment *seg)
 {
 	struct tcp_bound *l = tcp_listener_find(e, &seg->tuple);
+	bool awaited = tcp_mute_awaits(e, seg);
 
-	if (l != NULL) {
+	if (l != NULL && !awaited) {
 		tcp_listener_arrives(e, l, seg, NULL);
 		return;
 	}
 	if (is_anothers(e, seg))
 		return;
+	if (awaited) {
+		TCP_COUNT(e, drop_restoring);
+		return;
+	}
 	TCP_COUNT(e, drop_no_socket);
 	tcp_reset_segment(e, seg);
 }
@@ -431,6 +436,12 @@ tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t flow)
 		break;
 	case FLOW_TIMEWAIT:
 		tcp_timewait_arrives(e, flow_object(flow), seg);
+		break;
+	case FLOW_FROZEN:
+		TCP_COUNT(e, drop_frozen);
+		break;
+	case FLOW_MUTE:
+		TCP_COUNT(e, drop_mute);
 		break;
 	default:
 		no_connection(e, seg);

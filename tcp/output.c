@@ -535,7 +535,7 @@ send_duplicate_acks(struct tcp_conn *c)
 static void
 output(struct tcp_conn *c, bool once)
 {
-	if (c->state < TCP_SYN_SENT)
+	if (c->state < TCP_SYN_SENT || c->frozen)
 		return;
 	if (!tcp_conn_has_path(c)) {
 		/* As if it were lost on the way: a timer tries again, or the peer does. */

@@ -27,6 +27,7 @@ enum {
 	HOLD_AUTOBOUND = 1 << 3, /* connect() chose the port */
 	HOLD_TIMEWAIT = 1 << 4,  /* whose it was does not matter any more */
 	HOLD_LISTENS = 1 << 5,
+	HOLD_MUTE = 1 << 6, /* of a connection that was moved away: in nobody's way */
 };
 
 /* One who has a port, or wants one. */
@@ -114,7 +115,7 @@ conflicts(struct tcp_conn *c, const struct tcp_endpoint *local, bool alone)
 	for (struct tcp_hold *h = *holds_of(e, local->port); h != NULL; h = h->next) {
 		struct holder is = {h->ip, h->uid, h->kind};
 
-		if (h->port == local->port && overlap(&is, &wants) &&
+		if (h->port == local->port && (h->kind & HOLD_MUTE) == 0 && overlap(&is, &wants) &&
 		    (alone || !may_share(&is, &wants)))
 			return true;
 	}
@@ -240,6 +241,18 @@ tcp_hold_timewait_release(struct tcp_engine *e, struct tcp_timewait *tw)
 	hold_put(e, tw->hold);
 }
 
+void
+tcp_hold_mute(struct tcp_engine *e, struct tcp_mute *m)
+{
+	m->hold = hold_get(e, &m->tuple, 0, HOLD_MUTE);
+}
+
+void
+tcp_hold_mute_release(struct tcp_engine *e, struct tcp_mute *m)
+{
+	hold_put(e, m->hold);
+}
+
 /* ---- choosing */
 
 struct range {
@@ -293,7 +306,7 @@ tcp_port_hold(struct tcp_conn *c, const struct tcp_endpoint *local)
 
 	if (want.port == 0)
 		want.port = free_port(c, &want.ip);
-	else if (conflicts(c, &want, false))
+	else if (!c->frozen && conflicts(c, &want, false))
 		return -EADDRINUSE;
 	if (want.port == 0)
 		return -EADDRINUSE;
@@ -338,16 +351,22 @@ tcp_port_ended(struct tcp_conn *c)
 /*
  * Takes a 4-tuple: 0 if no connection has it. With tw_reuse one in TIME-WAIT gives way after a
  * second, if both ends used timestamps: RFC 6191, as Linux's tcp_tw_reuse. Then 1, and sequence
- * numbers must begin beyond *iss_floor.
+ * numbers must begin beyond *iss_floor. A mute one gives way to who repairs: it is he who was
+ * meant.
  */
 static int
-take_tuple(struct tcp_engine *e, const struct tcp_tuple *t, seq_t *iss_floor)
+take_tuple(struct tcp_conn *c, const struct tcp_tuple *t, seq_t *iss_floor)
 {
+	struct tcp_engine *e = c->engine;
 	flow_t flow = flow_lookup(&e->flows, t, flow_hash(&e->flows, t));
 	struct tcp_timewait *tw = flow_object(flow);
 
 	if (flow == 0)
 		return 0;
+	if (flow_kind(flow) == FLOW_MUTE && c->frozen) {
+		tcp_mute_free(e, flow_object(flow));
+		return 0;
+	}
 	if (flow_kind(flow) != FLOW_TIMEWAIT || !e->config.tw_reuse || !tw->timestamps ||
 	    e->now_us + (uint64_t)e->config.timewait_ms * 1000 < tw->ends_us + TW_REUSE_US)
 		return -EADDRNOTAVAIL;
@@ -365,7 +384,7 @@ is_for_connecting(struct tcp_engine *e, uint16_t port)
 		if (b->local.port == port)
 			return false;
 	for (const struct tcp_hold *h = *holds_of(e, port); h != NULL; h = h->next)
-		if (h->port == port && (h->kind & HOLD_AUTOBOUND) == 0)
+		if (h->port == port && (h->kind & (HOLD_AUTOBOUND | HOLD_MUTE)) == 0)
 			return false;
 	return true;
 }
@@ -381,7 +400,7 @@ tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor)
 
 	if (c->bound != NULL) {
 		t->lport = be16(c->bound->local.port);
-		return take_tuple(e, t, iss_floor);
+		return take_tuple(c, t, iss_floor);
 	}
 	t->lport = be16(0);
 	offset = (tcp_port_offset(e, t) + e->port_next) % r.ports;
@@ -392,7 +411,7 @@ tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor)
 		if (!is_for_connecting(e, port))
 			continue;
 		t->lport = be16(port);
-		status = take_tuple(e, t, iss_floor);
+		status = take_tuple(c, t, iss_floor);
 		if (status >= 0)
 			return status;
 	}

@@ -246,6 +246,12 @@ room_bytes(const struct tcp_conn *c)
 	return c->sndbuf_bytes - charge;
 }
 
+uint32_t
+tcp_send_memory(const struct tcp_conn *c)
+{
+	return room_bytes(c);
+}
+
 /* Bytes behind `old_tail`, up to which everything was queued before, are now the user's news. */
 static void
 note_queued(struct tcp_conn *c, struct rte_mbuf *m, uint32_t off, uint32_t n, int flags)
@@ -461,6 +467,8 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 
 	if (status < 0)
 		return status;
+	if (c->frozen)
+		return tcp_repair_send(c, buf, bytes, flags);
 	if (bytes == 0)
 		return 0;
 	if (room_bytes(c) == 0 && piece_left(c) == 0)
@@ -530,7 +538,7 @@ may_send(const struct tcp_conn *c)
 size_t
 tcp_send_room(const struct tcp_conn *c)
 {
-	return may_send(c) ? copy_room(c) : 0;
+	return may_send(c) && !c->frozen ? copy_room(c) : 0;
 }
 
 void
@@ -595,6 +603,8 @@ tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
+	if (c->frozen)
+		return tcp_repair_recv(c, buf, bytes, flags);
 	if (flags & MSG_OOB)
 		return tcp_urgent_recv_oob(c, buf, bytes, flags);
 	if (c->recvq.bytes == 0)
@@ -708,6 +718,8 @@ tcp_shutdown(struct tcp_conn *c, int how)
 		c->flags |= CONN_RD_SHUT;
 	if (how != SHUT_RD)
 		send_no_more(c);
+	if (c->frozen)
+		tcp_repair_fin(c);
 	if (((c->flags ^ before) & (CONN_RD_SHUT | CONN_FIN_DUE)) != 0)
 		tcp_mark_event(c);
 	return 0;
@@ -716,6 +728,10 @@ tcp_shutdown(struct tcp_conn *c, int how)
 void
 tcp_abort(struct tcp_conn *c)
 {
+	if (c->frozen) {
+		tcp_repair_close(c);
+		return;
+	}
 	if (c->state == TCP_LISTEN)
 		tcp_listener_close(c);
 	c->flags |= CONN_ORPHAN;
@@ -735,8 +751,8 @@ tcp_abort(struct tcp_conn *c)
 void
 tcp_close(struct tcp_conn *c)
 {
-	if (c->state == TCP_LISTEN || c->state == TCP_CLOSED || c->state == TCP_SYN_SENT ||
-	    (c->flags & CONN_LINGER_RESET)) {
+	if (c->frozen || c->state == TCP_LISTEN || c->state == TCP_CLOSED ||
+	    c->state == TCP_SYN_SENT || (c->flags & CONN_LINGER_RESET)) {
 		tcp_abort(c);
 		return;
 	}

@@ -10,8 +10,8 @@
 #include "sockopt.h"
 
 static const struct tcp_option_list *const lists[] = {
-	&tcp_socket_options, &tcp_tcp_options,      &tcp_ip_options, &tcp_life_options,
-	&tcp_kept_options,   &tcp_fastopen_options, &tcp_smc_options};
+	&tcp_socket_options, &tcp_tcp_options,    &tcp_ip_options,       &tcp_life_options,
+	&tcp_kept_options,   &tcp_repair_options, &tcp_fastopen_options, &tcp_smc_options};
 
 enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
 

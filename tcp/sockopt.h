@@ -44,6 +44,7 @@ extern const struct tcp_option_list tcp_ip_options;       /* sockopt_ip.c */
 extern const struct tcp_option_list tcp_life_options;     /* sockopt_life.c */
 extern const struct tcp_option_list tcp_kept_options;     /* sockopt_kept.c */
 extern const struct tcp_option_list tcp_fastopen_options; /* sockopt_fastopen.c */
+extern const struct tcp_option_list tcp_repair_options;   /* sockopt_repair.c */
 extern const struct tcp_option_list tcp_smc_options;      /* smc.c */
 
 /* Switches that are only kept, sockopt_kept.c: whether this is one, and what it is. */

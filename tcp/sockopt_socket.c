@@ -34,7 +34,8 @@ set_reuseaddr(struct tcp_conn *c, int v)
 static int
 get_reuseaddr(struct tcp_conn *c)
 {
-	return tcp_has_flag(c, CONN_REUSEADDR);
+	/* As Linux: a port in use is no obstacle in repair. */
+	return c->frozen ? 2 : tcp_has_flag(c, CONN_REUSEADDR);
 }
 
 static int

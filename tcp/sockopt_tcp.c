@@ -78,6 +78,8 @@ get_maxseg(struct tcp_conn *c)
 {
 	bool unconnected = c->state == TCP_CLOSED || c->state == TCP_LISTEN;
 
+	if (c->frozen)
+		return tcp_repair_maxseg(c);
 	if (unconnected && c->user_mss != 0)
 		return c->user_mss;
 	return c->state >= TCP_ESTABLISHED ? c->mss : TCP_MSS_DEFAULT4;

@@ -34,6 +34,7 @@
 #include "fastopen.h"
 #include "info.h"
 #include "ip_addr.h"
+#include "repair.h"
 #include "smc.h"
 
 struct sock_extended_err; /* <linux/errqueue.h> */
@@ -176,6 +177,7 @@ struct tcp_config {
 	uint32_t max_requests;  /* half-open connections of all listeners */
 	uint32_t max_timewait;  /* connections in TIME-WAIT; the oldest gives way */
 	uint32_t max_held_bufs; /* receive mbufs that all queues together may hold */
+	uint32_t max_mutes;     /* connections moved away; the oldest is forgotten */
 
 	/* What follows may change while the engine runs, by tcp_reconfigure(). */
 	uint32_t rcvbuf_bytes;     /* default SO_RCVBUF, in buffer memory rather than payload */
@@ -519,6 +521,7 @@ struct tcp_usage {
 	uint32_t sent_records; /* transmissions awaiting acknowledgment */
 	uint32_t ranges;       /* out-of-order ranges */
 	uint32_t ports;        /* held by sockets, or by connections that are alike */
+	uint32_t mutes;        /* addresses of connections that were moved away */
 };
 
 void tcp_usage(const struct tcp_engine *engine, struct tcp_usage *usage);

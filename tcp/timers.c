@@ -35,7 +35,8 @@ tcp_timers_arm(struct tcp_conn *c)
 {
 	uint64_t at_us = earliest(c);
 
-	if (at_us == UINT64_MAX || (wheel_is_armed(&c->timer) && c->timer.at_us <= at_us))
+	if (c->frozen || at_us == UINT64_MAX ||
+	    (wheel_is_armed(&c->timer) && c->timer.at_us <= at_us))
 		return;
 	wheel_remove(&c->timer);
 	wheel_add(&c->engine->wheel, &c->timer, at_us);
@@ -255,6 +256,8 @@ tcp_advance(struct tcp_engine *e, uint64_t now_us)
 		tcp_timewait_advance(e);
 	if (now_us >= e->pmtu_next_us)
 		tcp_pmtu_advance(e);
+	if (now_us >= e->mutes.next_us)
+		tcp_mute_advance(e);
 	tcp_deliver_events(e);
 }
 
@@ -265,5 +268,6 @@ tcp_next_timer(const struct tcp_engine *e)
 
 	if (work_waits)
 		return e->now_us;
-	return RTE_MIN(RTE_MIN(wheel_next(&e->wheel), e->timewait_next_us), e->pmtu_next_us);
+	return RTE_MIN(RTE_MIN(wheel_next(&e->wheel), e->timewait_next_us),
+		       RTE_MIN(e->pmtu_next_us, e->mutes.next_us));
 }

@@ -225,6 +225,7 @@ configure(const struct wire_options *o, struct tcp_config *config)
 	config->max_conns = 256;
 	config->max_requests = 64;
 	config->max_timewait = 64;
+	config->max_mutes = 64;
 	config->max_held_bufs = WIRE_POOL / 2;
 	OVERRIDE(max_conns);
 	OVERRIDE(max_requests);
@@ -304,7 +305,7 @@ prove_unused(struct wire *w)
 {
 	static const char *const names[] = {"conns",        "listeners", "orphans",   "requests",
 					    "timewait",     "flows",     "held_bufs", "queued_bufs",
-					    "sent_records", "ranges",    "ports"};
+					    "sent_records", "ranges",    "ports",     "mutes"};
 	union {
 		struct tcp_usage usage;
 		uint32_t numbers[sizeof(struct tcp_usage) / sizeof(uint32_t)];
