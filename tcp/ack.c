@@ -151,7 +151,8 @@ static bool
 is_duplicate(const struct tcp_conn *c, const struct tcp_segment *seg, bool window_changed)
 {
 	return !TAILQ_EMPTY(&c->sent) && seg->ack == c->snd_una && seg->len == 0 &&
-	       (seg->flags & (TCP_SYN | TCP_FIN)) == 0 && !window_changed;
+	       (seg->flags & (TCP_SYN | TCP_FIN)) == 0 && !window_changed &&
+	       (c->flags & CONN_OPENING) == 0; /* the final ACK is the first of its kind */
 }
 
 static void

@@ -246,7 +246,8 @@ tcp_fastopen_child_acked(struct tcp_conn *c, const struct tcp_segment *seg)
 	c->retries = c->backoffs = 0;
 	c->last_data_sent_ms = e->now_ms;
 	tcp_fastopen_child_over(c, false);
-	tcp_rtx_restart(c);
+	if (c->rtx_kind != RTX_REORDER || c->rtx_at_us <= e->now_us)
+		tcp_rtx_restart(c);
 	tcp_mark_event(c);
 	tcp_mark_dirty(c);
 }

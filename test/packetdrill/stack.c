@@ -27,6 +27,7 @@ enum {
 	WIRE_PACKETS = 4096,      /* that packetdrill has not fetched yet */
 	RECEIVE_PATIENCE_S = 400, /* virtual time that netdev_receive waits */
 	RETURN_PATIENCE_MS = 300, /* real time for another thread to return */
+	HANDOVER_MS = 2,          /* real time in which it takes packetdrill's lock, then */
 	TICK_US = 1,              /* each look at the clock */
 	RX_ROOM = 65535,
 };
@@ -44,6 +45,7 @@ static struct {
 	uint64_t wake_us;     /* the earliest end of a call's own waiting; UINT64_MAX: none */
 	unsigned int asleep;  /* blocked calls that have looked since the last move */
 	unsigned int looking; /* those that have not, or are returning */
+	bool has_returned;    /* one has, since the clock was last let run */
 	struct {
 		struct rte_mbuf *m;
 		uint64_t at_us;
@@ -266,6 +268,16 @@ has_looked(void)
 	pthread_cond_broadcast(&shim.returned);
 }
 
+/* packetdrill takes a blocked call's result under its lock, which whoever lets the clock run has
+ * let go, and takes back next: who comes first must not be chance. Without the shim's lock. */
+static void
+hand_over(void)
+{
+	const struct timespec pause = {.tv_nsec = HANDOVER_MS * 1000000L};
+
+	nanosleep(&pause, NULL);
+}
+
 void
 shim_settle(void)
 {
@@ -325,6 +337,7 @@ int
 shim_usleep(void *userdata, useconds_t us)
 {
 	uint64_t until_us;
+	bool returned;
 
 	(void)userdata;
 	shim_lock();
@@ -332,7 +345,11 @@ shim_usleep(void *userdata, useconds_t us)
 	let_others_go_first();
 	while (shim.now_us < until_us)
 		step(until_us);
+	returned = shim.has_returned;
+	shim.has_returned = false;
 	shim_unlock();
+	if (returned)
+		hand_over();
 	return 0;
 }
 
@@ -343,6 +360,7 @@ shim_gettimeofday(void *userdata, struct timeval *tv, struct timezone *tz)
 	(void)tz;
 	shim_lock();
 	shim.now_us += TICK_US;
+	shim.has_returned |= is_looking;
 	has_looked();
 	tv->tv_sec = (time_t)(shim.now_us / 1000000);
 	tv->tv_usec = (suseconds_t)(shim.now_us % 1000000);

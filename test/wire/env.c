@@ -370,6 +370,8 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 	*call = w->calls;
 	if (w->on_notify != NULL && user != w)
 		w->on_notify(w, f);
+	if (w->on_listener != NULL && user == w)
+		w->on_listener(w);
 }
 
 static void *

@@ -130,6 +130,7 @@ struct wire {
 	int path_error;
 	uint32_t hop;
 	void (*on_notify)(struct wire *w, struct wire_flow *f); /* what the user does then */
+	void (*on_listener)(struct wire *w); /* and when the listener is notified */
 	uint16_t mtu;
 
 	struct wire_sent *sent;
