@@ -7,7 +7,8 @@
 bool
 tcp_accept_queue_full(const struct tcp_bound *l)
 {
-	return l->waiting > (uint32_t)l->backlog; /* as Linux: backlog + 1 may wait */
+	/* As Linux: backlog + 1 may wait, those among them that still talk CLC. */
+	return l->waiting + l->in_clc > (uint32_t)l->backlog;
 }
 
 void
@@ -84,6 +85,7 @@ tcp_listener_close(struct tcp_conn *c)
 		tcp_abort(child);
 	}
 	tcp_fastopen_listener_close(c->engine, l);
+	tcp_clc_drop_all(l);
 	l->listening = false;
 	c->state = TCP_CLOSED;
 	c->engine->listeners--;

@@ -78,6 +78,7 @@ tcp_listen(struct tcp_conn *c, int backlog)
 	c->bound->listening = true;
 	c->bound->backlog = backlog;
 	tcp_fastopen_listen(c);
+	tcp_smc_listen(c);
 	c->state = TCP_LISTEN;
 	e->listeners++;
 	return 0;

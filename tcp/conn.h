@@ -359,6 +359,7 @@ struct tcp_conn {
 	uint8_t error;            /* errno to report, once */
 	uint8_t ttl;
 	bool frozen; /* in repair: its entry in the flow table is FLOW_FROZEN */
+	uint8_t clc_phase; /* enum tcp_clc_phase */
 	struct tcp_engine *engine;
 
 	/* ---- cache line 1: sending */
@@ -420,7 +421,7 @@ struct tcp_conn {
 	struct wheel_timer timer; /* fires no later than the earliest of the five below */
 	uint64_t rtx_at_us;       /* retransmission or persist; UINT64_MAX: off */
 	uint64_t ack_at_us;       /* delayed ACK */
-	uint64_t life_at_us;      /* FIN-WAIT-2 of an orphan */
+	uint64_t life_at_us;      /* FIN-WAIT-2 of an orphan; of others, CLC's wait */
 	uint64_t keep_at_us;      /* keep-alive */
 	uint64_t pace_at_us;      /* the next slot, while something waits for it */
 	uint64_t rtx_since_us;    /* while retries > 0: when the first of them left */
@@ -637,6 +638,8 @@ struct tcp_bound {
 	uint64_t cookie_sent_us; /* when a SYN was last answered by a cookie; 0: never */
 	struct tcp_conn *accept_head, *accept_tail;
 	struct tcp_fastopen_queue fastopen;
+	struct tcp_conn *clc_head; /* connections that talk CLC before they are accepted */
+	uint32_t in_clc;           /* how many they are */
 };
 
 #endif

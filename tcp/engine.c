@@ -43,6 +43,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.rcvbuf_max_bytes = 6 * 1024 * 1024,
 		.sndbuf_bytes = 512 * 1024,
 		.sndbuf_max_bytes = 4 * 1024 * 1024,
+		.smc = &tcp_smc_decline,
 		.timewait_ms = 60 * 1000,
 		.keepalive_time_s = 7200,
 		.keepalive_intvl_s = 75,
@@ -87,7 +88,7 @@ settings_are_valid(const struct tcp_config *c)
 	       c->sndbuf_max_bytes <= 1u << 30 && c->ttl > 0 && c->congestion != NULL &&
 	       c->base_mss >= TCP_MSS_MIN && c->initial_cwnd > 0 && c->reordering > 0 &&
 	       c->max_reordering > 0 && c->keepalive_time_s > 0 && c->keepalive_intvl_s > 0 &&
-	       c->min_rtt_wlen_s <= 86400 && c->fastopen_keys.n <= 2;
+	       c->min_rtt_wlen_s <= 86400 && c->fastopen_keys.n <= 2 && c->smc != NULL;
 }
 
 static bool
@@ -184,6 +185,7 @@ tcp_reconfigure(struct tcp_engine *e, const struct tcp_config *config)
 	if (cc == NULL)
 		return -ENOENT;
 	next.name = NULL;
+	next.smc = e->config.smc;
 	next.socket_id = e->config.socket_id;
 	next.max_conns = e->config.max_conns;
 	next.max_requests = e->config.max_requests;
@@ -314,6 +316,8 @@ tcp_conn_free(struct tcp_conn *c)
 	struct tcp_engine *e = c->engine;
 
 	assert((c->flags & CONN_DEAD) == 0);
+	if (tcp_clc_is_on(c))
+		tcp_clc_ended(c);
 	detach(c);
 	tcp_rcv_adjust_held(e, c->recvq.bufs, 0);
 	mbufq_clear(&c->recvq);
@@ -334,6 +338,8 @@ tcp_conn_end(struct tcp_conn *c, int error)
 
 	if (handshake)
 		TCP_COUNT(c->engine, attempts_failed);
+	if (tcp_clc_is_on(c))
+		tcp_clc_ended(c);
 	detach(c);
 	tcp_zerocopy_over(c);
 	if (c->flags & CONN_ORPHAN) {
@@ -424,7 +430,8 @@ tcp_mark_event(struct tcp_conn *c)
 {
 	struct tcp_engine *e = c->engine;
 
-	if (c->flags & (CONN_ON_EVENTS | CONN_ORPHAN | CONN_ACCEPTING))
+	if ((c->flags & (CONN_ON_EVENTS | CONN_ORPHAN)) ||
+	    ((c->flags & CONN_ACCEPTING) && !tcp_clc_is_on(c)))
 		return;
 	c->flags |= CONN_ON_EVENTS;
 	c->events_next = NULL;
@@ -450,7 +457,7 @@ tcp_deliver_events(struct tcp_engine *e)
 		c->flags &= ~CONN_ON_EVENTS;
 		if (c->flags & CONN_DEAD)
 			reclaim(c);
-		else if ((c->flags & CONN_ORPHAN) == 0)
+		else if (tcp_clc_is_on(c) ? tcp_clc_step(c) : (c->flags & CONN_ORPHAN) == 0)
 			e->env.notify(e->env.ctx, c, c->user);
 	}
 }

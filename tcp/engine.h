@@ -120,6 +120,15 @@ uint16_t tcp_mss_of_mtu(const struct tcp_conn *c, uint16_t mtu);
 /* The MSS that we announce: what our MTU lets in, not more than the user wants. */
 uint16_t tcp_announced_mss(uint16_t mtu, bool is4, uint16_t user_mss);
 
+/* ---- clc_exchange.c: see smc_conn.h */
+
+/* CLC is not over: for the user the handshake is not. */
+static inline bool
+tcp_clc_is_on(const struct tcp_conn *c)
+{
+	return c->clc_phase != CLC_OVER;
+}
+
 /* ---- zerocopy.c */
 
 void tcp_zerocopy_acked(struct tcp_conn *c); /* SND.UNA moved, while zerocopy.n > 0 */

@@ -129,6 +129,7 @@ reset_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 static void
 established(struct tcp_conn *c)
 {
+	tcp_clc_begin(c);
 	c->state = c->flags & CONN_FIN_DUE ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED;
 	tcp_conn_start(c);
 	c->flags |= CONN_WAS_CONNECTED;

@@ -41,8 +41,8 @@ unsent(const struct tcp_conn *c, int *value)
 	return 0;
 }
 
-int
-tcp_ioctl(struct tcp_conn *c, unsigned long request, int *value)
+static int
+answer(struct tcp_conn *c, unsigned long request, int *value)
 {
 	switch (request) {
 	case FIONREAD: /* SIOCINQ */
@@ -57,4 +57,15 @@ tcp_ioctl(struct tcp_conn *c, unsigned long request, int *value)
 	default:
 		return -ENOTTY;
 	}
+}
+
+int
+tcp_ioctl(struct tcp_conn *c, unsigned long request, int *value)
+{
+	int status = answer(c, request, value);
+
+	/* What is under way is not the user's. */
+	if (status == 0 && tcp_clc_is_on(c))
+		*value = 0;
+	return status;
 }

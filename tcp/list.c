@@ -54,7 +54,7 @@ list_timer(const struct tcp_engine *e, const struct tcp_conn *c, struct tcp_list
 		put_timer(e, out, TCP_LIST_TIMER_ON, c->rtx_at_us, c->retries);
 	else if (c->rtx_at_us != UINT64_MAX)
 		put_timer(e, out, TCP_LIST_TIMER_PERSIST, c->rtx_at_us, c->probes);
-	else if (c->life_at_us != UINT64_MAX)
+	else if (c->life_at_us != UINT64_MAX && !tcp_clc_is_on(c))
 		put_timer(e, out, TCP_LIST_TIMER_TIMEWAIT, c->life_at_us, 0);
 	else if (c->keep_at_us != UINT64_MAX)
 		put_timer(e, out, TCP_LIST_TIMER_KEEPALIVE, c->keep_at_us, c->probes);

@@ -28,6 +28,8 @@ tcp_rcv_is_ready(const struct tcp_conn *c)
 
 	if (c->recvq.bytes == 0)
 		return false;
+	if (tcp_clc_is_on(c))
+		return true;
 	if (c->flags & CONN_URG_MARK) {
 		if (tcp_urgent_hides_all(c))
 			return false;

@@ -426,11 +426,12 @@ promote(struct tcp_engine *e, struct tcp_request *r)
 	return c;
 }
 
-/* Queues a new connection for accept(), and lets its first segment arrive. */
+/* Queues a new connection for accept(), or for CLC, and lets its first segment arrive. */
 static void
 enter_accept_queue(struct tcp_bound *l, struct tcp_conn *c, struct tcp_segment *seg)
 {
-	tcp_accept_queue_add(l, c);
+	if (!tcp_clc_begin_child(l, c))
+		tcp_accept_queue_add(l, c);
 	tcp_update_snd_wnd(c, seg, (uint32_t)seg->wnd << c->snd_wscale_shift);
 	tcp_conn_arrives(c, seg);
 }

@@ -24,6 +24,27 @@ void
 tcp_smc_connect(struct tcp_conn *c)
 {
 	c->smc.syn_out = false;
+	c->smc.syn |= c->smc.speaks_clc;
+}
+
+void
+tcp_smc_listen(struct tcp_conn *c)
+{
+	c->smc.syn |= c->smc.speaks_clc;
+}
+
+void
+tcp_smc_enable(struct tcp_conn *c)
+{
+	c->smc.speaks_clc = true;
+	c->smc.syn = true;
+}
+
+void
+tcp_smc_fall_back(struct tcp_conn *c)
+{
+	c->smc.speaks_clc = false;
+	c->smc.syn = false;
 }
 
 unsigned int
@@ -42,6 +63,8 @@ tcp_smc_put_request(struct tcp_request *r, uint8_t *bytes, unsigned int n)
 	unsigned int with = r->smc ? tcp_options_append_smc(bytes, n) : n;
 
 	r->smc = with > n;
+	if (r->use == REQUEST_CHILD)
+		r->child->smc.syn = r->smc;
 	return with;
 }
 
@@ -54,7 +77,11 @@ tcp_smc_syn_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 void
 tcp_smc_request(struct tcp_request *r, const struct tcp_segment *seg)
 {
-	r->smc = r->listener->c->smc.syn && seg->opt.smc;
+	const struct tcp_smc *l = &r->listener->c->smc;
+	/* Whose first bytes may be in the SYN does not wait with them for CLC. */
+	bool early = l->speaks_clc && (seg->len > 0 || seg->opt.has_fastopen);
+
+	r->smc = l->syn && seg->opt.smc && !early;
 }
 
 void
@@ -68,7 +95,10 @@ set_syn_smc(struct tcp_conn *c, int v)
 {
 	if ((v != 0 && v != 1) || (c->state != TCP_CLOSED && c->state != TCP_LISTEN))
 		return -EINVAL;
-	c->smc.syn = v != 0;
+	if (v == 0)
+		tcp_smc_fall_back(c);
+	else
+		c->smc.syn = true;
 	return 0;
 }
 

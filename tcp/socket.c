@@ -98,7 +98,7 @@ connect_again(struct tcp_conn *c)
 
 	if (c->state == TCP_LISTEN || (c->flags & CONN_CONNECT_DONE))
 		return -EISCONN;
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED || tcp_clc_is_on(c))
 		return -EALREADY;
 	if (c->state != TCP_CLOSED) {
 		c->flags |= CONN_CONNECT_DONE;
@@ -194,6 +194,14 @@ tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
 
 /* ---- sending */
 
+/* The user found no room: he hears when there is some. */
+static int
+no_room(struct tcp_conn *c)
+{
+	c->flags |= CONN_WANT_ROOM;
+	return -EAGAIN;
+}
+
 /* Whether its user may use it although the handshake is not finished: a Fast Open child. */
 static bool
 is_opening(const struct tcp_conn *c)
@@ -209,6 +217,8 @@ send_status(struct tcp_conn *c)
 		return take_error(c);
 	if (is_opening(c))
 		return c->flags & CONN_FIN_DUE ? -EPIPE : 0;
+	if (tcp_clc_is_on(c))
+		return no_room(c);
 	switch (c->state) {
 	case TCP_SYN_SENT:
 	case TCP_SYN_RECEIVED:
@@ -424,14 +434,6 @@ mark_end(struct tcp_conn *c, int flags)
 	}
 }
 
-/* The user found no room: he hears when there is some. */
-static ssize_t
-no_room(struct tcp_conn *c)
-{
-	c->flags |= CONN_WANT_ROOM;
-	return -EAGAIN;
-}
-
 /* No mbuf was free. Where no acknowledgment will bring room, a timer looks again. */
 static ssize_t
 starved(struct tcp_conn *c)
@@ -532,7 +534,7 @@ static bool
 may_send(const struct tcp_conn *c)
 {
 	return (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT || is_opening(c)) &&
-	       (c->flags & CONN_FIN_DUE) == 0 && c->error == 0;
+	       (c->flags & CONN_FIN_DUE) == 0 && c->error == 0 && !tcp_clc_is_on(c);
 }
 
 size_t
@@ -601,7 +603,7 @@ tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 {
 	uint32_t n = (uint32_t)RTE_MIN(bytes, (size_t)c->recvq.bytes);
 
-	if (flags & MSG_ERRQUEUE)
+	if ((flags & MSG_ERRQUEUE) || tcp_clc_is_on(c))
 		return -EAGAIN;
 	if (c->frozen)
 		return tcp_repair_recv(c, buf, bytes, flags);
@@ -625,6 +627,8 @@ tcp_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 ssize_t
 tcp_peek_mbufs(struct tcp_conn *c, const struct rte_mbuf **data)
 {
+	if (tcp_clc_is_on(c))
+		return -EAGAIN;
 	if (c->recvq.bytes == 0)
 		return empty_status(c);
 	*data = c->recvq.head;
@@ -634,7 +638,7 @@ tcp_peek_mbufs(struct tcp_conn *c, const struct rte_mbuf **data)
 size_t
 tcp_readable(const struct tcp_conn *c)
 {
-	return c->recvq.bytes;
+	return tcp_clc_is_on(c) ? 0 : c->recvq.bytes;
 }
 
 bool
@@ -695,6 +699,8 @@ tcp_shutdown(struct tcp_conn *c, int how)
 
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return -EINVAL;
+	if (tcp_clc_is_on(c))
+		return -ENOTCONN; /* as Linux */
 	switch (c->state) {
 	case TCP_CLOSED:
 		return -ENOTCONN;
@@ -752,7 +758,7 @@ void
 tcp_close(struct tcp_conn *c)
 {
 	if (c->frozen || c->state == TCP_LISTEN || c->state == TCP_CLOSED ||
-	    c->state == TCP_SYN_SENT || (c->flags & CONN_LINGER_RESET)) {
+	    c->state == TCP_SYN_SENT || (c->flags & CONN_LINGER_RESET) || tcp_clc_is_on(c)) {
 		tcp_abort(c);
 		return;
 	}
@@ -779,6 +785,8 @@ tcp_poll(const struct tcp_conn *c)
 
 	if (c->state == TCP_LISTEN)
 		return c->bound->accept_head != NULL ? POLLIN | POLLRDNORM : 0;
+	if (tcp_clc_is_on(c))
+		return 0;
 	if (c->state == TCP_CLOSED || (rd_shut && wr_shut))
 		events |= POLLHUP;
 	if (rd_shut)
@@ -814,7 +822,8 @@ tcp_getsockname(const struct tcp_conn *c, struct tcp_endpoint *local)
 int
 tcp_getpeername(const struct tcp_conn *c, struct tcp_endpoint *remote)
 {
-	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN || c->state == TCP_SYN_SENT)
+	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN || c->state == TCP_SYN_SENT ||
+	    tcp_clc_is_on(c))
 		return -ENOTCONN;
 	*remote = (struct tcp_endpoint){c->tuple.remote, be16_get(c->tuple.rport)};
 	return 0;

@@ -224,6 +224,8 @@ struct tcp_config {
 	uint32_t notsent_lowat_bytes; /* default TCP_NOTSENT_LOWAT; UINT32_MAX: none */
 	const char *congestion; /* name of the default congestion control: "cubic", "newreno" */
 
+	const struct tcp_smc_ops *smc; /* the transport that CLC is talked for: see smc.h */
+
 	struct rte_mempool *header_pool; /* mbufs for headers and small segments */
 	struct rte_mempool *data_pool;   /* mbufs for bytes that tcp_send() copies */
 	struct rte_mempool *ref_pool;    /* mbufs without data room, to refer to queued data */

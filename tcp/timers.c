@@ -7,7 +7,8 @@
  *                 while data waits for a window and nothing is in flight: persist
  *                 (RFC 9293 §3.8.6.1)
  *     ack_at_us   while an acknowledgment is delayed
- *     life_at_us  while the user has closed and the peer has not: the end of FIN-WAIT-2
+ *     life_at_us  while the user has closed and the peer has not: the end of FIN-WAIT-2;
+ *                 while a CLC message is awaited: until when (clc_exchange.c)
  *     keep_at_us  with SO_KEEPALIVE: when to look whether the peer is silent (keepalive.c)
  *     pace_at_us  while something waits for its slot (pacing.c)
  *
@@ -194,6 +195,10 @@ conn_timer_fired(struct tcp_conn *c)
 {
 	uint64_t now_us = c->engine->now_us;
 
+	if (now_us >= c->life_at_us && tcp_clc_is_on(c)) {
+		tcp_clc_timeout(c);
+		return;
+	}
 	if (now_us >= c->life_at_us) {
 		TCP_COUNT(c->engine, timeouts);
 		tcp_conn_end(c, ETIMEDOUT);

@@ -72,9 +72,28 @@ wire_pools_full(struct wire *w)
 				  WIRE_POOL - rte_mempool_avail_count(pools[i]), pools[i]->name);
 }
 
+/* What wire_begins() said, theirs and ours. */
+static struct {
+	uint8_t bytes[4096];
+	size_t n;
+} begins[2];
+
+void
+wire_begins(struct wire *w, bool ours, const void *bytes, size_t n)
+{
+	if (n > sizeof(begins[ours].bytes))
+		wire_fail(w, "a stream that begins with too much");
+	memcpy(begins[ours].bytes, bytes, n);
+	begins[ours].n = n;
+	for (unsigned int i = 0; i < WIRE_FLOWS; i++)
+		*(ours ? &w->flows[i].queued : &w->flows[i].read) = n;
+}
+
 uint8_t
 wire_byte(bool ours, uint64_t offset)
 {
+	if (offset < begins[ours].n)
+		return begins[ours].bytes[offset];
 	return (uint8_t)((offset * UINT64_C(0x9e3779b97f4a7c15)) >> 56 ^ (ours ? 0xa5 : 0));
 }
 

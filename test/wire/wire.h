@@ -372,6 +372,9 @@ void wire_pools_full(struct wire *w);
 struct tcp_tuple wire_tuple(const struct wire_flow *flow);
 /* The payload's byte at a stream offset; ours: from the engine. */
 uint8_t wire_byte(bool ours, uint64_t offset);
+/* The streams of one direction begin with these bytes, of which none are the user's: he sends, or
+ * reads, what follows. Of all flows; before a test's first packet. */
+void wire_begins(struct wire *w, bool ours, const void *bytes, size_t n);
 struct rte_mbuf *wire_mbuf(struct wire *w, const uint8_t *bytes, size_t n);
 
 #endif
