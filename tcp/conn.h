@@ -358,7 +358,7 @@ struct tcp_conn {
 	uint8_t backoffs;         /* RTOs or probes in a row without progress */
 	uint8_t error;            /* errno to report, once */
 	uint8_t ttl;
-	bool frozen; /* in repair: its entry in the flow table is FLOW_FROZEN */
+	bool frozen;       /* in repair: its entry in the flow table is FLOW_FROZEN */
 	uint8_t clc_phase; /* enum tcp_clc_phase */
 	struct tcp_engine *engine;
 
@@ -511,6 +511,8 @@ struct tcp_conn {
 	bool sndbuf_locked;    /* SO_SNDBUF was set: no autotuning */
 	bool eor_used;         /* MSG_EOR was: the queue may hold MBUF_EOR marks */
 	bool wants_inq;        /* TCP_INQ */
+	bool write_expected;   /* somebody waits for the handshake in order to write: its last ACK
+				  leaves with his bytes */
 	seq_t pushed_seq;      /* what is queued has PSH up to here */
 	uint32_t piece_filled; /* bytes in the last piece of what is unsent, at most that much */
 	uint16_t snd_ratio;    /* of send queue memory in SO_SNDBUF terms, of 65536: a 16th over the

@@ -196,6 +196,9 @@ tcp_reconfigure(struct tcp_engine *e, const struct tcp_config *config)
 	next.header_pool = e->config.header_pool;
 	next.data_pool = e->config.data_pool;
 	next.ref_pool = e->config.ref_pool;
+	/* As Linux: whoever sets it wants a fresh look. */
+	if (next.fastopen_blackhole_s != e->config.fastopen_blackhole_s)
+		fastopen_guard_clear(e);
 	e->config = next;
 	e->cc = cc;
 	return 0;
@@ -298,6 +301,7 @@ detach(struct tcp_conn *c)
 		flow_remove(&c->engine->flows, &c->tuple);
 	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
 	tcp_port_ended(c);
+	c->fastopen.deferred = false;
 	wheel_remove(&c->timer);
 	c->rtx_at_us = c->ack_at_us = c->life_at_us = c->keep_at_us = c->pace_at_us = UINT64_MAX;
 	release_queues(c);
@@ -318,6 +322,8 @@ tcp_conn_free(struct tcp_conn *c)
 	assert((c->flags & CONN_DEAD) == 0);
 	if (tcp_clc_is_on(c))
 		tcp_clc_ended(c);
+	if (c->fastopen.option_out)
+		tcp_fastopen_over(c);
 	detach(c);
 	tcp_rcv_adjust_held(e, c->recvq.bufs, 0);
 	mbufq_clear(&c->recvq);
@@ -336,7 +342,7 @@ tcp_conn_end(struct tcp_conn *c, int error)
 {
 	bool handshake = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 
-	if (handshake)
+	if (handshake && !c->fastopen.deferred)
 		TCP_COUNT(c->engine, attempts_failed);
 	if (tcp_clc_is_on(c))
 		tcp_clc_ended(c);

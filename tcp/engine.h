@@ -89,6 +89,16 @@ void tcp_mark_dirty(struct tcp_conn *c); /* flush it */
 void tcp_mark_event(struct tcp_conn *c); /* tell its user */
 void tcp_deliver_events(struct tcp_engine *e);
 
+/* The connection's error as a negative errno, once. */
+static inline int
+tcp_take_error(struct tcp_conn *c)
+{
+	int error = c->error;
+
+	c->error = 0;
+	return -error;
+}
+
 /* Whether the peer's FIN came, in order, while there was a connection. */
 static inline bool
 tcp_peer_finished(const struct tcp_conn *c)
@@ -510,8 +520,6 @@ bool tcp_send_one(struct tcp_conn *c);
 bool tcp_send_exactly(struct tcp_conn *c, uint32_t len);
 /* Sends one record again. Returns false if there was no mbuf. */
 bool tcp_retransmit(struct tcp_conn *c, struct tcp_sent *s);
-/* Returns false without memory for it. */
-bool tcp_send_syn(struct tcp_conn *c);
 
 /* ---- transmit.c: building segments */
 
@@ -546,8 +554,15 @@ uint32_t tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, 
 			    uint32_t len);
 /* How many mbufs hold `len` bytes. */
 unsigned int tcp_mbufs_spanned(const struct rte_mbuf *m, uint32_t data_off, uint32_t len);
-/* SYN or SYN-ACK of a connection (not of a request). */
-bool tcp_transmit_syn(struct tcp_conn *c, uint8_t flags);
+/* What a SYN carries that others do not: Fast Open's. */
+struct tcp_syn_load {
+	const struct tcp_fastopen_cookie *cookie; /* NULL: no option */
+	struct rte_mbuf *m;                       /* payload: `len` bytes from data_off on */
+	uint32_t data_off, len;
+};
+
+/* SYN or SYN-ACK of a connection (not of a request); load may be NULL. */
+bool tcp_transmit_syn(struct tcp_conn *c, uint8_t flags, const struct tcp_syn_load *load);
 void tcp_transmit_flush(struct tcp_engine *e);
 
 /* ---- tso.c: what one packet takes that the device cuts into segments */
@@ -582,13 +597,21 @@ bool tcp_syncookie_expected(const struct tcp_engine *e, const struct tcp_bound *
 bool tcp_syncookie_check(struct tcp_engine *e, struct tcp_request *r,
 			 const struct tcp_segment *seg);
 
-/* ---- socket.c */
+/* ---- connect.c */
 
 /* Memory left in the send buffer, in SO_SNDBUF's terms. */
 uint32_t tcp_send_memory(const struct tcp_conn *c);
 
 /* The socket is as new, but for its options, its address and its error. */
 void tcp_forget_connection(struct tcp_conn *c);
+/* How the last connect() went, as connect() says it: 1 if there was none. */
+int tcp_connect_again(struct tcp_conn *c);
+/* Everything of a new connection but its SYN. 0 or a negative errno. */
+int tcp_connect_prepare(struct tcp_conn *c, const struct tcp_endpoint *remote);
+/* Its SYN: 0 or -ENOBUFS, and then nothing has changed. */
+int tcp_connect_send(struct tcp_conn *c, const struct tcp_syn_load *load);
+/* CLOSED again, before a SYN was sent. */
+void tcp_connect_undo(struct tcp_conn *c);
 
 /* ---- inherit.c, request.c, accept.c, bind.c, timewait.c */
 

@@ -3,9 +3,8 @@
  * TCP_INFO: what a connection can tell of itself, in Linux's layout, which programs compile in. The
  * layout only ever grows at its end; a caller with an older one gets its beginning.
  *
- * Left out (zero): what Tern has not, or does not count: Fast Open's results, rehashing,
- * when the last acknowledgment left, time-out recoveries and their time, Accurate
- * ECN; pacing has no rate where there is none.
+ * Left out (zero): what Tern has not, or does not count: rehashing, when the last acknowledgment
+ * left, time-out recoveries and their time, Accurate ECN; pacing has no rate where there is none.
  */
 #include <rte_common.h>
 
@@ -53,7 +52,9 @@ options_of(const struct tcp_conn *c)
 			 (c->flags & CONN_WSCALE ? TCP_DETAILS_WSCALE : 0) |
 			 (c->ecn & ECN_ON ? TCP_DETAILS_ECN : 0) |
 			 (c->ecn & ECN_SEEN ? TCP_DETAILS_ECN_SEEN : 0) |
-			 (c->fastopen_server.data_taken ? TCP_DETAILS_SYN_DATA : 0) |
+			 (c->fastopen.data_acked || c->fastopen_server.data_taken
+				  ? TCP_DETAILS_SYN_DATA
+				  : 0) |
 			 (c->fastopen_server.is_child ? TCP_DETAILS_FASTOPEN_CHILD : 0));
 }
 
@@ -133,7 +134,7 @@ tcp_details_get(const struct tcp_conn *c, struct tcp_details *i)
 		.ca_state = c->ca_state,
 		.options = options_of(c),
 		.wscales = (uint8_t)(c->snd_wscale_shift | c->rcv_wscale_shift << 4),
-		.flags = c->rate.sample_app_limited,
+		.flags = (uint8_t)(c->rate.sample_app_limited | c->fastopen.fail << 1),
 		.pacing_rate = tcp_pacing_rate(c),
 		.max_pacing_rate = c->pacing.max_rate,
 	};

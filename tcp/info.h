@@ -12,7 +12,7 @@ enum {
 	TCP_DETAILS_WSCALE = 4,
 	TCP_DETAILS_ECN = 8,
 	TCP_DETAILS_ECN_SEEN = 16,
-	TCP_DETAILS_SYN_DATA = 32,        /* payload in the SYN was taken */
+	TCP_DETAILS_SYN_DATA = 32, /* all payload of the SYN was taken: of ours, by the SYN-ACK */
 	TCP_DETAILS_FASTOPEN_CHILD = 128, /* accepted before its handshake was finished */
 };
 
@@ -20,7 +20,9 @@ enum {
 struct tcp_details {
 	uint8_t state, ca_state, retransmits, probes, backoff, options;
 	uint8_t wscales; /* the peer's in the low four bits, ours above */
-	uint8_t flags;   /* bit 0: delivery_rate is limited by the application */
+	uint8_t flags;   /* bit 0: delivery_rate is limited by the application; bits 1 and 2: why
+			    Fast Open failed: 1 no cookie, 2 data not acknowledged, 3 SYN sent again
+			  */
 	uint32_t rto, ato;
 	uint32_t snd_mss, rcv_mss;                        /* bytes */
 	uint32_t unacked, sacked, lost, retrans, fackets; /* segments; of a listener: its queue */

@@ -114,6 +114,7 @@ reset_arrives(struct tcp_conn *c, const struct tcp_segment *seg)
 {
 	if (seg->seq != c->rcv_nxt) {
 		TCP_COUNT(c->engine, drop_rst_invalid);
+		tcp_fastopen_odd_reset(c);
 		challenge(c);
 		return;
 	}
@@ -240,6 +241,8 @@ tcp_count_arrival(struct tcp_conn *c, const struct tcp_segment *seg)
 void
 tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 {
+	bool syn_again = false;
+
 	tcp_count_arrival(c, seg);
 	if ((c->flags & CONN_OPENING) && !tcp_fastopen_child_arrives(c, seg))
 		return;
@@ -251,6 +254,7 @@ tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		}
 		seg->seq++;
 		seg->flags &= (uint8_t)~TCP_SYN;
+		syn_again = true;
 	}
 	if (!check_sequence(c, seg))
 		return;
@@ -270,6 +274,11 @@ tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 	}
 	if (c->state == TCP_SYN_RECEIVED && (c->flags & CONN_OPENING) == 0 && !ack_opens(c, seg))
 		return;
+	if (syn_again) {
+		/* As Linux: it has arrived twice. */
+		tcp_dsack_note(c, c->irs, c->irs + 1);
+		tcp_ack_now(c);
+	}
 	/* Only then is it the peer's: a forged timestamp would make PAWS drop all that follows. */
 	if (!tcp_ack_arrives(c, seg))
 		return;
@@ -330,10 +339,11 @@ echo_is_wrong(const struct tcp_conn *c, const struct tcp_segment *seg)
 static void
 syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 {
-	bool ack = (seg->flags & TCP_ACK) != 0;
+	bool ack = (seg->flags & TCP_ACK) != 0, deferred = c->fastopen.deferred;
 
 	tcp_count_arrival(c, seg);
-	if (ack && (seg->ack != c->snd_nxt || echo_is_wrong(c, seg))) {
+	if (ack && (seq_leq(seg->ack, c->snd_una) || seq_gt(seg->ack, c->snd_nxt) ||
+		    echo_is_wrong(c, seg))) {
 		TCP_COUNT(c->engine, drop_ack_invalid);
 		if ((seg->flags & TCP_RST) == 0)
 			tcp_reset_segment(c->engine, seg);
@@ -352,6 +362,10 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		TCP_COUNT(c->engine, drop_no_ack);
 		return;
 	}
+	if (!ack && deferred && !tcp_fastopen_crossed(c)) {
+		TCP_COUNT(c->engine, drop_no_memory);
+		return;
+	}
 	take_syn(c, seg);
 	seg->seq++;
 	seg->flags &= (uint8_t)~TCP_SYN;
@@ -359,17 +373,22 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		/* The SYNs crossed. */
 		c->state = TCP_SYN_RECEIVED;
 		tcp_conn_start(c);
-		tcp_retransmit(c, TAILQ_FIRST(&c->sent));
+		if (deferred)
+			tcp_fastopen_crossed_answer(c);
+		else
+			tcp_retransmit(c, TAILQ_FIRST(&c->sent));
 		return;
 	}
 	established(c);
-	if (c->delack.pingpong)
+	if (c->delack.pingpong || c->write_expected)
 		tcp_delack_postpone(c);
 	else
 		tcp_ack_now(c);
 	if (!tcp_ack_arrives(c, seg))
 		return;
 	tcp_rtt_handshake_over(c);
+	if (tcp_fastopen_was_used(&c->fastopen))
+		tcp_fastopen_synack(c, seg);
 	if (seg->flags & TCP_URG)
 		tcp_urgent_arrives(c, seg);
 	if (seg->len > 0 || (seg->flags & TCP_FIN))

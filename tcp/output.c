@@ -66,7 +66,7 @@ send_again(struct tcp_conn *c, struct tcp_sent *s, bool push)
 	if (s->flags & SENT_SYN) {
 		uint8_t ack = c->state == TCP_SYN_SENT ? 0 : TCP_ACK;
 
-		sent = tcp_transmit_syn(c, TCP_SYN | ack | tcp_ecn_syn_again_flags(c));
+		sent = tcp_transmit_syn(c, TCP_SYN | ack | tcp_ecn_syn_again_flags(c), NULL);
 	} else {
 		uint8_t flags;
 
@@ -586,17 +586,4 @@ void
 tcp_output_once(struct tcp_conn *c)
 {
 	output(c, true);
-}
-
-bool
-tcp_send_syn(struct tcp_conn *c)
-{
-	if (tcp_sent_append(c, 1, SENT_SYN) == NULL)
-		return false;
-	c->snd_nxt = c->iss + 1;
-	c->progress_us = c->engine->now_us;
-	tcp_transmit_syn(c, TCP_SYN | tcp_ecn_syn_flags(c));
-	tcp_rtx_restart(c);
-	tcp_timers_arm(c);
-	return true;
 }

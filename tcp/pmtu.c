@@ -154,8 +154,11 @@ tcp_packet_too_big(struct tcp_conn *c, uint16_t mtu)
 	TCP_COUNT(c->engine, pmtu_lowered);
 	remember(c->engine, &c->tuple.remote, mtu);
 	c->mtu = mtu;
-	if (c->state == TCP_SYN_SENT)
+	if (c->state == TCP_SYN_SENT) {
+		if (c->fastopen.data_out)
+			tcp_fastopen_too_big(c);
 		return;
+	}
 	tcp_conn_set_mss(c);
 	/* A probe under way is larger than the others, and may fit. */
 	tcp_resend_smaller(c, tcp_mss_of_mtu(c, mtu));

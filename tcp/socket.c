@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The socket calls, with Linux's semantics and errno values: RFC 9293 §3.10.1 to §3.10.5.
+ * The socket calls, with Linux's semantics and errno values: RFC 9293 §3.10.2 to §3.10.5.
+ * Connecting is connect.c.
  */
 #include <errno.h>
 #include <poll.h>
@@ -68,130 +69,6 @@ tcp_state(const struct tcp_conn *c)
 	return (enum tcp_state)c->state;
 }
 
-/* The connection's error, once. */
-static int
-take_error(struct tcp_conn *c)
-{
-	int error = c->error;
-
-	c->error = 0;
-	return -error;
-}
-
-/* ---- connecting */
-
-void
-tcp_forget_connection(struct tcp_conn *c)
-{
-	c->flags &= ~(CONN_ACTIVE | CONN_CONNECT_DONE | CONN_WAS_CONNECTED | CONN_PEER_FIN |
-		      CONN_FIN_KNOWN | CONN_RD_SHUT | CONN_FIN_DUE | CONN_FIN_SENT | CONN_URG_MARK);
-}
-
-/*
- * How the last connect() went: 1 if there was none. As Linux: as long as nobody has asked, an end
- * is this connect()'s failure, even of a connection that was open for long.
- */
-static int
-connect_again(struct tcp_conn *c)
-{
-	int error;
-
-	if (c->state == TCP_LISTEN || (c->flags & CONN_CONNECT_DONE))
-		return -EISCONN;
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED || tcp_clc_is_on(c))
-		return -EALREADY;
-	if (c->state != TCP_CLOSED) {
-		c->flags |= CONN_CONNECT_DONE;
-		return 0;
-	}
-	if ((c->flags & CONN_ACTIVE) == 0)
-		return 1;
-	error = take_error(c);
-	tcp_forget_connection(c);
-	return error != 0 ? error : -ECONNABORTED;
-}
-
-static int
-start_connection(struct tcp_conn *c)
-{
-	struct tcp_engine *e = c->engine;
-	seq_t iss_floor = 0;
-	int status = tcp_port_choose(c, &iss_floor);
-	struct tcp_rcv_offer offer;
-
-	if (status < 0)
-		return status;
-	if (flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
-		     flow_make(c, FLOW_CONN)) < 0) {
-		TCP_COUNT(e, drop_flow_table);
-		return -ENOBUFS;
-	}
-	c->flags |= CONN_IN_FLOWS | CONN_ACTIVE;
-	tcp_hold_take(c);
-	c->flags &= ~(CONN_CONNECT_DONE | CONN_PEER_FIN | CONN_RD_SHUT | CONN_FIN_DUE |
-		      CONN_FIN_SENT | CONN_URG_SEND | CONN_URG_MARK | CONN_TIMESTAMPS |
-		      CONN_WSCALE | CONN_SACK | CONN_FIN_KNOWN | CONN_MORE);
-	c->state = TCP_SYN_SENT;
-	c->ca_state = CA_OPEN;
-	c->backoffs = c->dupacks = c->probes = c->retries = 0;
-	c->soft_error = c->error = 0;
-	tcp_rtt_reset(c);
-	c->ssthresh = UINT32_MAX;
-	c->snd_wnd = c->max_wnd = 0;
-	c->snd_wscale_shift = 0;
-	/* What the SYN says of the window holds, whatever the user does to SO_RCVBUF: RFC 7323
-	 * §2.2. */
-	tcp_rcv_first_offer(c, tcp_announced_mss(c->mtu, ip_is4(&c->tuple.remote), c->user_mss),
-			    e->config.window_scaling, &offer);
-	c->rcv_wscale_shift = offer.wscale_shift;
-	c->window_clamp = offer.clamp;
-	c->syn_wnd = offer.wnd;
-	c->iss = tcp_new_iss(e, &c->tuple);
-	if (status > 0 && seq_lt(c->iss, iss_floor))
-		c->iss = iss_floor;
-	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
-	tcp_smc_connect(c);
-	c->snd_una = c->iss;
-	c->snd_nxt = c->iss;
-	c->cwnd = c->engine->config.initial_cwnd;
-	if (!tcp_send_syn(c)) {
-		flow_remove(&e->flows, &c->tuple);
-		c->flags &= ~CONN_IN_FLOWS;
-		c->state = TCP_CLOSED;
-		tcp_hold_release(c);
-		return -ENOBUFS;
-	}
-	TCP_COUNT(e, active_opens);
-	return -EINPROGRESS;
-}
-
-int
-tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
-{
-	int status = connect_again(c);
-
-	if (status <= 0)
-		return status;
-	if ((c->flags & CONN_FAMILY6) == 0 && !ip_is4(&remote->ip))
-		return -EAFNOSUPPORT;
-	if (ip_is4(&remote->ip) && (c->flags & CONN_V6ONLY))
-		return -ENETUNREACH;
-	if (remote->port == 0 || ip_is_any(&remote->ip))
-		return -ECONNREFUSED;
-	if (ip_is_multicast(&remote->ip))
-		return -ENETUNREACH;
-	c->tuple.remote = remote->ip;
-	c->tuple.rport = be16(remote->port);
-	c->tuple.local = (struct ip_addr){0};
-	if (!ip_is_any(&c->bind_ip)) {
-		if (ip_is4(&c->bind_ip) != ip_is4(&remote->ip))
-			return -ENETUNREACH;
-		c->tuple.local = c->bind_ip;
-	}
-	status = tcp_conn_find_path(c);
-	return status < 0 ? status : start_connection(c);
-}
-
 /* ---- sending */
 
 /* The user found no room: he hears when there is some. */
@@ -209,12 +86,14 @@ is_opening(const struct tcp_conn *c)
 	return c->state == TCP_SYN_RECEIVED && (c->flags & CONN_OPENING) != 0;
 }
 
-/* 0 if data may be queued now. */
+enum { DEFERRED = 1 };
+
+/* 0 if data may be queued now, DEFERRED if it is to go with the SYN. */
 static int
 send_status(struct tcp_conn *c)
 {
 	if (c->error != 0)
-		return take_error(c);
+		return tcp_take_error(c);
 	if (is_opening(c))
 		return c->flags & CONN_FIN_DUE ? -EPIPE : 0;
 	if (tcp_clc_is_on(c))
@@ -222,6 +101,8 @@ send_status(struct tcp_conn *c)
 	switch (c->state) {
 	case TCP_SYN_SENT:
 	case TCP_SYN_RECEIVED:
+		if (c->fastopen.deferred)
+			return DEFERRED;
 		c->flags |= CONN_WANT_ROOM;
 		return -EAGAIN;
 	case TCP_ESTABLISHED:
@@ -471,6 +352,8 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 		return status;
 	if (c->frozen)
 		return tcp_repair_send(c, buf, bytes, flags);
+	if (status == DEFERRED)
+		return tcp_fastopen_first_write(c, buf, bytes, flags);
 	if (bytes == 0)
 		return 0;
 	if (room_bytes(c) == 0 && piece_left(c) == 0)
@@ -496,6 +379,8 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 
 	if (status < 0)
 		return status;
+	if (status == DEFERRED)
+		return tcp_fastopen_first_mbufs(c, chain);
 	if (room_bytes(c) == 0)
 		return no_room(c);
 	tcp_rate_check_app_limited(c);
@@ -576,7 +461,7 @@ empty_status(struct tcp_conn *c)
 	if (tcp_peer_finished(c))
 		return 0;
 	if (c->error != 0)
-		return take_error(c);
+		return tcp_take_error(c);
 	if (c->flags & (CONN_PEER_FIN | CONN_RD_SHUT))
 		return 0;
 	return c->state == TCP_CLOSED || c->state == TCP_LISTEN ? -ENOTCONN : -EAGAIN;
@@ -793,6 +678,8 @@ tcp_poll(const struct tcp_conn *c)
 		events |= POLLIN | POLLRDNORM | POLLRDHUP;
 	if (c->error != 0 || c->zerocopy.due)
 		events |= POLLERR;
+	if (c->fastopen.deferred)
+		return events | POLLOUT | POLLWRNORM;
 	if (c->state == TCP_SYN_SENT || (c->state == TCP_SYN_RECEIVED && !is_opening(c)))
 		return events;
 	if (tcp_rcv_is_ready(c))

@@ -384,10 +384,17 @@ ssize_t tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
  * The same with an address, NULL for none, which counts with MSG_FASTOPEN only: connects to it, and
  * sends as tcp_send() does of a deferred connection. Then also the errors of tcp_connect();
  * -EOPNOTSUPP without TCP_FASTOPEN_CLIENT in the configuration; -EINVAL without an address on an
- * unconnected socket; -EALREADY while the handshake runs; -EISCONN on a connection.
+ * unconnected socket; -EALREADY while the handshake runs; -EISCONN on a connection. (An address of
+ * family AF_UNSPEC, with MSG_FASTOPEN, is the caller's to refuse: -EOPNOTSUPP.)
  */
 ssize_t tcp_sendto(struct tcp_conn *c, const void *buf, size_t bytes, int flags,
 		   const struct tcp_endpoint *remote);
+
+/*
+ * While a handshake of ours runs: somebody waits for its end and will write at once. As on Linux
+ * the SYN-ACK's acknowledgment then leaves with his bytes, or, should they not come, after 200 ms.
+ */
+void tcp_expect_write(struct tcp_conn *c);
 
 /*
  * To be called once after the tcp_send() calls that make up one send() with MSG_ZEROCOPY and took

@@ -92,7 +92,10 @@ give_up(struct tcp_conn *c)
 static void
 retransmission_timeout(struct tcp_conn *c)
 {
-	if (tcp_rtx_timed_out(c)) {
+	bool last = tcp_rtx_timed_out(c);
+
+	tcp_fastopen_timeout(c, last);
+	if (last) {
 		give_up(c);
 		return;
 	}

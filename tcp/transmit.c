@@ -435,14 +435,17 @@ tcp_transmit_super(struct tcp_conn *c, seq_t seq, uint8_t flags, struct rte_mbuf
 	return true;
 }
 
-bool
-tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
+/* The options of a SYN or SYN-ACK; returns their length. */
+static unsigned int
+put_syn_options(const struct tcp_conn *c, bool is_answer, const struct tcp_fastopen_cookie *cookie,
+		uint8_t *bytes)
 {
 	const struct tcp_engine *e = c->engine;
-	bool is_answer = (flags & TCP_ACK) != 0;
+	/* As Linux, where it makes a difference: a SYN with data may have been too big. */
+	uint16_t mtu = c->fastopen.data_out ? c->mtu : c->link_mtu;
 	struct tcp_options opt = {
 		.has_mss = true,
-		.mss = tcp_announced_mss(c->link_mtu, ip_is4(&c->tuple.remote), c->user_mss),
+		.mss = tcp_announced_mss(mtu, ip_is4(&c->tuple.remote), c->user_mss),
 		.sack_permitted = is_answer ? (c->flags & CONN_SACK) != 0 : e->config.sack,
 		.has_timestamps =
 			is_answer ? (c->flags & CONN_TIMESTAMPS) != 0 : e->config.timestamps,
@@ -450,7 +453,53 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 		.wscale_shift = c->rcv_wscale_shift,
 		.ts_val = tcp_now_ts(e, c->ts_offset),
 		.ts_ecr = is_answer ? c->ts_recent : 0,
+		.has_fastopen = cookie != NULL,
 	};
+
+	if (cookie != NULL)
+		opt.fastopen = *cookie;
+	return tcp_options_encode_syn(&opt, bytes);
+}
+
+/* A SYN with payload. */
+static bool
+transmit_syn_data(struct tcp_conn *c, const struct tcp_reply *syn, const struct tcp_syn_load *load)
+{
+	struct tcp_engine *e = c->engine;
+	struct parts p = {.m = load->m, .data_off = load->data_off, .len = load->len};
+	bool copy = is_copied(c, &p);
+	struct rte_mbuf *head = alloc_for(e, copy, p.len);
+	struct tcp_header *th;
+
+	if (head == NULL)
+		goto no_mbuf;
+	th = start(head, syn->tuple, syn->options_len);
+	th->seq = be32(syn->seq);
+	th->ack = be32(0);
+	th->flags = syn->flags;
+	th->wnd = be16(syn->wnd);
+	memcpy(th + 1, syn->options, syn->options_len);
+	if (copy) {
+		copy_payload(head, p.m, p.data_off, p.len);
+	} else if (!refer_payload(e, head, p.m, p.data_off, p.len)) {
+		rte_pktmbuf_free(head);
+		goto no_mbuf;
+	}
+	finish(e, head, syn->tuple, (struct ip_marks){c->ttl, syn->tos}, syn->path_flags);
+	enqueue(e, head, syn->hop, 1);
+	c->data_segs_out++;
+	c->bytes_sent += p.len;
+	c->last_data_sent_ms = e->now_ms;
+	return true;
+no_mbuf:
+	TCP_COUNT(e, tx_no_mbuf);
+	return false;
+}
+
+bool
+tcp_transmit_syn(struct tcp_conn *c, uint8_t flags, const struct tcp_syn_load *load)
+{
+	bool is_answer = (flags & TCP_ACK) != 0, sent;
 	uint8_t bytes[TCP_MAX_OPTION_BYTES];
 	struct tcp_reply reply = {
 		.tuple = &c->tuple,
@@ -460,15 +509,20 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags)
 		.flags = flags,
 		.tos = c->tos,
 		.options = bytes,
-		.options_len = tcp_options_encode_syn(&opt, bytes),
 	};
 
-	reply.options_len = tcp_smc_put(c, bytes, reply.options_len);
 	if (!tcp_conn_has_path(c))
 		return false;
+	reply.options_len =
+		put_syn_options(c, is_answer, load != NULL ? load->cookie : NULL, bytes);
+	reply.options_len = tcp_smc_put(c, bytes, reply.options_len);
 	reply.hop = c->hop;
 	reply.path_flags = c->path_flags;
-	if (!tcp_transmit_reply(c->engine, &reply))
+	if (load != NULL && load->len > 0)
+		sent = transmit_syn_data(c, &reply, load);
+	else
+		sent = tcp_transmit_reply(c->engine, &reply);
+	if (!sent)
 		return false;
 	c->segs_out++;
 	if (is_answer)

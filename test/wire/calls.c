@@ -90,7 +90,8 @@ wire_connect_(struct wire *w, int expected)
 		w->flow->local.port = 0;
 	}
 	answered(w, "connect()", tcp_connect(w->flow->c, &w->flow->remote), expected);
-	if (expected == -EINPROGRESS && tcp_getsockname(w->flow->c, &w->flow->local) != 0)
+	if ((expected == -EINPROGRESS || tcp_is_deferred(w->flow->c)) &&
+	    tcp_getsockname(w->flow->c, &w->flow->local) != 0)
 		wire_fail(w, "getsockname()");
 	wire_flush(w);
 }
@@ -116,6 +117,28 @@ wire_send_(struct wire *w, size_t bytes, int flags, ssize_t expected)
 	answered(w, call, answer, expected);
 	if (answer > 0)
 		w->flow->queued += (uint64_t)answer;
+	wire_flush(w);
+}
+
+void
+wire_sendto_(struct wire *w, size_t bytes, int flags, ssize_t expected)
+{
+	struct wire_flow *f = w->flow;
+	ssize_t answer;
+	char call[40];
+
+	if (f->c == NULL) {
+		wire_open_(w);
+		f->local.port = 0;
+	}
+	fill(w, bytes);
+	answer = tcp_sendto(f->c, buffer, bytes, flags, &f->remote);
+	snprintf(call, sizeof(call), "sendto(%zu, %x)", bytes, flags);
+	answered(w, call, answer, expected);
+	if (answer > 0)
+		f->queued += (uint64_t)answer;
+	if (tcp_getsockname(f->c, &f->local) != 0)
+		wire_fail(w, "getsockname()");
 	wire_flush(w);
 }
 

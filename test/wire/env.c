@@ -374,6 +374,15 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 		w->on_listener(w);
 }
 
+static void
+env_fastopen_news(void *ctx, const struct tcp_fastopen_news *news)
+{
+	struct wire *w = ctx;
+
+	w->news = *news;
+	w->n_news++;
+}
+
 static void *
 env_alloc(void *ctx, size_t bytes, size_t align)
 {
@@ -409,6 +418,7 @@ wire_env(struct wire *w, struct tcp_env *env)
 		.is_local = env_is_local,
 		.random = env_random,
 		.notify = env_notify,
+		.fastopen_news = env_fastopen_news,
 		.alloc = env_alloc,
 		.free = env_free,
 	};

@@ -130,6 +130,25 @@ parse_raw(const char **s, struct note_option *o)
 	return NULL;
 }
 
+/* Fast Open's option, of kind 34 or 254, with its cookie: RFC 7413 §4.1.1, RFC 6994. */
+static const char *
+parse_cookie(const char **s, struct note_option *o, bool experimental)
+{
+	static const uint8_t exp[] = {254, 4, 0xf9, 0x89}, plain[] = {34, 2};
+	struct note_option cookie = {0};
+	const char *wrong = parse_raw(s, &cookie);
+	unsigned int head = experimental ? sizeof(exp) : sizeof(plain);
+
+	if (wrong != NULL || head + cookie.raw_bytes > sizeof(o->raw))
+		return "a cookie is hexadecimal digits";
+	o->kind = NOTE_RAW;
+	memcpy(o->raw, experimental ? exp : plain, head);
+	memcpy(o->raw + head, cookie.raw, cookie.raw_bytes);
+	o->raw_bytes = head + cookie.raw_bytes;
+	o->raw[1] = (uint8_t)o->raw_bytes;
+	return NULL;
+}
+
 static const char *
 parse_block(const char **s, struct note_option *o)
 {
@@ -161,6 +180,10 @@ parse_option(const char **s, struct note_option *o)
 		return parse_block(s, o);
 	else if (take(s, "raw"))
 		return parse_raw(s, o);
+	else if (take(s, "FOEXP"))
+		return parse_cookie(s, o, true);
+	else if (take(s, "FO"))
+		return parse_cookie(s, o, false);
 	else
 		return "unknown option";
 	return good ? NULL : "an option's value";

@@ -13,7 +13,7 @@
  * win      the header's field, not scaled
  * OPTIONS  <a,b> these in this order; {a,b} these in any order, with NOPs anywhere; <*> any.
  *          nop, eol, mss N, wscale N, sackOK, TS val N ecr N, sack A:B C:D …, raw HEX (bytes as
- *          they are)
+ *          they are), FO HEX (Fast Open's, with this cookie or none), FOEXP HEX (of kind 254)
  * FAULTS   for packets to the engine: "doff N" a wrong data offset, "cut N" only the first N bytes
  *          of the segment, "badsum" a wrong checksum
  *

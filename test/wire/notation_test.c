@@ -43,6 +43,9 @@ UNIT_CASE(text_survives_parse_and_print)
 		prints_as(same[i], same[i]);
 	prints_as("  +1.5ms   .P 1:1(0)   ack 0x10 ", "+1500us P. 1:1(0) ack 16");
 	prints_as("+2s . 1:1(0) ack 1", "+2000000us . 1:1(0) ack 1");
+	prints_as("S 0:0(0) <FO,nop,nop>", "S 0:0(0) <raw 2202,nop,nop>");
+	prints_as("S 0:0(0) <FO 0102abcd>", "S 0:0(0) <raw 22060102abcd>");
+	prints_as("S 0:0(0) <FOEXP 0102abcd>", "S 0:0(0) <raw fe08f9890102abcd>");
 }
 
 UNIT_CASE(wrong_text_is_refused)

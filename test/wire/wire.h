@@ -125,8 +125,10 @@ struct wire {
 	uint64_t seed;
 	long allocations;
 
-	struct ip_addr local;      /* the only address of the test's family that is ours */
-	struct ip_addr also_local; /* of the other family, to bind to */
+	struct ip_addr local;          /* the only address of the test's family that is ours */
+	struct ip_addr also_local;     /* of the other family, to bind to */
+	struct tcp_fastopen_news news; /* that the engine told last */
+	unsigned int n_news;
 	int path_error;
 	uint32_t hop;
 	void (*on_notify)(struct wire *w, struct wire_flow *f); /* what the user does then */
@@ -281,6 +283,9 @@ void wire_open_(struct wire *w);
 #define wire_send(w, bytes, expected) wire_send_(WIRE_HERE(w), bytes, 0, expected)
 #define wire_send_more(w, bytes, expected) wire_send_(WIRE_HERE(w), bytes, MSG_MORE, expected)
 void wire_send_(struct wire *w, size_t bytes, int flags, ssize_t expected);
+/* With the flow's remote address; opens a socket first if the flow has none. */
+#define wire_sendto(w, bytes, flags, expected) wire_sendto_(WIRE_HERE(w), bytes, flags, expected)
+void wire_sendto_(struct wire *w, size_t bytes, int flags, ssize_t expected);
 /* Sends as much as the socket takes; returns how much. */
 size_t wire_send_all(struct wire *w);
 #define wire_recv(w, bytes, expected) wire_recv_(WIRE_HERE(w), bytes, 0, expected)
