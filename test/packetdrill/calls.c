@@ -209,6 +209,10 @@ shim_connect(void *userdata, int fd, const struct sockaddr *addr, socklen_t len)
 	(void)userdata;
 	if (f == NULL)
 		return -1;
+	if (addr != NULL && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC) {
+		tcp_disconnect(f->c);
+		return shim_leave(0);
+	}
 	status = shim_take_address(addr, len, &remote);
 	if (status == 0)
 		status = tcp_connect(f->c, &remote);

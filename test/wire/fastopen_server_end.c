@@ -184,7 +184,7 @@ WIRE_TEST(shut_down)
 	wire_end(w);
 }
 
-/* connect() to AF_UNSPEC. */
+/* connect() to AF_UNSPEC: and what connects then is no child any more. */
 WIRE_TEST(disconnected)
 {
 	wire_start(w, .configure = server_on);
@@ -194,6 +194,12 @@ WIRE_TEST(disconnected)
 	wire_out(w, "R. 1:1(0) ack 11");
 	wire_state(w, TCP_CLOSED);
 	wire_used(w, requests, 0);
+	wire_error(w, ECONNRESET);
+	WIRE_EQ(w, server_info(w).options, 0);
+	wire_again(w, 4242);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) win 64240 <mss 1460,sackOK,TS val * ecr 0,nop,wscale 7>");
+	wire_out(w, "+1s S 0:0(0) win 64240 <mss 1460,sackOK,TS val * ecr 0,nop,wscale 7>");
 	wire_end(w);
 }
 
