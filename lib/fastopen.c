@@ -29,8 +29,10 @@ fastopen_target(const struct file *file, const struct sockaddr *address, socklen
 		return -EINVAL;
 	if (memory_is_bad(address, length))
 		return -EFAULT;
-	if (length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
-		target->error = -EOPNOTSUPP;
+	if (length < sizeof(sa_family_t))
+		target->refusal = -EINVAL;
+	else if (address->sa_family == AF_UNSPEC)
+		target->refusal = -EOPNOTSUPP;
 	else
 		target->error = address_take(file, address, length, &target->remote);
 	return 0;
@@ -66,8 +68,8 @@ fastopen_start(const struct file *file, const struct iovec *iov, size_t n, uint3
 	size_t at = 0;
 	int status;
 
-	if (named && target->error == -EOPNOTSUPP)
-		return -EOPNOTSUPP;
+	if (named && target->refusal != 0)
+		return target->refusal;
 	if (right) {
 		/* Only read. */
 		pieces[at].iov_base = (void *)(uintptr_t)&target->remote;

@@ -18,7 +18,8 @@
 /* The address of a message, which counts with MSG_FASTOPEN alone. */
 struct fastopen_target {
 	bool given;
-	int error; /* what connect() says of it: -EINVAL, -EAFNOSUPPORT; -EOPNOTSUPP: AF_UNSPEC */
+	int refusal; /* whatever the socket's state: -EOPNOTSUPP of AF_UNSPEC, -EINVAL */
+	int error;   /* what connect() says of it: -EINVAL, -EAFNOSUPPORT */
 	struct shm_endpoint remote;
 };
 

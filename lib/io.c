@@ -122,10 +122,31 @@ tern_write(int fd, const void *buffer, size_t bytes)
 	return tern_send(fd, buffer, bytes, 0);
 }
 
+/* Not a write of no bytes, which would start a deferred handshake: as on Linux, none at all. */
+static bool
+is_empty(const struct iovec *iov, size_t n)
+{
+	if (message_check_vector(iov, n, false) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (iov[i].iov_len > 0)
+			return false;
+	return true;
+}
+
 ssize_t
 tern_writev(int fd, const struct iovec *iov, int n)
 {
+	struct file *file;
+
 	if (n < 0 || n > IOV_MAX)
 		return tern_result(-EINVAL);
+	if (is_empty(iov, (size_t)n)) {
+		file = socket_get(fd);
+		if (file == NULL)
+			return tern_result(-EBADF);
+		file_put(file);
+		return 0;
+	}
 	return transmit(fd, iov, (size_t)n, 0, NULL, 0);
 }
