@@ -115,10 +115,11 @@ listen_error_text(int error)
 
 /* Small answers leave at once: a service never waits for more of its own data. */
 static int
-open_listener(struct service_listener *listener, const struct tcp_endpoint *at, uint32_t backlog)
+open_listener(struct service_listener *listener, const struct tcp_endpoint *at,
+	      const struct config_service *config)
 {
 	struct service_set *set = listener->lane->set;
-	const int on = 1;
+	const int on = 1, fastopen = (int)config->fastopen;
 	int error = tcp_open(set->engine, ip_is4(&at->ip) ? AF_INET : AF_INET6, &listener->tcp);
 
 	if (error < 0)
@@ -127,8 +128,11 @@ open_listener(struct service_listener *listener, const struct tcp_endpoint *at, 
 	error = tcp_setsockopt(listener->tcp, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (error == 0)
 		error = tcp_bind(listener->tcp, at);
+	if (error == 0 && fastopen > 0)
+		error = tcp_setsockopt(listener->tcp, IPPROTO_TCP, TCP_FASTOPEN, &fastopen,
+				       sizeof(fastopen));
 	if (error == 0)
-		error = tcp_listen(listener->tcp, (int)backlog);
+		error = tcp_listen(listener->tcp, (int)config->backlog);
 	if (error < 0)
 		tcp_close(listener->tcp);
 	return error;
@@ -145,7 +149,7 @@ open_listeners(struct tern_service_lane *lane, const struct config_service *conf
 		int error;
 
 		listener->lane = lane;
-		error = open_listener(listener, &config->listen[i], config->backlog);
+		error = open_listener(listener, &config->listen[i], config);
 		if (error < 0) {
 			fprintf(errors, "[service %s] listen: %s: %s\n", config->name,
 				endpoint_text(&config->listen[i], where, sizeof(where)),

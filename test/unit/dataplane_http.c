@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dataplane/http.c: whole conversations between two engines. */
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -496,9 +497,69 @@ UNIT_CASE(without_mbufs_to_copy_sending_waits)
 	check_starved(false, "GET / HTTP/1.0\r\n\r\n", 9);
 }
 
-UNIT_MAIN_EAL(UNIT_RUN(files_are_served), UNIT_RUN(head_has_no_body),
-	      UNIT_RUN(refusals_have_their_status), UNIT_RUN(oversized_requests_are_refused),
-	      UNIT_RUN(requests_arrive_in_any_pieces),
+/* What the server sends, as it leaves. */
+struct sent {
+	uint64_t at_us;
+	uint8_t flags;
+	uint32_t payload;
+};
+
+struct sent_list {
+	unsigned int n;
+	struct sent sent[16];
+};
+
+static void
+note_sent(void *ctx, unsigned int side, const struct rte_mbuf *m)
+{
+	struct sent_list *list = ctx;
+	const uint8_t *tcp = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l3_len);
+
+	if (side != 1 || list->n == sizeof(list->sent) / sizeof(list->sent[0]))
+		return;
+	list->sent[list->n++] = (struct sent){
+		.at_us = b.pair.now_us,
+		.flags = tcp[13],
+		.payload = m->pkt_len - m->l3_len - (uint32_t)(tcp[12] >> 4) * 4,
+	};
+}
+
+UNIT_CASE(a_request_in_a_syn_is_answered_behind_the_syn_ack)
+{
+	enum { SYN = 2, ACK = 16 };
+	static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+	struct sent_list list = {0};
+	struct tcp_endpoint to;
+	struct tcp_conn *c;
+	const int on = 1;
+
+	start();
+	to = (struct tcp_endpoint){b.pair.side[1].ip, 80};
+	b.pair.on_sent = note_sent;
+	b.pair.ctx = &list;
+	UNIT_EQ(tcp_open(b.pair.side[0].engine, AF_INET, &c), 0);
+	UNIT_EQ(tcp_setsockopt(c, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on, sizeof(on)), 0);
+	UNIT_EQ(tcp_sendto(c, request, strlen(request), MSG_FASTOPEN, &to), strlen(request));
+	read_answer(c);
+	CU_ASSERT(starts("HTTP/1.1 200 OK\r\n"));
+	UNIT_EQ(answer_end, 1);
+	/* SYN-ACK and answer leave together, before anything else came. */
+	CU_ASSERT(list.n >= 2);
+	UNIT_EQ(list.sent[0].flags, SYN | ACK);
+	UNIT_EQ(list.sent[0].payload, 0);
+	UNIT_EQ(list.sent[1].flags & (SYN | ACK), ACK);
+	UNIT_EQ(list.sent[1].payload, answer_bytes);
+	UNIT_EQ(list.sent[1].at_us, list.sent[0].at_us);
+	tcp_close(c);
+	b.pair.on_sent = NULL;
+	service_pair_run(&b, 20);
+	end();
+}
+
+UNIT_MAIN_EAL(UNIT_RUN(files_are_served),
+	      UNIT_RUN(a_request_in_a_syn_is_answered_behind_the_syn_ack),
+	      UNIT_RUN(head_has_no_body), UNIT_RUN(refusals_have_their_status),
+	      UNIT_RUN(oversized_requests_are_refused), UNIT_RUN(requests_arrive_in_any_pieces),
 	      UNIT_RUN(pipelined_requests_are_answered_in_order),
 	      UNIT_RUN(a_peer_that_does_not_read_is_not_read_from),
 	      UNIT_RUN(generated_bytes_are_the_documented_ones),

@@ -122,6 +122,7 @@ service_pair_start_with(struct service_pair *b, struct service_plugin *plugin)
 	add_service(&b->config, service_plugin_built_in("http"), "http", 80);
 	if (service_plugin_configure(b->config.services[0].plugin, "root", b->root, why) < 0)
 		give_up(why);
+	b->config.services[0].fastopen = SERVICE_PAIR_CONNS;
 	add_service(&b->config, service_plugin_built_in("echo"), "echo", 7);
 	add_service(&b->config, service_plugin_built_in("discard"), "discard", 9);
 	add_service(&b->config, service_plugin_built_in("chargen"), "chargen", 19);
@@ -136,6 +137,8 @@ service_pair_start_with(struct service_pair *b, struct service_plugin *plugin)
 	tcp.max_timewait = 256;
 	tcp.max_held_bufs = 8192;
 	tcp.timewait_ms = 1000;
+	/* For clients that set TCP_FASTOPEN_NO_COOKIE. */
+	tcp.fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER | TCP_FASTOPEN_SERVER_BARE;
 	pair_start(&b->pair, &tcp);
 	set = (struct service_set_config){
 		.config = &b->config,

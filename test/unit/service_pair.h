@@ -3,7 +3,8 @@
  * Services on one engine, their clients on the other, and the wire of pair.h between them.
  *
  * The left side are the clients, plain sockets of the engine; the right side serves http on port
- * 80, echo on 7, discard on 9 and chargen on 19, with files in a folder made for the test.
+ * 80, with Fast Open, echo on 7, discard on 9 and chargen on 19, with files in a folder made for
+ * the test.
  */
 #ifndef TERN_TEST_SERVICE_PAIR_H
 #define TERN_TEST_SERVICE_PAIR_H

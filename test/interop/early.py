@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fast Open with Linux's or Tern's sockets, for the interop tests.
+
+early.py client HOST PORT N   N requests for a page, each in a SYN; says how many were acknowledged there
+early.py server HOST PORT     answers each connection's first bytes, with Fast Open
+early.py keep HOST PORT       sends a line to an echo service for each line on stdin, and says what comes
+"""
+import signal
+import socket
+import sys
+
+MSG_FASTOPEN = 0x20000000
+TCP_FASTOPEN = 23
+SYN_DATA = 0x20
+OPTIONS_AT = 5  # in struct tcp_info
+
+
+def make(host):
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+def was_early(s):
+    info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return info[OPTIONS_AT] & SYN_DATA != 0
+
+
+def client(host, port, n):
+    early = 0
+    signal.alarm(60)  # sockets that block: no time-out of Python's
+    for _ in range(n):
+        s = make(host)
+        s.sendto(b"GET / HTTP/1.0\r\n\r\n", MSG_FASTOPEN, (host, port))
+        answer = b""
+        while True:
+            piece = s.recv(65536)
+            if not piece:
+                break
+            answer += piece
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            sys.exit("another answer: %r" % answer[:100])
+        early += was_early(s)
+        s.close()
+    print(early)
+
+
+def server(host, port):
+    listener = make(host)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 16)
+    listener.listen(16)
+    print("listening", flush=True)
+    while True:
+        s, _ = listener.accept()
+        s.recv(65536)
+        s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nLinux")
+        s.close()
+
+
+def keep(host, port):
+    s = make(host)
+    s.connect((host, port))
+    for line in sys.stdin:
+        s.sendall(line.encode())
+        print(s.recv(65536).decode(), end="", flush=True)
+
+
+what, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+if what == "client":
+    client(host, port, int(sys.argv[4]))
+elif what == "server":
+    server(host, port)
+else:
+    keep(host, port)

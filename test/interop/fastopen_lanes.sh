@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Fast Open with two lanes: all make the same cookies, also when the key changes while connections go on,
+# and what the first one learns of a server the second one knows.
+. "$(dirname "$0")/interop.sh"
+EARLY="/usr/bin/python3 $TERN_TOP/test/interop/early.py"
+
+# early N LEAST HOST: so many requests, of which so many at least were acknowledged in their SYN.
+early()
+{
+	local n
+	n=$(in_ns $EARLY client "$3" 80 "$1") || fail "requests to $3"
+	[ "$n" -ge "$2" ] || fail "$3: of $1 requests $n were taken in their SYN, not $2"
+}
+
+# kept: the connection that is open all the time still works.
+kept()
+{
+	local line
+	echo "is it there?" >&"${keep[1]}"
+	read -r -t 10 line <&"${keep[0]}"
+	[ "$line" = "is it there?" ] || fail "the connection did not outlive it: $line"
+}
+
+# of_lane LANE GROUP NAME: a counter of one lane.
+of_lane()
+{
+	"$TERN" stats --json | /usr/bin/python3 -c '
+import json, sys
+print(json.load(sys.stdin)["lanes"][int(sys.argv[1])][sys.argv[2]][sys.argv[3]])' "$@"
+}
+
+conf lanes=2
+sed -i 's/^\[service http\]/&\nfastopen = 64/' "$tmp/ternd.conf"
+tern_up
+netns_write "$NS" net/ipv4/tcp_fastopen 3
+netns_write "$NS" net/ipv4/tcp_fastopen_blackhole_timeout_sec 0
+coproc keep { in_ns $EARLY keep "$HOST4" 7; }
+kept
+for host in "$HOST4" "$HOST6"; do
+	early 40 39 "$host"
+done
+for lane in 0 1; do
+	[ "$(of_lane $lane tcp fastopen_passive)" -gt 0 ] || fail "lane $lane took nothing in a SYN"
+done
+say "cookies of the one lane are the other's"
+
+# The old key is the backup: its cookies are taken, and replaced; then it is gone.
+expect "$TERN" fastopen-key --new >/dev/null
+early 20 20 "$HOST4"
+expect "$TERN" fastopen-key "$("$TERN" fastopen-key | awk '/^primary/ { print $2 }')" >/dev/null
+early 20 20 "$HOST4"
+kept
+# A key that nobody knew: each cookie is wrong once.
+expect "$TERN" fastopen-key 000102030405060708090a0b0c0d0e0f >/dev/null
+early 20 19 "$HOST4"
+[ "$(in_ns $EARLY client "$HOST4" 80 10)" = 10 ] || fail "the lanes' keys differ"
+kept
+say "the key changes, connections stay"
+
+in_ns setpriv --pdeathsig KILL $EARLY server 198.18.0.1 80 >"$tmp/server" &
+server=$!
+wait_for 10 grep -q listening "$tmp/server" || fail "no server"
+# shellcheck disable=SC2086
+[ "$("$TERN" run $EARLY client 198.18.0.1 80 3)" = 2 ] || fail "programs have no cookie"
+listed()
+{
+	"$TERN" fastopen --lane "$1" | awk 'NR > 1 { print $1, $2, $3, $4, $5 }'
+}
+[[ "$(listed 0)" =~ ^198.18.0.1\ 198.18.0.2\ 34\ [0-9a-f]{16}\ 1460$ ]] || fail "listed: $(listed 0)"
+[ "$(listed 0)" = "$(listed 1)" ] || fail "lanes know different things: $(listed 0); $(listed 1)"
+[ "$("$TERN" fastopen flush 198.18.0.9)" = "0 forgotten" ] || fail "forgot what it did not know"
+[ "$("$TERN" fastopen flush 198.18.0.1)" = "1 forgotten" ] || fail "did not forget"
+[ -z "$(listed 0)$(listed 1)" ] || fail "flushed: $(listed 0) $(listed 1)"
+# shellcheck disable=SC2086
+[ "$("$TERN" run $EARLY client 198.18.0.1 80 3)" = 2 ] || fail "programs have no cookie again"
+say "what one lane learns, the other knows"
+exec {keep[1]}>&-
+kill $server
+tern_idle
