@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* ---- Checks: one each, counted. They return what they got. */
 
@@ -104,6 +105,10 @@ int get_option(int fd, int level, int name);
 /* Waits up to 3 seconds for one of these events; true if one came. */
 bool await(int fd, short events);
 void sleep_ms(int ms);
+
+/* SIGUSR1 in so many milliseconds; how many have come since. */
+timer_t signal_in(int ms, int sa_flags);
+int signals_seen(void);
 int64_t now_ms(void);
 
 /* A connection: our descriptor, the peer's handle. Ends the program if it cannot be had. */

@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "compare_fastopen.h"
@@ -266,6 +268,92 @@ first_write_limit(void)
 	fd = deferred(&server.at, 0);
 	limit_send(fd, 150);
 	GIVES(100, send(fd, pattern_bytes(0, 100), 100, 0));
+}
+
+/* A signal ends it, too, and does not say that the SYN has gone with some of it. */
+static void
+first_write_interrupted(void)
+{
+	struct server server;
+	timer_t timer;
+	char byte;
+	int fd;
+
+	know_cookie(AF_INET);
+	server = serve_silently(AF_INET);
+	fd = deferred(&server.at, 0);
+	timer = signal_in(80, 0);
+	FAILS(EINTR, send(fd, pattern_bytes(0, 5000), 5000, 0));
+	GIVES(1, signals_seen());
+	GIVES(1, info_of(fd).tcpi_segs_out);
+	timer_delete(timer);
+	timer = signal_in(80, 0);
+	FAILS(EINTR, send(fd, "x", 1, 0));
+	timer_delete(timer);
+	timer = signal_in(80, 0);
+	FAILS(EINTR, recv(fd, &byte, 1, 0));
+	timer_delete(timer);
+	fd = deferred(&server.at, 0);
+	timer = signal_in(80, 0);
+	FAILS(EINTR, recv(fd, &byte, 1, 0));
+	timer_delete(timer);
+	GIVES(STATE_SYN_SENT, state_of(fd));
+	GIVES(0, info_of(fd).tcpi_segs_out);
+}
+
+/* Level- and edge-triggered, from before the connect to the answer. */
+static void
+first_write_events(void)
+{
+	struct server server = serve(AF_INET, QLEN);
+	int fd = early_socket(AF_INET, SOCK_NONBLOCK), set = epoll_create1(0), peer;
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
+
+	know_cookie(AF_INET);
+	GIVES(0, epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
+	GIVES(1, epoll_wait(set, &event, 1, 0));
+	GIVES(EPOLLOUT | EPOLLHUP, event.events);
+	GIVES(0, connect(fd, &server.at.any, server.at.bytes));
+	GIVES(0, epoll_wait(set, &event, 1, 50));
+	POLLS(CAN_WRITE, fd);
+	GIVES(10, send(fd, pattern_bytes(0, 10), 10, 0));
+	/* The SYN-ACK. */
+	GIVES(1, epoll_wait(set, &event, 1, 3000));
+	GIVES(EPOLLOUT, event.events);
+	GIVES(0, epoll_wait(set, &event, 1, 50));
+	peer = peer_accept(server.handle);
+	GIVES(10, peer_receive(peer, 10));
+	GIVES(5, peer_send(peer, 5, 0));
+	GIVES(1, epoll_wait(set, &event, 1, 3000));
+	GIVES(EPOLLIN | EPOLLOUT, event.events);
+	GIVES(0, peer_close(peer));
+	GIVES(1, epoll_wait(set, &event, 1, 3000));
+	GIVES(EPOLLIN | EPOLLOUT | EPOLLRDHUP, event.events);
+}
+
+/* A child writes, the parent reads. */
+static void
+first_write_inherited(void)
+{
+	struct server server = serve(AF_INET, QLEN);
+	int fd, status = -1, peer;
+	char answer[4];
+	pid_t child;
+
+	know_cookie(AF_INET);
+	fd = deferred(&server.at, 0);
+	child = fork();
+	if (child == 0)
+		_exit(send(fd, pattern_bytes(0, 30), 30, 0) == 30 && was_syn_data(fd) ? 0 : 1);
+	GIVES(child, waitpid(child, &status, 0));
+	GIVES(0, status);
+	peer = peer_accept(server.handle);
+	GIVES(30, peer_receive(peer, 30));
+	GIVES(4, peer_send(peer, 4, 0));
+	GIVES(4, recv(fd, answer, 4, MSG_WAITALL));
+	HOLDS(was_syn_data(fd));
+	GIVES(0, close(fd));
+	GIVES(0, peer_at_end(peer));
 }
 
 /* ---- MSG_FASTOPEN */
@@ -618,6 +706,9 @@ const struct compare_case compare_fastopen_write_cases[] = {
 	{"first_write_answered", first_write_answered},
 	{"first_write_in_progress", first_write_in_progress},
 	{"first_write_limit", first_write_limit},
+	{"first_write_interrupted", first_write_interrupted},
+	{"first_write_events", first_write_events},
+	{"first_write_inherited", first_write_inherited},
 	{"message_without4", message_without4},
 	{"message_without6", message_without6},
 	{"message_with4", message_with4},

@@ -79,6 +79,12 @@ time_to_send(void)
 
 static volatile sig_atomic_t signals;
 
+int
+signals_seen(void)
+{
+	return signals;
+}
+
 static void
 count(int signal)
 {
@@ -86,8 +92,7 @@ count(int signal)
 	signals++;
 }
 
-/* SIGUSR1 in so many milliseconds, and again after as many, so that it cannot come too early. */
-static timer_t
+timer_t
 signal_in(int ms, int sa_flags)
 {
 	struct sigaction action = {.sa_handler = count, .sa_flags = sa_flags};

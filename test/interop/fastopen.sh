@@ -20,7 +20,7 @@ through()
 
 # seen N: ends that. The middle box has treated so many frames at least; and what SYNs and SYN-ACKs came
 # to it goes into $tmp/syns, one a line: connection, ACK flag, length, acknowledgement, and the option
-# (request, cookie or none).
+# (request, cookie or none; request254 and cookie254 if it is the experimental one).
 seen()
 {
 	forwarder_down >"$tmp/forwarded"
@@ -28,8 +28,9 @@ seen()
 		fail "$way, $middle: it had nothing to do: $(cat "$tmp/forwarded")"
 	tshark -r "$tmp/capture" -Y 'tcp.flags.syn == 1' -T fields -E 'separator=;' \
 		-e tcp.stream -e tcp.flags.ack -e tcp.len -e tcp.ack -e tcp.options.tfo.request \
-		-e tcp.options.tfo.cookie 2>"$tmp/tshark" |
-		awk -F';' '{ print $1, $2, $3, $4, $6 != "" ? "cookie" : $5 != "" ? "request" : "none" }' \
+		-e tcp.options.tfo.cookie -e tcp.options.experimental.exid 2>"$tmp/tshark" |
+		awk -F';' '{ print $1, $2, $3, $4, \
+			($6 != "" ? "cookie" : $5 != "" ? "request" : "none") ($7 != "" ? "254" : "") }' \
 		>"$tmp/syns"
 }
 
@@ -152,6 +153,34 @@ black_hole()
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 }
 
+# Who is never answered asks by the experimental option the second time, and by it only then; a cookie
+# that comes by it goes back by it.
+experimental()
+{
+	local i
+	through none
+	"${forget[@]}" >/dev/null
+	for i in 1 2 3 4; do
+		# Who answers there matters as little as what.
+		"${client[@]}" curl --tcp-fastopen -gs --max-time 1 -o /dev/null "http://$server:$port_without/"
+	done
+	"${forget[@]}" >/dev/null
+	"${client[@]}" curl --tcp-fastopen -gs --max-time 1 -o /dev/null "http://$server:$port_without/"
+	get 0 0.9
+	get 0 0.9
+	seen 0
+	syn 0 0 0 0 request
+	syn 1 0 0 0 request254
+	syn 2 0 0 0 request
+	syn 3 0 0 0 request
+	syn '[0-3]' 1 0 1 none
+	syn 4 0 0 0 request
+	syn 5 0 0 0 request254
+	syn 5 1 0 1 cookie254
+	syn 6 0 '[1-9][0-9]*' 0 cookie254
+	syn 6 1 '[0-9]+' "$(awk '$1 == 6 && $2 == 0 { print $3 + 1 }' "$tmp/syns")" none
+}
+
 # all_of_it: with what `way` has set up, over IPv4 and IPv6.
 all_of_it()
 {
@@ -165,6 +194,7 @@ all_of_it()
 		option_dropped
 		know_cookie
 		option_stripped
+		experimental
 		if [ ${#guard[@]} -gt 0 ]; then
 			know_cookie
 			black_hole

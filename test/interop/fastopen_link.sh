@@ -5,7 +5,7 @@
 #
 #     links_up            Linux in $PEER_NS with nginx, Linux in $OTHER_NS, Tern; nothing between them
 #     way_of KIND         linux-linux, tern-linux or linux-tern: client, forget, guard, client_link,
-#                         server_link, server4, server6
+#                         server_link, server4, server6, and a port_without Fast Open
 . "$(dirname "${BASH_SOURCE[0]}")/lossy_link.sh"
 OTHER_NS=$NAME-other
 HOST_NS=$NAME-host
@@ -56,6 +56,8 @@ nginx_up()
 			server {
 				listen 198.18.0.1:80 fastopen=16;
 				listen [2001:db8:18::1]:80 fastopen=16;
+				listen 198.18.0.1:81;
+				listen [2001:db8:18::1]:81;
 				root $tmp/www;
 			}
 		}
@@ -90,7 +92,7 @@ way_of()
 {
 	way=$1
 	kill -CONT "$ternd_pid"
-	server4=198.18.0.1 server6=2001:db8:18::1 server_link=vf$$
+	server4=198.18.0.1 server6=2001:db8:18::1 server_link=vf$$ port_without=81
 	guard=()
 	case $1 in
 	linux-linux)
@@ -107,7 +109,7 @@ way_of()
 		guard=(counter tcp fastopen_blackhole)
 		;;
 	linux-tern)
-		client_link=vf$$ server_link=$TAP server4=$HOST4 server6=$HOST6
+		client_link=vf$$ server_link=$TAP server4=$HOST4 server6=$HOST6 port_without=7
 		client=(ip netns exec "$PEER_NS")
 		forget=(ip -n "$PEER_NS" tcp_metrics flush)
 		;;
