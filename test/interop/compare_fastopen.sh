@@ -53,3 +53,22 @@ CASES="first_write4 child4" run_compare fastopen "$tmp/linux.sock" ip netns exec
 	fail "a peer without Fast Open was not noticed"
 grep -q 'first_write4, gives up: a deferred connect\|first_write4, gives up: connect was not deferred' \
 	"$tmp/off" || fail "not what was to be noticed: $(cat "$tmp/off")"
+
+# Tern: the program in a namespace without any link, so that only Tern leads to the peer.
+conf fastopen=0
+tern_up
+early_ns "$NS"
+netns_add "$NS-empty" || fail "cannot make a namespace"
+hands "$TERN fastopen flush" "ip -n $NS tcp_metrics flush"
+peer "$NS" "$tmp/tern.sock"
+run_compare fastopen "$tmp/tern.sock" ip netns exec "$NS-empty" "$TERN" run -- >"$tmp/tern"
+compared "$tmp/tern" $LEAST || fail "Tern is not as Linux"
+tern_idle
+tern_down
+sed -i 's/^fastopen = .*/fastopen = none/; s/^fastopen = 16//' "$tmp/ternd.conf"
+tern_up
+run_compare fastopen-off "$tmp/tern.sock" ip netns exec "$NS-empty" "$TERN" run -- >"$tmp/tern-off"
+compared "$tmp/tern-off" 20 || fail "Tern is not as Linux"
+kill "${peers[@]}"
+tern_idle
+tern_down

@@ -308,8 +308,11 @@ first_write_events(void)
 	struct server server = serve(AF_INET, QLEN);
 	int fd = early_socket(AF_INET, SOCK_NONBLOCK), set = epoll_create1(0), peer;
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
+	struct address own = address_own(AF_INET, 0);
 
 	know_cookie(AF_INET);
+	/* Not the kernel's any more, where addresses decide that. */
+	GIVES(0, bind(fd, &own.any, own.bytes));
 	GIVES(0, epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
 	GIVES(1, epoll_wait(set, &event, 1, 0));
 	GIVES(EPOLLOUT | EPOLLHUP, event.events);
@@ -329,6 +332,14 @@ first_write_events(void)
 	GIVES(0, peer_close(peer));
 	GIVES(1, epoll_wait(set, &event, 1, 3000));
 	GIVES(EPOLLIN | EPOLLOUT | EPOLLRDHUP, event.events);
+
+	/* Nobody looked before the connect. */
+	fd = early_socket(AF_INET, SOCK_NONBLOCK);
+	event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+	GIVES(0, epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
+	GIVES(0, connect(fd, &server.at.any, server.at.bytes));
+	GIVES(1, epoll_wait(set, &event, 1, 0));
+	GIVES(EPOLLOUT, event.events);
 }
 
 /* A child writes, the parent reads. */

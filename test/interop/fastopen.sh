@@ -204,8 +204,9 @@ all_of_it()
 }
 
 links_up
-way_of linux-linux
-all_of_it
-kill -CONT "$ternd_pid"
+for kind in linux-linux tern-linux linux-tern; do
+	way_of $kind
+	all_of_it
+done
 tern_idle
 tern_down

@@ -9,7 +9,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lossy_link.sh"
 OTHER_NS=$NAME-other
 HOST_NS=$NAME-host
-GUARD_S=3 # how long the black-hole guard turns Fast Open off
+GUARD_S=${GUARD_S:-3} # how long the black-hole guard turns Fast Open off
 nginx_pid=
 
 command -v nginx >/dev/null || skip "nginx is not installed"
