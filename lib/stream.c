@@ -508,7 +508,8 @@ write_first(struct file *file, const struct cursor *from, int flags, bool wait,
 	*over = status < 0;
 	if (status == 0)
 		return taken < 0 ? 0 : taken;
-	return status == -EAGAIN || (status == -EINTR && taken > 0) ? taken : status;
+	/* As Linux: a signal is told instead of what went into the SYN, a limit's end is not. */
+	return status == -EAGAIN ? taken : status;
 }
 
 ssize_t

@@ -7,7 +7,8 @@
  *
  * Each request is one of HTTP on a connection of its own. Prints for each "deferred US" or
  * "ordinary US"; or "disturbed US" if a deferred connection's request was not in the SYN that the
- * server acknowledged, or an ordinary one's was. One connection before the first fetches the cookie.
+ * server acknowledged, or an ordinary one's was. One connection before the first fetches the
+ * cookie.
  */
 #include <arpa/inet.h>
 #include <errno.h>

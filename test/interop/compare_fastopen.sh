@@ -65,7 +65,7 @@ run_compare fastopen "$tmp/tern.sock" ip netns exec "$NS-empty" "$TERN" run -- >
 compared "$tmp/tern" $LEAST || fail "Tern is not as Linux"
 tern_idle
 tern_down
-sed -i 's/^fastopen = .*/fastopen = none/; s/^fastopen = 16//' "$tmp/ternd.conf"
+sed -i -e '/^fastopen = 16/d' -e 's/^fastopen = .*/fastopen = none/' "$tmp/ternd.conf"
 tern_up
 run_compare fastopen-off "$tmp/tern.sock" ip netns exec "$NS-empty" "$TERN" run -- >"$tmp/tern-off"
 compared "$tmp/tern-off" 20 || fail "Tern is not as Linux"

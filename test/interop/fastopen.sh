@@ -15,17 +15,16 @@
 through()
 {
 	middle=$1
-	forwarder_up "$client_link" "$server_link" --middlebox "$1" --capture "$tmp/capture"
+	forwarder_up "$client_link" "$server_link" --middlebox "$1" --capture "$tmp/capture" \
+		--linger 150
 }
 
-# seen N: ends that. The middle box has treated so many frames at least; and what SYNs and SYN-ACKs came
-# to it goes into $tmp/syns, one a line: connection, ACK flag, length, acknowledgement, and the option
-# (request, cookie or none; request254 and cookie254 if it is the experimental one).
-seen()
+# read_syns: ends that, when nobody has anything to say any more. SYNs and SYN-ACKs that came to it go into
+# $tmp/syns, one a line: connection, ACK flag, length, acknowledgement, and the option (request, cookie or
+# none; request254 and cookie254 if it is the experimental one).
+read_syns()
 {
 	forwarder_down >"$tmp/forwarded"
-	awk -v least="$1" '{ n += $(NF - 1) } END { exit !(n >= least) }' "$tmp/forwarded" ||
-		fail "$way, $middle: it had nothing to do: $(cat "$tmp/forwarded")"
 	tshark -r "$tmp/capture" -Y 'tcp.flags.syn == 1' -T fields -E 'separator=;' \
 		-e tcp.stream -e tcp.flags.ack -e tcp.len -e tcp.ack -e tcp.options.tfo.request \
 		-e tcp.options.tfo.cookie -e tcp.options.experimental.exid 2>"$tmp/tshark" |
@@ -34,17 +33,32 @@ seen()
 		>"$tmp/syns"
 }
 
+# wrong WHY: ends the test with what is known.
+wrong()
+{
+	[ -z "$forwarder_pid" ] || read_syns
+	fail "$way, $middle: $1: $(cat "$tmp/syns" "$tmp/forwarded"; "${look[@]}")"
+}
+
+# seen N: read_syns, and the middle box has treated so many frames at least.
+seen()
+{
+	read_syns
+	awk -v least="$1" '{ n += $(NF - 1) } END { exit !(n >= least) }' "$tmp/forwarded" ||
+		wrong "it had nothing to do"
+}
+
 # syn STREAM ACK LENGTH ACKNOWLEDGED OPTION: such a line is there; each may be a regular expression.
 syn()
 {
 	grep -qE "^$1 $2 $3 $4 $5\$" "$tmp/syns" ||
-		fail "$way, $middle: no SYN \"$*\" in: $(cat "$tmp/syns")"
+		wrong "no SYN \"$*\""
 }
 
 no_syn()
 {
 	! grep -qE "^$1 $2 $3 $4 $5\$" "$tmp/syns" ||
-		fail "$way, $middle: a SYN \"$*\" in: $(cat "$tmp/syns")"
+		wrong "a SYN \"$*\""
 }
 
 # ---- Requests
@@ -54,10 +68,10 @@ get()
 {
 	local seconds
 	seconds=$("${client[@]}" curl --tcp-fastopen -gsf --max-time 10 -o "$tmp/got" \
-		-w '%{time_total}' "http://$server/") || fail "$way, $middle: curl gives $?"
-	grep -q '<!doctype html>' "$tmp/got" || fail "$way, $middle: another page: $(cat "$tmp/got")"
+		-w '%{time_total}' "http://$server/") || wrong "curl gives $?"
+	grep -q '<!doctype html>' "$tmp/got" || wrong "another page"
 	awk -v s="$seconds" -v least="$1" -v most="$2" 'BEGIN { exit !(s >= least && s <= most) }' ||
-		fail "$way, $middle: $seconds s instead of $1 … $2"
+		wrong "$seconds s instead of $1 … $2"
 }
 
 # know_cookie: two requests of which the second has its data in the SYN.
@@ -136,7 +150,7 @@ black_hole()
 	through black-hole
 	before=$("${guard[@]}")
 	"${client[@]}" curl --tcp-fastopen -gs --max-time 3.6 -o /dev/null "http://$server/" || status=$?
-	[ $status -eq 28 ] || fail "$way, $middle: curl ends with $status"
+	[ $status -eq 28 ] || wrong "curl ends with $status"
 	get 0 0.9
 	seen 1
 	syn 0 0 '[1-9][0-9]*' 0 cookie
@@ -145,7 +159,7 @@ black_hole()
 	syn 1 0 0 0 none
 	no_syn 1 0 '.*' 0 '(request|cookie)'
 	[ "$("${guard[@]}")" -eq $((before + 1)) ] ||
-		fail "$way, $middle: the guard counts $before, then $("${guard[@]}")"
+		wrong "the guard counts $before, then $("${guard[@]}")"
 	sleep "$GUARD_S"
 	through none
 	get 0 0.9

@@ -4,8 +4,8 @@
 # the forwarder between them, and three ways to have them:
 #
 #     links_up            Linux in $PEER_NS with nginx, Linux in $OTHER_NS, Tern; nothing between them
-#     way_of KIND         linux-linux, tern-linux or linux-tern: client, forget, guard, client_link,
-#                         server_link, server4, server6, and a port_without Fast Open
+#     way_of KIND         linux-linux, tern-linux or linux-tern: client, forget, guard, look (shows how it
+#                         is), client_link, server_link, server4, server6, and a port_without Fast Open
 . "$(dirname "${BASH_SOURCE[0]}")/lossy_link.sh"
 OTHER_NS=$NAME-other
 HOST_NS=$NAME-host
@@ -100,6 +100,7 @@ way_of()
 		client=(ip netns exec "$OTHER_NS")
 		forget=(ip -n "$OTHER_NS" tcp_metrics flush)
 		guard=(linux_guard)
+		look=(ip netns exec "$OTHER_NS" nstat -asz 'TcpExtTCPFastOpen*')
 		kill -STOP "$ternd_pid"
 		;;
 	tern-linux)
@@ -107,11 +108,13 @@ way_of()
 		client=(ip netns exec "$HOST_NS" "$TERN" run --)
 		forget=("$TERN" fastopen flush)
 		guard=(counter tcp fastopen_blackhole)
+		look=("$TERN" fastopen)
 		;;
 	linux-tern)
 		client_link=vf$$ server_link=$TAP server4=$HOST4 server6=$HOST6 port_without=7
 		client=(ip netns exec "$PEER_NS")
 		forget=(ip -n "$PEER_NS" tcp_metrics flush)
+		look=(ip netns exec "$PEER_NS" nstat -asz 'TcpExtTCPFastOpen*')
 		;;
 	esac
 }

@@ -8,6 +8,7 @@
  *     forwarder IF-A IF-B [--loss SHARE] [--delay MS] [--jitter MS] [--reorder SHARE] [--late MS]
  *                         [--duplicate SHARE] [--rate MBIT] [--queue BYTES] [--seed N]
  *                         [--middlebox KIND] [--capture FILE]
+ *                         [--linger MS]
  *
  * SHARE is of 1; KIND one of middlebox.c's, which treat SYNs; --delay is one way; a reordered frame
  * takes --late longer (1 ms). It prints "ready" when it works, and at SIGTERM or SIGINT what it did
@@ -64,7 +65,7 @@ struct direction {
 
 static struct {
 	double loss, reorder, duplicate;
-	double delay_ms, jitter_ms, late_ms;
+	double delay_ms, jitter_ms, late_ms, linger_ms;
 	double rate_mbit;
 	double queue_bytes;
 	double seed;
@@ -80,10 +81,11 @@ static const struct {
 	{"--duplicate", &settings.duplicate, 1}, {"--delay", &settings.delay_ms, 1e5},
 	{"--jitter", &settings.jitter_ms, 1e5},  {"--late", &settings.late_ms, 1e5},
 	{"--rate", &settings.rate_mbit, 1e6},    {"--queue", &settings.queue_bytes, 1e9},
-	{"--seed", &settings.seed, 1e15},
+	{"--seed", &settings.seed, 1e15},        {"--linger", &settings.linger_ms, 1e4},
 };
 
 static volatile sig_atomic_t ending;
+static uint64_t last_ns; /* when a frame came last */
 
 static void
 end(int signal)
@@ -265,7 +267,8 @@ receive(struct direction *d)
 			exit(1);
 		}
 		capture_frame(data, (size_t)n);
-		treat(d, data, (size_t)n, now_ns());
+		last_ns = now_ns();
+		treat(d, data, (size_t)n, last_ns);
 	}
 }
 
@@ -342,7 +345,9 @@ wait_for_work(const struct direction *d)
 	for (int i = 0; i < 2; i++)
 		if (d[i].n_held > 0 && d[i].held[0]->at_ns < next)
 			next = d[i].held[0]->at_ns;
-	next = next == UINT64_MAX ? SECOND_NS : next > now ? next - now : 0;
+	next = next == UINT64_MAX ? (ending ? SECOND_NS / 100 : SECOND_NS)
+	       : next > now       ? next - now
+				  : 0;
 	wait = (struct timespec){(time_t)(next / SECOND_NS), (long)(next % SECOND_NS)};
 	ppoll(fds, 2, &wait, NULL);
 }
@@ -357,7 +362,7 @@ main(int argc, char **argv)
 		fputs("usage: forwarder IF-A IF-B [--loss SHARE] [--delay MS] [--jitter MS]\n"
 		      "       [--reorder SHARE] [--late MS] [--duplicate SHARE] [--rate MBIT]\n"
 		      "       [--queue BYTES] [--seed N] [--middlebox KIND]\n"
-		      "       [--capture FILE]\n",
+		      "       [--capture FILE] [--linger MS]\n",
 		      stderr);
 		return 2;
 	}
@@ -377,7 +382,7 @@ main(int argc, char **argv)
 		capture_open();
 	puts("ready");
 	fflush(stdout);
-	while (!ending) {
+	while (!ending || now_ns() < last_ns + ms_to_ns(settings.linger_ms)) {
 		wait_for_work(d);
 		for (int i = 0; i < 2; i++) {
 			receive(&d[i]);
