@@ -78,6 +78,14 @@ links_up()
 	early_ns "$PEER_NS"
 	early_ns "$OTHER_NS"
 	nginx_up
+	# Tern has looked whether its addresses are another's when they answer.
+	forwarder_up "$TAP" "vf$$" --linger 150
+	for host in "$HOST4" "[$HOST6]"; do
+		wait_for 15 in_ns curl -gsf --max-time 2 -o /dev/null "http://$host/" ||
+			fail "no first answer from $host"
+	done
+	wait_for 20 no_connections || fail "connections of the first requests do not go away"
+	forwarder_down >"$tmp/forwarded"
 }
 
 linux_guard()
