@@ -2,8 +2,10 @@
 """Fast Open with Linux's or Tern's sockets, for the interop tests.
 
 early.py client HOST PORT N   N requests for a page, each in a SYN; says how many were acknowledged there
-early.py server HOST PORT     answers each connection's first bytes, with Fast Open
-early.py keep HOST PORT       sends a line to an echo service for each line on stdin, and says what comes
+early.py server HOST PORT WHEN  answers each connection's first bytes; Fast Open is set "before" or
+                              "after" it is bound
+early.py keep HOST PORT       sends a line to an echo service for each line on stdin, and says what
+                              comes; the first line in a SYN
 """
 import signal
 import socket
@@ -43,11 +45,14 @@ def client(host, port, n):
     print(early)
 
 
-def server(host, port):
+def server(host, port, when):
     listener = make(host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if when == "before":
+        listener.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 16)
     listener.bind((host, port))
-    listener.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 16)
+    if when == "after":
+        listener.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 16)
     listener.listen(16)
     print("listening", flush=True)
     while True:
@@ -59,7 +64,9 @@ def server(host, port):
 
 def keep(host, port):
     s = make(host)
-    s.connect((host, port))
+    line = sys.stdin.readline()
+    s.sendto(line.encode(), MSG_FASTOPEN, (host, port))
+    print(s.recv(65536).decode(), end="", flush=True)
     for line in sys.stdin:
         s.sendall(line.encode())
         print(s.recv(65536).decode(), end="", flush=True)
@@ -69,6 +76,6 @@ what, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if what == "client":
     client(host, port, int(sys.argv[4]))
 elif what == "server":
-    server(host, port)
+    server(host, port, sys.argv[4])
 else:
     keep(host, port)

@@ -31,12 +31,10 @@ print(json.load(sys.stdin)["lanes"][int(sys.argv[1])][sys.argv[2]][sys.argv[3]])
 }
 
 conf lanes=2
-sed -i 's/^\[service http\]/&\nfastopen = 64/' "$tmp/ternd.conf"
+sed -i 's/^\[service \(http\|echo\)\]/&\nfastopen = 64/' "$tmp/ternd.conf"
 tern_up
 netns_write "$NS" net/ipv4/tcp_fastopen 3
 netns_write "$NS" net/ipv4/tcp_fastopen_blackhole_timeout_sec 0
-coproc keep { in_ns $EARLY keep "$HOST4" 7; }
-kept
 for host in "$HOST4" "$HOST6"; do
 	early 40 39 "$host"
 done
@@ -44,6 +42,11 @@ for lane in 0 1; do
 	[ "$(of_lane $lane tcp fastopen_passive)" -gt 0 ] || fail "lane $lane took nothing in a SYN"
 done
 say "cookies of the one lane are the other's"
+
+# A connection that stays, from its SYN on.
+coproc keep { in_ns $EARLY keep "$HOST4" 7; }
+kept
+"$TERN" ss -Hio sport = :7 | grep -q ' fastopen ' || fail "tern ss: $("$TERN" ss -io)"
 
 # The old key is the backup: its cookies are taken, and replaced; then it is gone.
 expect "$TERN" fastopen-key --new >/dev/null
@@ -58,7 +61,7 @@ early 20 19 "$HOST4"
 kept
 say "the key changes, connections stay"
 
-in_ns setpriv --pdeathsig KILL $EARLY server 198.18.0.1 80 >"$tmp/server" &
+in_ns setpriv --pdeathsig KILL $EARLY server 198.18.0.1 80 before >"$tmp/server" &
 server=$!
 wait_for 10 grep -q listening "$tmp/server" || fail "no server"
 # shellcheck disable=SC2086
@@ -77,4 +80,16 @@ listed()
 say "what one lane learns, the other knows"
 exec {keep[1]}>&-
 kill $server
+
+# A program's listener on all addresses, Tern's and the kernel's: whenever it sets the option.
+port=8001
+for when in before after; do
+	setpriv --pdeathsig KILL "$TERN" run $EARLY server 0.0.0.0 $port $when >"$tmp/server" &
+	server=$!
+	wait_for 10 grep -q listening "$tmp/server" || fail "no server on Tern"
+	[ "$(in_ns $EARLY client "$HOST4" $port 5)" = 5 ] || fail "a program that sets it $when bind() has it not"
+	kill $server
+	port=$((port + 1))
+done
+say "a program's listener takes data in SYNs"
 tern_idle
