@@ -79,6 +79,16 @@ listed()
 [ "$("$TERN" run $EARLY client 198.18.0.1 80 3)" = 2 ] || fail "programs have no cookie again"
 say "what one lane learns, the other knows"
 exec {keep[1]}>&-
+
+# A signal ends a blocking write whose SYN goes unanswered: it returns what is in the SYN, once.
+in_ns ip route add blackhole "$HOST4"
+"$TERN" run $EARLY interrupted 198.18.0.1 80 >"$tmp/interrupted" &
+pid=$!
+wait_for 10 test -s "$tmp/interrupted" || fail "a signal does not end the first write"
+in_ns ip route del blackhole "$HOST4"
+wait $pid || fail "nothing after the signal: $(cat "$tmp/interrupted")"
+[ "$(tr '\n' ' ' <"$tmp/interrupted")" = "18 200 " ] || fail "interrupted: $(cat "$tmp/interrupted")"
+say "a signal ends a first write with what it has sent"
 kill $server
 
 # A program's listener on all addresses, Tern's and the kernel's: whenever it sets the option.
