@@ -301,6 +301,35 @@ child_closed_unread(void)
 	GIVES(0, peer_at_end(peer));
 }
 
+/* Who waits for data before it accepts has it. */
+static void
+child_waits_for_data(void)
+{
+	int listener = early_listener(AF_INET, QLEN);
+
+	forget_peers_cookies();
+	set_option(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
+	peer_writes(listener, AF_INET, 300, LATE);
+	peer_writes(listener, AF_INET, 300, EARLY);
+}
+
+/* A wildcard listener of both families. */
+static void
+child_both(void)
+{
+	struct address any = address_wildcard(AF_INET6, 0);
+	int listener = new_socket(AF_INET6, 0);
+
+	forget_peers_cookies();
+	GIVES(0, bind(listener, &any.any, any.bytes));
+	GIVES(0, set_qlen(listener, QLEN));
+	GIVES(0, listen(listener, 8));
+	peer_writes(listener, AF_INET, 300, LATE);
+	peer_writes(listener, AF_INET, 300, EARLY);
+	peer_writes(listener, AF_INET6, 300, LATE);
+	peer_writes(listener, AF_INET6, 300, EARLY);
+}
+
 /* It listens without blocking: nobody there, then one with data at once. */
 static void
 child_nonblocking(void)
@@ -337,6 +366,8 @@ const struct compare_case compare_fastopen_server_cases[] = {
 	{"child_reset", child_reset},
 	{"child_orphaned", child_orphaned},
 	{"child_closed_unread", child_closed_unread},
+	{"child_waits_for_data", child_waits_for_data},
+	{"child_both", child_both},
 	{"child_nonblocking", child_nonblocking},
 	{0},
 };

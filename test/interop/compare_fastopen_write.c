@@ -3,6 +3,7 @@
  * The comparison test's cases of Fast Open: the write that sends the SYN, MSG_FASTOPEN, and what
  * the peer makes of it.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -299,6 +300,49 @@ first_write_interrupted(void)
 	timer_delete(timer);
 	GIVES(STATE_SYN_SENT, state_of(fd));
 	GIVES(0, info_of(fd).tcpi_segs_out);
+}
+
+/* Over before the SYN-ACK: nobody sends that SYN again. */
+static void
+first_write_closed(void)
+{
+	struct server server;
+	int fd, other;
+
+	know_cookie(AF_INET);
+	server = serve_silently(AF_INET);
+	fd = deferred(&server.at, SOCK_NONBLOCK);
+	other = deferred(&server.at, SOCK_NONBLOCK);
+	GIVES(10, send(fd, pattern_bytes(0, 10), 10, 0));
+	GIVES(0, close(fd));
+	GIVES(10, send(other, pattern_bytes(0, 10), 10, 0));
+	GIVES(0, shutdown(other, SHUT_WR));
+	GIVES(STATE_CLOSE, state_of(other));
+	POLLS(CAN_WRITE | POLLERR | POLLHUP, other);
+	GIVES(ECONNRESET, get_option(other, SOL_SOCKET, SO_ERROR));
+	FAILS(EPIPE, send(other, "x", 1, MSG_NOSIGNAL));
+	make_room(&server);
+	GIVES(0, peer_quiet(server.handle, 1300));
+}
+
+/* An IPv4 address on an IPv6 socket: IPv4's cookie, and IPv4's room. */
+static void
+first_write_mapped(void)
+{
+	struct server server = serve(AF_INET, QLEN);
+	char text[INET6_ADDRSTRLEN] = "::ffff:";
+	struct address mapped;
+	int fd;
+
+	inet_ntop(AF_INET, &server.at.in.sin_addr, text + 7, sizeof(text) - 7);
+	mapped = address_text(text, ntohs(server.at.in.sin_port));
+	know_cookie(AF_INET);
+	fd = deferred(&mapped, SOCK_NONBLOCK);
+	GIVES(SYN_ROOM4, send(fd, pattern_bytes(0, 5000), 5000, 0));
+	is_early(fd, &server, SYN_ROOM4);
+	fd = new_socket(AF_INET6, 0);
+	GIVES(3000, sendto(fd, pattern_bytes(0, 3000), 3000, MSG_FASTOPEN, &mapped.any, mapped.bytes));
+	is_early(fd, &server, 3000);
 }
 
 /* Level- and edge-triggered, from before the connect to the answer. */
@@ -718,6 +762,8 @@ const struct compare_case compare_fastopen_write_cases[] = {
 	{"first_write_in_progress", first_write_in_progress},
 	{"first_write_limit", first_write_limit},
 	{"first_write_interrupted", first_write_interrupted},
+	{"first_write_closed", first_write_closed},
+	{"first_write_mapped", first_write_mapped},
 	{"first_write_events", first_write_events},
 	{"first_write_inherited", first_write_inherited},
 	{"message_without4", message_without4},
