@@ -6,7 +6,8 @@
 #     client - forwarder - server
 #
 # First Linux with Linux, which shows that the test sees what it looks for; then curl on Tern with nginx
-# on Linux, and curl on Linux with Tern's http service. What went over the wire is read from a capture.
+# on Linux, and curl on Linux with Tern's http service and with nginx on Tern. What went over the wire is
+# read from a capture.
 . "$(dirname "$0")/fastopen_link.sh"
 
 # ---- The way, and what was sent on it
@@ -68,7 +69,7 @@ get()
 {
 	local seconds
 	seconds=$("${client[@]}" curl --tcp-fastopen -gsf --max-time 10 -o "$tmp/got" \
-		-w '%{time_total}' "http://$server/") || wrong "curl gives $?"
+		-w '%{time_total}' "http://$server:$port/") || wrong "curl gives $?"
 	grep -q '<!doctype html>' "$tmp/got" || wrong "another page"
 	awk -v s="$seconds" -v least="$1" -v most="$2" 'BEGIN { exit !(s >= least && s <= most) }' ||
 		wrong "$seconds s instead of $1 … $2"
@@ -149,7 +150,7 @@ black_hole()
 	local status=0 before
 	through black-hole
 	before=$("${guard[@]}")
-	"${client[@]}" curl --tcp-fastopen -gs --max-time 3.6 -o /dev/null "http://$server/" || status=$?
+	"${client[@]}" curl --tcp-fastopen -gs --max-time 3.6 -o /dev/null "http://$server:$port/" || status=$?
 	[ $status -eq 28 ] || wrong "curl ends with $status"
 	get 0 0.9
 	seen 1
@@ -218,9 +219,14 @@ all_of_it()
 }
 
 links_up
-for kind in linux-linux tern-linux linux-tern; do
+nginx_up tern "listen 8080 fastopen=16; listen [::]:8080 fastopen=16;" \
+	ip netns exec "$HOST_NS" "$TERN" run --
+for kind in linux-linux tern-linux linux-tern linux-program; do
 	way_of $kind
 	all_of_it
 done
+kill -TERM "${nginx_pids[@]}"
+wait "${nginx_pids[@]}" 2>/dev/null
+nginx_pids=()
 tern_idle
 tern_down

@@ -4,13 +4,14 @@
 # the forwarder between them, and three ways to have them:
 #
 #     links_up            Linux in $PEER_NS with nginx, Linux in $OTHER_NS, Tern; nothing between them
-#     way_of KIND         linux-linux, tern-linux or linux-tern: client, forget, guard, look (shows how it
-#                         is), client_link, server_link, server4, server6, and a port_without Fast Open
+#     way_of KIND         linux-linux, tern-linux, linux-tern or linux-program (on port 8080 of Tern's): client,
+#                         forget, guard, look (shows how it is), client_link, server_link, server4, server6,
+#                         port, and a port_without Fast Open
 . "$(dirname "${BASH_SOURCE[0]}")/lossy_link.sh"
 OTHER_NS=$NAME-other
 HOST_NS=$NAME-host
 GUARD_S=${GUARD_S:-3} # how long the black-hole guard turns Fast Open off
-nginx_pid=
+nginx_pids=()
 
 command -v nginx >/dev/null || skip "nginx is not installed"
 command -v tshark >/dev/null || skip "tshark is not installed"
@@ -18,7 +19,7 @@ command -v tshark >/dev/null || skip "tshark is not installed"
 fastopen_cleanup()
 {
 	local status=$?
-	[ -z "$nginx_pid" ] || kill -TERM "$nginx_pid" 2>/dev/null
+	kill -TERM "${nginx_pids[@]}" 2>/dev/null
 	[ -z "$ternd_pid" ] || kill -CONT "$ternd_pid" 2>/dev/null
 	netns_del "$OTHER_NS"
 	netns_del "$HOST_NS"
@@ -36,37 +37,35 @@ early_ns()
 		skip "this kernel has no Fast Open"
 }
 
+# nginx_up NAME LISTEN COMMAND…: nginx with those listen directives, run by the command.
 nginx_up()
 {
-	mkdir -p "$tmp/www"
-	echo "<!doctype html><title>Linux</title>" >"$tmp/www/index.html"
-	chmod 755 "$tmp" "$tmp/www"
-	cat >"$tmp/nginx.conf" <<-END
+	local at=$tmp/$1 listen=$2
+	shift 2
+	mkdir -p "$at/www"
+	chmod 755 "$tmp" "$at" "$at/www"
+	echo "<!doctype html><title>nginx</title>" >"$at/www/index.html"
+	cat >"$at/nginx.conf" <<-END
 		daemon off;
 		master_process off;
-		pid $tmp/nginx.pid;
+		pid $at/nginx.pid;
 		events { worker_connections 256; }
 		http {
 			access_log off;
-			client_body_temp_path $tmp/nginx.body;
-			proxy_temp_path $tmp/nginx.proxy;
-			fastcgi_temp_path $tmp/nginx.fastcgi;
-			uwsgi_temp_path $tmp/nginx.uwsgi;
-			scgi_temp_path $tmp/nginx.scgi;
+			client_body_temp_path $at/nginx.body;
+			proxy_temp_path $at/nginx.proxy;
+			fastcgi_temp_path $at/nginx.fastcgi;
+			uwsgi_temp_path $at/nginx.uwsgi;
+			scgi_temp_path $at/nginx.scgi;
 			server {
-				listen 198.18.0.1:80 fastopen=16;
-				listen [2001:db8:18::1]:80 fastopen=16;
-				listen 198.18.0.1:81;
-				listen [2001:db8:18::1]:81;
-				root $tmp/www;
+				$listen
+				root $at/www;
 			}
 		}
 	END
-	ip netns exec "$PEER_NS" nginx -c "$tmp/nginx.conf" -e "$tmp/nginx.log" >"$tmp/nginx.out" 2>&1 \
-		</dev/null &
-	nginx_pid=$!
-	wait_for 10 ip netns exec "$PEER_NS" curl -gsf -o /dev/null http://198.18.0.1/ ||
-		fail "nginx does not answer: $(cat "$tmp/nginx.out" "$tmp/nginx.log")"
+	"$@" nginx -c "$at/nginx.conf" -e "$at/nginx.log" >"$at/nginx.out" 2>&1 </dev/null &
+	nginx_pids+=($!)
+	wait_for 10 test -s "$at/nginx.pid" || fail "nginx does not start: $(cat "$at/nginx.out" "$at/nginx.log")"
 }
 
 links_up()
@@ -77,7 +76,8 @@ links_up()
 	netns_add "$HOST_NS" || fail "cannot make the namespace $HOST_NS"
 	early_ns "$PEER_NS"
 	early_ns "$OTHER_NS"
-	nginx_up
+	nginx_up linux "listen 198.18.0.1:80 fastopen=16; listen [2001:db8:18::1]:80 fastopen=16;
+		listen 198.18.0.1:81; listen [2001:db8:18::1]:81;" ip netns exec "$PEER_NS"
 	# Tern has looked whether its addresses are another's when they answer.
 	forwarder_up "$TAP" "vf$$" --linger 150
 	for host in "$HOST4" "[$HOST6]"; do
@@ -100,7 +100,7 @@ way_of()
 {
 	way=$1
 	kill -CONT "$ternd_pid"
-	server4=198.18.0.1 server6=2001:db8:18::1 server_link=vf$$ port_without=81
+	server4=198.18.0.1 server6=2001:db8:18::1 server_link=vf$$ port=80 port_without=81
 	guard=()
 	case $1 in
 	linux-linux)
@@ -118,11 +118,12 @@ way_of()
 		guard=(counter tcp fastopen_blackhole)
 		look=("$TERN" fastopen)
 		;;
-	linux-tern)
+	linux-tern | linux-program)
 		client_link=vf$$ server_link=$TAP server4=$HOST4 server6=$HOST6 port_without=7
 		client=(ip netns exec "$PEER_NS")
 		forget=(ip -n "$PEER_NS" tcp_metrics flush)
 		look=(ip netns exec "$PEER_NS" nstat -asz 'TcpExtTCPFastOpen*')
+		[ "$1" = linux-tern ] || port=8080
 		;;
 	esac
 }
