@@ -90,6 +90,7 @@ take_fastopen_key(struct tcp_config *config, const char *value)
 }
 
 TAKE(fastopen, config->fastopen = number(value))
+TAKE(fastopen_blackhole, config->fastopen_blackhole_s = number(value))
 TAKE(timestamps, config->timestamps = number(value) != 0)
 TAKE(sack, config->sack = number(value) != 0)
 TAKE(dsack, config->dsack = number(value) != 0)
@@ -130,6 +131,7 @@ static const struct setting settings[] = {
 	{"tcp_ecn_fallback", take_ecn_fallback},
 	{"tcp_fastopen", take_fastopen},
 	{"tcp_fastopen_key", take_fastopen_key},
+	{"tcp_fastopen_blackhole_timeout_sec", take_fastopen_blackhole},
 	{"tcp_frto", take_frto},
 	{"tcp_early_retrans", take_early_retrans},
 	{"tcp_recovery", take_recovery},
@@ -156,6 +158,9 @@ static const struct setting settings[] = {
 /* The route's, by `ip route`, and the interface's, by `ip link`; 0: not set. */
 static uint16_t route_mtu, link_mtu;
 
+/* How often `ip tcp_metrics flush` was said. */
+static unsigned int flushes;
+
 static void
 take_line(struct tcp_config *config, char *line)
 {
@@ -166,6 +171,8 @@ take_line(struct tcp_config *config, char *line)
 		return;
 	*value++ = '\0';
 	value[strcspn(value, "\n")] = '\0';
+	if (strcmp(line, "tcp_metrics") == 0)
+		flushes += strcmp(value, "flush") == 0;
 	if (strcmp(line, "route.mtu") == 0)
 		route_mtu = (uint16_t)number(value);
 	if (strcmp(line, "link.mtu") == 0)
@@ -212,6 +219,7 @@ shim_settings_read(struct tcp_config *config)
 		return false;
 	seen_bytes = st.st_size;
 	seen_at = st.st_mtim;
+	flushes = 0;
 	suite_defaults(config);
 	if (path != NULL)
 		f = fopen(path, "re");
@@ -220,6 +228,12 @@ shim_settings_read(struct tcp_config *config)
 	if (f != NULL)
 		fclose(f);
 	return true;
+}
+
+unsigned int
+shim_flushes(void)
+{
+	return flushes;
 }
 
 /* ---- what scripts ask with `nstat` */

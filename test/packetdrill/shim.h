@@ -108,6 +108,8 @@ int shim_gettimeofday(void *userdata, struct timeval *tv, struct timezone *tz);
 /* Fills in the suite's defaults and what the file named by TERN_SYSCTL_FILE says; false: nothing
  * has changed since the last time. */
 bool shim_settings_read(struct tcp_config *config);
+/* How often the file says that what is remembered of peers shall be forgotten. */
+unsigned int shim_flushes(void);
 /* Writes the engine's counters, if they have changed, behind the name of the settings' file. */
 void shim_counters_write(const struct tcp_engine *engine);
 /* The addresses that connecting sockets use: from --local_ip on the command line or in the script.

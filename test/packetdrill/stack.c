@@ -52,6 +52,7 @@ static struct {
 	} wire[WIRE_PACKETS];
 	unsigned int head, tail;
 	uint64_t random;
+	unsigned int flushes; /* that have been done */
 } shim = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	  .moved = PTHREAD_COND_INITIALIZER,
 	  .returned = PTHREAD_COND_INITIALIZER,
@@ -284,6 +285,9 @@ shim_settle(void)
 	if (shim_settings_read(&shim.config)) {
 		tcp_reconfigure(shim.engine, &shim.config);
 		tcp_paths_changed(shim.engine); /* the route's MTU may be another */
+		if (shim_flushes() != shim.flushes)
+			tcp_fastopen_flush(shim.engine, NULL);
+		shim.flushes = shim_flushes();
 	}
 	tcp_advance(shim.engine, shim.now_us);
 	tcp_flush(shim.engine);

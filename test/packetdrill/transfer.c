@@ -3,7 +3,7 @@
  * Sending and receiving, as libc has it: bytes, vectors, messages with their control messages, and
  * what moves bytes from one descriptor to another.
  *
- * Not here: MSG_WAITALL and MSG_TRUNC of a stream, addresses of messages (a stream has none).
+ * Not here: MSG_WAITALL and MSG_TRUNC of a stream, addresses of messages that are received.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,15 +55,92 @@ gather(const struct iovec *iov, size_t n, size_t *bytes)
 	return all;
 }
 
+/* Where a message goes; NULL: it does not say. */
+struct address {
+	const struct sockaddr *addr;
+	socklen_t len;
+};
+
+static const struct address nowhere;
+
+/* tcp_sendto() with an address as programs give it. */
 static ssize_t
-send_all(int fd, const void *buf, size_t bytes, int flags)
+send_to(struct tcp_conn *c, const void *buf, size_t bytes, int flags, const struct address *to)
+{
+	struct tcp_endpoint remote;
+	int status;
+
+	if ((flags & MSG_FASTOPEN) == 0 || to->addr == NULL)
+		return tcp_sendto(c, buf, bytes, flags, NULL);
+	if (to->len >= sizeof(sa_family_t) && to->addr->sa_family == AF_UNSPEC)
+		return -EOPNOTSUPP;
+	status = shim_take_address(to->addr, to->len, &remote);
+	return status < 0 ? status : tcp_sendto(c, buf, bytes, flags, &remote);
+}
+
+static bool
+is_connecting(const struct tcp_conn *c)
+{
+	return tcp_state(c) == TCP_SYN_SENT || tcp_state(c) == TCP_SYN_RECEIVED;
+}
+
+/* A write has begun a handshake, or finds one: waits for its end. 0 or what it ended with. */
+static int
+wait_connected(int fd, struct shim_file **f, bool writes_more)
+{
+	int error = 0;
+	size_t len = sizeof(error);
+
+	if (writes_more)
+		tcp_expect_write((*f)->c);
+	while (is_connecting((*f)->c))
+		if ((*f = shim_wait_for(fd)) == NULL)
+			return -EBADF;
+	if (tcp_state((*f)->c) != TCP_CLOSED)
+		return 0;
+	tcp_getsockopt((*f)->c, SOL_SOCKET, SO_ERROR, &error, &len);
+	return error != 0 ? -error : -ECONNABORTED;
+}
+
+/*
+ * The first part of a write: what goes into a SYN is as good as sent when the handshake is over. *n
+ * is what was taken by then, or a negative errno. Returns whether the write is over.
+ */
+static bool
+begin(int fd, struct shim_file **f, const void *buf, size_t bytes, int flags,
+      const struct address *to, ssize_t *n)
+{
+	bool waits = !(*f)->nonblocking && (flags & MSG_DONTWAIT) == 0;
+	bool starts = (flags & MSG_FASTOPEN) != 0 || tcp_is_deferred((*f)->c);
+	int status;
+
+	*n = 0;
+	if (!starts)
+		return false;
+	*n = send_to((*f)->c, buf, bytes, flags, to);
+	if (!waits || (*n < 0 && *n != -EINPROGRESS) || !is_connecting((*f)->c))
+		return *n < 0 || (size_t)*n == bytes || !waits;
+	if (*n < 0)
+		*n = 0;
+	status = wait_connected(fd, f, (size_t)*n < bytes);
+	if (status < 0)
+		*n = status;
+	return status < 0 || (size_t)*n == bytes;
+}
+
+static ssize_t
+send_all(int fd, const void *buf, size_t bytes, int flags, struct address to)
 {
 	struct shim_file *f = shim_enter(fd);
-	size_t done = 0;
+	size_t done;
 	ssize_t n;
 
 	if (f == NULL)
 		return -1;
+	if (begin(fd, &f, buf, bytes, flags, &to, &n))
+		goto over;
+	done = (size_t)n;
+	flags &= ~MSG_FASTOPEN;
 	for (;;) {
 		n = tcp_send(f->c, (const char *)buf + done, bytes - done, flags);
 		if (n >= 0)
@@ -77,12 +154,14 @@ send_all(int fd, const void *buf, size_t bytes, int flags)
 				return shim_leave(-EBADF);
 		} while ((tcp_poll(f->c) & (POLLOUT | POLLHUP)) == 0);
 	}
-	if (done > 0 && (flags & MSG_ZEROCOPY))
+	n = done > 0 ? (ssize_t)done : n;
+over:
+	if (n > 0 && (flags & MSG_ZEROCOPY))
 		tcp_sent_zerocopy(f->c);
-	return shim_leave(done > 0 ? (ssize_t)done : n);
+	return shim_leave(n);
 }
 
-/* The address is checked and, as on a stream of Linux, not used. */
+/* The address is checked and, as on a stream of Linux, used with MSG_FASTOPEN alone. */
 static ssize_t
 shim_sendto(void *userdata, int fd, const void *buf, size_t bytes, int flags,
 	    const struct sockaddr *addr, socklen_t len)
@@ -96,7 +175,7 @@ shim_sendto(void *userdata, int fd, const void *buf, size_t bytes, int flags,
 		errno = EFAULT;
 		return -1;
 	}
-	return send_all(fd, buf, bytes, flags);
+	return send_all(fd, buf, bytes, flags, (struct address){addr, len});
 }
 
 static ssize_t
@@ -112,14 +191,14 @@ shim_write(void *userdata, int fd, const void *buf, size_t bytes)
 }
 
 static ssize_t
-send_vector(int fd, const struct iovec *iov, size_t n, int flags)
+send_vector(int fd, const struct iovec *iov, size_t n, int flags, struct address to)
 {
 	size_t bytes;
 	void *all = gather(iov, n, &bytes);
 	ssize_t status = -1;
 
 	if (all != NULL)
-		status = send_all(fd, all, bytes, flags);
+		status = send_all(fd, all, bytes, flags, to);
 	free(all);
 	return status;
 }
@@ -138,7 +217,7 @@ static ssize_t
 shim_writev(void *userdata, int fd, const struct iovec *iov, int n)
 {
 	(void)userdata;
-	return count_is_good((size_t)n, EINVAL) ? send_vector(fd, iov, (size_t)n, 0) : -1;
+	return count_is_good((size_t)n, EINVAL) ? send_vector(fd, iov, (size_t)n, 0, nowhere) : -1;
 }
 
 static ssize_t
@@ -147,7 +226,8 @@ shim_sendmsg(void *userdata, int fd, const struct msghdr *msg, int flags)
 	(void)userdata;
 	if (!count_is_good(msg->msg_iovlen, EMSGSIZE))
 		return -1;
-	return send_vector(fd, msg->msg_iov, msg->msg_iovlen, flags);
+	return send_vector(fd, msg->msg_iov, msg->msg_iovlen, flags,
+			   (struct address){msg->msg_name, msg->msg_namelen});
 }
 
 /* ---- Receiving */
@@ -381,8 +461,8 @@ splice_to_socket(int in, int out, size_t bytes)
 	if (n > 0)
 		n = read(in, buf, (size_t)n);
 	else if (n == 0 && bytes > 0)
-		return send_all(out, buf, 1, 0); /* fails */
-	return n <= 0 ? n : send_all(out, buf, (size_t)n, 0);
+		return send_all(out, buf, 1, 0, nowhere); /* fails */
+	return n <= 0 ? n : send_all(out, buf, (size_t)n, 0, nowhere);
 }
 
 static int
@@ -414,7 +494,7 @@ shim_sendfile(int out, int in, off_t *offset, size_t bytes)
 		size_t part = bytes - done < sizeof(buf) ? bytes - done : sizeof(buf);
 
 		n = pread(in, buf, part, at);
-		sent = n <= 0 ? n : send_all(out, buf, (size_t)n, 0);
+		sent = n <= 0 ? n : send_all(out, buf, (size_t)n, 0, nowhere);
 		if (sent <= 0)
 			break;
 		done += (size_t)sent;
