@@ -60,18 +60,27 @@ user_timed_out(const struct tcp_conn *c, uint64_t since_us)
 	       c->engine->now_us - since_us >= (uint64_t)c->user_timeout_ms * 1000;
 }
 
-/* Handshakes: by their number, and by the user's time-out. */
+/*
+ * Handshakes: by their number, and by the user's time-out or, without one, by the time that so many
+ * would take if none followed the one before evenly.
+ */
 static bool
 handshake_timed_out(const struct tcp_conn *c)
 {
 	const struct tcp_config *config = &c->engine->config;
-	unsigned int allowed = c->syn_retries;
+	unsigned int allowed = c->syn_retries, even = 0;
 
 	if (allowed == 0)
 		allowed = c->state == TCP_SYN_SENT ? config->syn_retries : config->synack_retries;
 	if (c->state == TCP_SYN_SENT)
-		allowed += config->syn_linear_timeouts;
-	return c->retries >= allowed || (c->retries > 0 && user_timed_out(c, c->progress_us));
+		even = config->syn_linear_timeouts;
+	if (c->retries >= allowed + even)
+		return true;
+	if (c->retries == 0)
+		return false;
+	if (c->user_timeout_ms != 0)
+		return user_timed_out(c, c->progress_us);
+	return c->engine->now_us - c->progress_us >= model_us(c, allowed, TCP_RTO_INITIAL_US);
 }
 
 /*

@@ -434,12 +434,23 @@ no_connection(struct tcp_engine *e, struct tcp_segment *seg)
 	tcp_reset_segment(e, seg);
 }
 
+/* To a request in the SYN even the end of the answer may come with the SYN-ACK: RFC 7413 §4.2.1. */
+static bool
+may_be_whole_answer(flow_t flow)
+{
+	const struct tcp_conn *c = flow_object(flow);
+
+	return flow_kind(flow) == FLOW_CONN && c->state == TCP_SYN_SENT &&
+	       tcp_fastopen_was_used(&c->fastopen);
+}
+
 void
 tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t flow)
 {
 	struct tcp_conn *c;
 
-	if ((seg->flags & (TCP_SYN | TCP_FIN)) == (TCP_SYN | TCP_FIN)) {
+	if ((seg->flags & (TCP_SYN | TCP_FIN)) == (TCP_SYN | TCP_FIN) &&
+	    !may_be_whole_answer(flow)) {
 		TCP_COUNT(e, drop_syn_fin);
 		return;
 	}

@@ -156,6 +156,45 @@ WIRE_TEST(payload_on_the_syn_ack)
 	wire_end(w);
 }
 
+/* The whole answer and its end. */
+WIRE_TEST(payload_and_fin_on_the_syn_ack)
+{
+	started(w, 100);
+	wire_in(w, "+10ms SF. 0:500(500) ack 101 win 65535 " FO_ANSWER);
+	wire_out(w, ". 101:101(0) ack 502");
+	wire_state(w, TCP_CLOSE_WAIT);
+	wire_poll(w, POLLIN | POLLOUT | POLLRDHUP);
+	wire_recv(w, 1000, 500);
+	wire_recv(w, 1000, 0);
+	wire_close(w);
+	wire_out(w, "F. 101:101(0) ack 502");
+	wire_in(w, ". 502:502(0) ack 102 win 65535");
+	wire_gone(w);
+	wire_end(w);
+}
+
+WIRE_TEST(fin_on_a_crossing_syn)
+{
+	started(w, 100);
+	wire_in(w, "+10ms SF 0:500(500) win 65535 " FO_ANSWER);
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK>");
+	wire_in(w, ". 1:1(0) ack 101 win 65535");
+	wire_state(w, TCP_ESTABLISHED);
+	fo_abort(w);
+	wire_end(w);
+}
+
+WIRE_TEST(fin_on_an_ordinary_syn_ack)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) " FO_SYN);
+	wire_in(w, "+10ms SF. 0:0(0) ack 1 win 65535 " FO_ANSWER);
+	wire_idle(w);
+	wire_count(w, drop_syn_fin, 1);
+	wire_end(w);
+}
+
 WIRE_TEST(reset_refuses)
 {
 	started(w, 100);

@@ -163,8 +163,12 @@ WIRE_TEST(user_timeout_of_a_handshake)
 	wire_end(w);
 }
 
-/* TCP_SYNCNT, behind the ones that follow each other evenly. */
-WIRE_TEST(syncnt)
+/*
+ * TCP_SYNCNT: so many, behind the ones that follow each other evenly, but no longer than so many
+ * would take alone. Measured on Linux 6.18: given up after 3, 7 and 19 s.
+ */
+static void
+syncnt(struct wire *w, int n, const char *const *waits, unsigned int last_s)
 {
 	int bad[] = {0, 128, -1};
 
@@ -174,16 +178,32 @@ WIRE_TEST(syncnt)
 		WIRE_EQ(w, tcp_setsockopt(w->flow->c, IPPROTO_TCP, SYNCNT, &bad[i], sizeof(bad[i])),
 			-EINVAL);
 	wire_get(w, IPPROTO_TCP, SYNCNT, 6);
-	wire_set(w, IPPROTO_TCP, SYNCNT, 1);
+	wire_set(w, IPPROTO_TCP, SYNCNT, n);
 	wire_connect(w, -EINPROGRESS);
 	wire_out(w, "S 0:0(0) <*>");
-	for (int i = 0; i < 5; i++)
-		wire_out(w, "+1s S 0:0(0) <*>");
-	wire_idle_for(w, MS(1999));
+	for (; *waits != NULL; waits++)
+		wire_out(w, "%s S 0:0(0) <*>", *waits);
+	wire_idle_for(w, SEC(last_s) - 1);
 	wire_state(w, TCP_SYN_SENT);
-	wire_idle_for(w, MS(2));
+	wire_idle_for(w, 1);
 	wire_connect(w, -ETIMEDOUT);
 	wire_end(w);
+}
+
+WIRE_TEST(syncnt_1)
+{
+	syncnt(w, 1, (const char *const[]){"+1s", "+1s", NULL}, 1);
+}
+
+WIRE_TEST(syncnt_2)
+{
+	syncnt(w, 2, (const char *const[]){"+1s", "+1s", "+1s", "+1s", "+1s", NULL}, 2);
+}
+
+WIRE_TEST(syncnt_3)
+{
+	syncnt(w, 3, (const char *const[]){"+1s", "+1s", "+1s", "+1s", "+1s", "+2s", "+4s", NULL},
+	       8);
 }
 
 WIRE_TEST(rto_bounds)
