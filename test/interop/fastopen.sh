@@ -99,6 +99,12 @@ data_stripped()
 	seen 1
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 	syn 0 1 '[0-9]+' 1 none
+	# Not after a time-out, which is 200 ms at least.
+	tshark -r "$tmp/capture" -Y 'tcp.stream == 0 && (tcp.flags.syn == 1 && tcp.flags.ack == 1 ||
+		tcp.flags.syn == 0 && tcp.dstport == '"$port"' && tcp.len > 0)' -T fields \
+		-e frame.time_relative 2>>"$tmp/tshark" |
+		awk 'NR == 1 { begin = $1 } NR == 2 { found = $1 - begin < 0.19 } END { exit !found }' ||
+		wrong "the data is not sent again at once"
 }
 
 # Neither cookie nor request arrives: an ordinary server.
