@@ -25,6 +25,9 @@ chmod +x "$tmp/forwarder.sh"
 FORWARDER=$tmp/forwarder.sh
 
 links_up
+for pid in $$ "$ternd_pid" "${nginx_pids[@]}"; do
+	go_first "$pid"
+done
 for round in $(seq "$ROUNDS"); do
 	for rtt in $RTT_MS; do
 		for kind in linux-linux tern-linux linux-tern; do
