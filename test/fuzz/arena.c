@@ -9,6 +9,7 @@
  * Input: commands of one byte, each with what it needs; see commands[].
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -60,6 +61,27 @@ number(struct fuzz_input *in, uint8_t good, uint8_t all)
 	return (uint8_t)(n < 250 ? n % good : n % (all + 1));
 }
 
+/* One of Fast Open's options, now and then. */
+static bool
+early_option(struct fuzz_input *in, struct shm_request *request, uint8_t *payload)
+{
+	/* TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_FASTOPEN_NO_COOKIE. */
+	enum { KEY = 33 };
+	static const uint8_t names[] = {23, 30, KEY, 34};
+	uint32_t value = fuzz_u8(in);
+
+	if (value >= 128)
+		return false;
+	request->arg = IPPROTO_TCP;
+	request->arg2 = names[value % 4];
+	request->bytes = request->arg2 == KEY ? value : sizeof(value);
+	memset(payload, 1, 128);
+	value /= 4;
+	value = value < 24 ? 1 : value;
+	memcpy(payload, &value, sizeof(value));
+	return true;
+}
+
 /* A request as a program could make it, with numbers that need not be right. */
 static void
 bad_request(struct fuzz_input *in)
@@ -86,9 +108,18 @@ bad_request(struct fuzz_input *in)
 	case SHM_SEND_PLACED:
 		request.arg2 = (uint64_t)number(in, PAYLOADS, PAYLOADS) << 32 | fuzz_u16(in) % 2048;
 		break;
+	case SHM_SEND_TO:
+		request.arg |= request.arg & 1 ? MSG_FASTOPEN : 0;
+		request.bytes = fuzz_u16(in) % sizeof(payload);
+		memset(payload, request.arg2 & 0xff, sizeof(payload));
+		memcpy(payload, &to, sizeof(to));
+		break;
+	case SHM_SETSOCKOPT:
+		if (early_option(in, &request, payload))
+			break;
+		/* fall through */
 	case SHM_SEND:
 	case SHM_SEND_NOW:
-	case SHM_SETSOCKOPT:
 	case SHM_GETSOCKOPT:
 		request.bytes = fuzz_u16(in) % sizeof(payload);
 		memset(payload, fuzz_u8(in), sizeof(payload));
