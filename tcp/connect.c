@@ -71,7 +71,7 @@ begin_connection(struct tcp_conn *c)
 	if (status < 0)
 		return status;
 	if (flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
-		     flow_make(c, FLOW_CONN)) < 0) {
+		     flow_make(c, c->frozen ? FLOW_FROZEN : FLOW_CONN)) < 0) {
 		TCP_COUNT(e, drop_flow_table);
 		return -ENOBUFS;
 	}
@@ -89,6 +89,8 @@ begin_connection(struct tcp_conn *c)
 	c->iss = tcp_new_iss(e, &c->tuple);
 	if (status > 0 && seq_lt(c->iss, iss_floor))
 		c->iss = iss_floor;
+	if (c->frozen || c->repair.snd_seq_set)
+		c->iss = tcp_repair_first_seq(c);
 	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
 	tcp_smc_connect(c);
 	c->snd_una = c->iss;
@@ -170,6 +172,8 @@ tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
 
 	if (status <= 0)
 		return status;
+	if (c->frozen)
+		return tcp_repair_connect(c, remote);
 	status = tcp_connect_prepare(c, remote);
 	if (status < 0)
 		return status;

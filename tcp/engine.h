@@ -670,6 +670,8 @@ bool tcp_port_conflicts(struct tcp_conn *c, const struct tcp_endpoint *local);
 /* Completes c->tuple's local port for connecting. 0, -EADDRNOTAVAIL, or 1 with *iss_floor
  * set if it takes the place of a TIME-WAIT. */
 int tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor);
+/* Whether c's whole tuple may be its own: 0 or -EADDRNOTAVAIL; a mute one it takes. */
+int tcp_port_take_tuple(struct tcp_conn *c);
 /* c's tuple was entered into the flow table; SO_REUSEADDR or the like changed. */
 void tcp_hold_take(struct tcp_conn *c);
 void tcp_hold_release(struct tcp_conn *c);

@@ -243,7 +243,7 @@ tcp_sendto(struct tcp_conn *c, const void *buf, size_t bytes, int flags,
 {
 	ssize_t status;
 
-	if ((flags & MSG_FASTOPEN) == 0 || c->fastopen.deferred)
+	if ((flags & MSG_FASTOPEN) == 0 || c->fastopen.deferred || c->frozen)
 		return tcp_send(c, buf, bytes, flags);
 	if ((c->engine->config.fastopen & TCP_FASTOPEN_CLIENT) == 0)
 		return -EOPNOTSUPP;

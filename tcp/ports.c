@@ -376,6 +376,14 @@ take_tuple(struct tcp_conn *c, const struct tcp_tuple *t, seq_t *iss_floor)
 	return 1;
 }
 
+int
+tcp_port_take_tuple(struct tcp_conn *c)
+{
+	seq_t ignored;
+
+	return RTE_MIN(take_tuple(c, &c->tuple, &ignored), 0);
+}
+
 /* Whether only connections have it whose ports were chosen as this one is. */
 static bool
 is_for_connecting(struct tcp_engine *e, uint16_t port)

@@ -116,7 +116,14 @@ tcp_repair_leave(struct tcp_conn *c)
 void
 tcp_repair_probe(struct tcp_conn *c)
 {
-	if (c->state != TCP_ESTABLISHED || !tcp_conn_has_path(c))
+	if (c->state == TCP_ESTABLISHED)
+		tcp_repair_ask(c);
+}
+
+void
+tcp_repair_ask(struct tcp_conn *c)
+{
+	if (!tcp_conn_has_path(c))
 		return;
 	/* Whatever answers updates the window. */
 	c->snd_wl1 = c->rcv_nxt - 1;
@@ -169,9 +176,8 @@ tcp_repair_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 	}
 }
 
-/* A buffer with as many of the bytes as it takes; NULL without one. */
-static struct rte_mbuf *
-copy_of(struct tcp_engine *e, const uint8_t *from, size_t bytes, uint32_t most)
+struct rte_mbuf *
+tcp_repair_copy(struct tcp_engine *e, const uint8_t *from, size_t bytes, uint32_t most)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(e->config.data_pool);
 
@@ -194,7 +200,7 @@ fill_received(struct tcp_conn *c, const uint8_t *from, size_t bytes)
 
 	while (done < bytes && c->recvq.charge < c->rcvbuf_bytes &&
 	       e->held_bufs < e->config.max_held_bufs &&
-	       (m = copy_of(e, from + done, bytes - done, UINT16_MAX)) != NULL) {
+	       (m = tcp_repair_copy(e, from + done, bytes - done, UINT16_MAX)) != NULL) {
 		done += m->data_len;
 		mbufq_append(&c->recvq, m);
 		tcp_rcv_adjust_held(e, 0, 1);
@@ -207,15 +213,14 @@ fill_received(struct tcp_conn *c, const uint8_t *from, size_t bytes)
 	return done > 0 ? (ssize_t)done : -ENOBUFS;
 }
 
-/* Makes transmission records of all that is unsent, as far as there are any left: the peer may have
- * it. No round trip is measured by them (Karn). */
-static void
-mark_sent(struct tcp_conn *c)
+/* No round trip is measured by these records (Karn). */
+bool
+tcp_repair_mark_sent(struct tcp_conn *c, uint32_t unsent)
 {
 	struct tcp_sent *s = NULL;
 
-	while (c->unsent_bytes > 0) {
-		uint32_t len = RTE_MIN(c->unsent_bytes, (uint32_t)c->mss);
+	while (c->unsent_bytes > unsent) {
+		uint32_t len = RTE_MIN(c->unsent_bytes - unsent, (uint32_t)c->mss);
 		struct tcp_sent *next = tcp_sent_append(c, len, SENT_EVER_RETRANS);
 
 		if (next == NULL) {
@@ -234,6 +239,7 @@ mark_sent(struct tcp_conn *c)
 	if (s != NULL)
 		s->flags |= SENT_PSH;
 	c->pushed_seq = c->snd_nxt;
+	return c->unsent_bytes == unsent;
 }
 
 static ssize_t
@@ -244,7 +250,7 @@ fill_sent(struct tcp_conn *c, const uint8_t *from, size_t bytes)
 	size_t done = 0;
 
 	while (done < bytes && tcp_send_memory(c) > 0 &&
-	       (m = copy_of(e, from + done, bytes - done, c->mss)) != NULL) {
+	       (m = tcp_repair_copy(e, from + done, bytes - done, c->mss)) != NULL) {
 		done += m->data_len;
 		c->unsent_bytes += m->data_len;
 		if (c->unsent_m == NULL) {
@@ -257,7 +263,8 @@ fill_sent(struct tcp_conn *c, const uint8_t *from, size_t bytes)
 	if (done == 0)
 		return -EAGAIN;
 	tcp_chrono_start(c, CHRONO_BUSY);
-	mark_sent(c);
+	/* Without records for all of it the rest is unsent: to the peer it comes twice. */
+	tcp_repair_mark_sent(c, 0);
 	return (ssize_t)done;
 }
 
@@ -265,6 +272,8 @@ ssize_t
 tcp_repair_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 {
 	(void)flags;
+	if (c->state < TCP_ESTABLISHED)
+		return -EAGAIN;
 	if (c->repair.queue == TCP_REPAIR_NO_QUEUE)
 		return -EINVAL;
 	if (bytes == 0)
@@ -287,6 +296,45 @@ tcp_repair_fin(struct tcp_conn *c)
 }
 
 /* ---- coming and going without a packet */
+
+seq_t
+tcp_repair_first_seq(struct tcp_conn *c)
+{
+	seq_t seq = c->repair.snd_seq;
+
+	c->repair.snd_seq = 0;
+	c->repair.snd_seq_set = false;
+	return seq;
+}
+
+int
+tcp_repair_connect(struct tcp_conn *c, const struct tcp_endpoint *remote)
+{
+	uint32_t ts_offset = c->ts_offset; /* TCP_TIMESTAMP may have set it */
+	int status = tcp_connect_prepare(c, remote);
+
+	if (status < 0)
+		return status;
+	c->ts_offset = ts_offset;
+	c->iss = c->snd_una - 1;
+	c->irs = c->rcv_nxt - 1;
+	c->rcv_wup = c->rcv_nxt;
+	c->rcv_adv = c->rcv_nxt + c->syn_wnd;
+	c->snd_wl1 = 0;
+	c->rcv_wscale_shift = 0;
+	c->peer_mss = ip_is4(&c->tuple.remote) ? TCP_MSS_DEFAULT4 : TCP_MSS_DEFAULT6;
+	c->bytes_sent = 0;
+	c->ecn = 0;
+	c->state = TCP_ESTABLISHED;
+	/* Until TCP_REPAIR_OPTIONS says so there is none, but what the window may become stays. */
+	c->flags |= CONN_WSCALE;
+	tcp_conn_start(c);
+	c->flags &= ~CONN_WSCALE;
+	c->flags |= CONN_WAS_CONNECTED | CONN_CONNECT_DONE;
+	TCP_COUNT(c->engine, repair_connects);
+	tcp_mark_event(c);
+	return 0;
+}
 
 void
 tcp_repair_close(struct tcp_conn *c)

@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rte_mbuf;
 struct tcp_conn;
 struct tcp_endpoint;
+struct tcp_engine;
 
 /* TCP_REPAIR_QUEUE, with Linux's numbers. */
 enum tcp_repair_queue {
@@ -36,15 +38,26 @@ void tcp_repair_enter(struct tcp_conn *c);
 void tcp_repair_leave(struct tcp_conn *c);
 /* What TCP_REPAIR 0 sends in ESTABLISHED: asks the peer what it has. */
 void tcp_repair_probe(struct tcp_conn *c);
+/* The same in any state with a peer. */
+void tcp_repair_ask(struct tcp_conn *c);
 
 /* The socket calls in repair. */
 ssize_t tcp_repair_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags);
 ssize_t tcp_repair_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags);
+/* Where a connection begins to send that TCP_QUEUE_SEQ was set for, once. */
+uint32_t tcp_repair_first_seq(struct tcp_conn *c);
+int tcp_repair_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
 void tcp_repair_close(struct tcp_conn *c);
 /* connect() to AF_UNSPEC. */
 void tcp_repair_end(struct tcp_conn *c);
 /* shutdown() has made a FIN due. */
 void tcp_repair_fin(struct tcp_conn *c);
+/* Makes transmission records of what is unsent, but for the last bytes: the peer may have it.
+ * Returns whether there were enough. */
+bool tcp_repair_mark_sent(struct tcp_conn *c, uint32_t unsent);
+/* A buffer with as many of the bytes as it takes, `most` at most; NULL without one. */
+struct rte_mbuf *tcp_repair_copy(struct tcp_engine *e, const uint8_t *from, size_t bytes,
+				 uint32_t most);
 /* What TCP_MAXSEG says. */
 int tcp_repair_maxseg(const struct tcp_conn *c);
 

@@ -31,6 +31,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "checkpoint.h"
 #include "fastopen.h"
 #include "info.h"
 #include "ip_addr.h"

@@ -79,4 +79,78 @@ queued(struct wire *w, unsigned long request)
 	return v;
 }
 
+static inline void
+set_seq(struct wire *w, int queue, uint32_t seq)
+{
+	repair_queue(w, queue);
+	WIRE_EQ(w, try_set(w, TCP_QUEUE_SEQ, (int)seq), 0);
+}
+
+static inline uint32_t
+get_seq(struct wire *w, int queue)
+{
+	repair_queue(w, queue);
+	return (uint32_t)try_get(w, TCP_QUEUE_SEQ);
+}
+
+/* The bytes that a flow carries, from an offset on; ours: from the engine. */
+static inline void
+fill_bytes(uint8_t *to, size_t n, bool ours, uint64_t offset)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = wire_byte(ours, offset + i);
+}
+
+/*
+ * A socket in repair that is connected to the flow's peer, whose next byte is the first, as ours
+ * is: relative number 1 in both directions; with an MSS of 1460. No packet leaves.
+ */
+static inline void
+repair_connect(struct wire *w)
+{
+	struct wire_flow *f = w->flow;
+
+	f->iss = 5000;
+	f->iss_known = true;
+	wire_open(w);
+	repair_on(w);
+	set_seq(w, REPAIR_RECV, f->peer_iss + 1);
+	set_seq(w, REPAIR_SEND, f->iss + 1);
+	WIRE_EQ(w, tcp_bind(f->c, &f->local), 0);
+	wire_connect(w, 0);
+	WIRE_EQ(w, set_pairs(w, &(struct tcp_repair_opt){2, WIRE_MSS}, 1), 0);
+	repair_queue(w, REPAIR_NONE);
+	wire_idle(w);
+}
+
+/* Fills a queue; returns what send() says. */
+static inline long
+put_bytes(struct wire *w, int queue, size_t n, uint64_t offset)
+{
+	static uint8_t bytes[1 << 20];
+
+	repair_queue(w, queue);
+	fill_bytes(bytes, n, queue == REPAIR_SEND, offset);
+	return tcp_send(w->flow->c, bytes, n, 0);
+}
+
+/* Reads a queue into `bytes`; returns what recv() says. */
+static inline long
+peek_bytes(struct wire *w, int queue, uint8_t *bytes, size_t n)
+{
+	repair_queue(w, queue);
+	return tcp_recv(w->flow->c, bytes, n, MSG_PEEK);
+}
+
+/* And a queue holds just these bytes of the flow. */
+static inline void
+holds_bytes(struct wire *w, int queue, size_t n, uint64_t offset)
+{
+	static uint8_t got[1 << 20], want[1 << 20];
+
+	fill_bytes(want, n, queue == REPAIR_SEND, offset);
+	WIRE_EQ(w, peek_bytes(w, queue, got, sizeof(got)), n);
+	WIRE_EQ(w, memcmp(got, want, n), 0);
+}
+
 #endif

@@ -233,7 +233,6 @@ static void
 configure(const struct wire_options *o, struct tcp_config *config)
 {
 	tcp_config_defaults(config);
-	config->name = "wire";
 	config->header_pool = wire_pool_header();
 	config->data_pool = wire_pool_data();
 	config->ref_pool = wire_pool_ref();
@@ -266,13 +265,27 @@ configure(const struct wire_options *o, struct tcp_config *config)
 		o->configure(config);
 }
 
-void
-wire_start_(struct wire *w, const struct wire_options *options)
+static void
+make_engine(struct wire *w)
 {
+	char name[24];
 	struct tcp_config config = {0};
 	struct tcp_env env;
 	int answer;
 
+	configure(&w->options, &config);
+	snprintf(name, sizeof(name), "wire%u", w->engines++);
+	config.name = name;
+	wire_env(w, &env);
+	answer = tcp_engine_create(&config, &env, &w->engine);
+	if (answer != 0)
+		wire_fail(w, "tcp_engine_create() answers %s", strerror(-answer));
+	wire_iterate(w, NULL, 0); /* tells it the time */
+}
+
+void
+wire_start_(struct wire *w, const struct wire_options *options)
+{
 	w->options = *options;
 	w->log_file = open_memstream(&w->log, &w->log_bytes);
 	w->hop = WIRE_HOP;
@@ -288,12 +301,17 @@ wire_start_(struct wire *w, const struct wire_options *options)
 	w->flow = &w->flows[0];
 	w->local = w->flow->local.ip;
 	w->also_local = endpoint(w->family == AF_INET ? AF_INET6 : AF_INET, true, 0).ip;
-	configure(options, &config);
-	wire_env(w, &env);
-	answer = tcp_engine_create(&config, &env, &w->engine);
-	if (answer != 0)
-		wire_fail(w, "tcp_engine_create() answers %s", strerror(-answer));
-	wire_iterate(w, NULL, 0); /* tells it the time */
+	make_engine(w);
+}
+
+struct tcp_engine *
+wire_successor_(struct wire *w)
+{
+	struct tcp_engine *first = w->engine;
+
+	w->listener = NULL;
+	make_engine(w);
+	return first;
 }
 
 /* The engine is gone: nothing of it may be left. */

@@ -111,6 +111,7 @@ struct wire {
 
 	struct wire_options options;
 	struct tcp_engine *engine;
+	unsigned int engines; /* made so far */
 	struct tcp_conn *listener;
 	struct wire_flow flows[WIRE_FLOWS];
 	struct wire_flow *flow;
@@ -195,6 +196,10 @@ void wire_end_(struct wire *w);
 /* Destroys the engine with all it still holds, and proves that nothing is left. */
 #define wire_destroy(w) wire_destroy_(WIRE_HERE(w))
 void wire_destroy_(struct wire *w);
+
+/* Another engine takes this one's place, on the same wire. Returns the first, to be destroyed. */
+#define wire_successor(w) wire_successor_(WIRE_HERE(w))
+struct tcp_engine *wire_successor_(struct wire *w);
 
 /* Chooses the flow that the lines after this are about. */
 #define wire_flow(w, number) wire_flow_(WIRE_HERE(w), number)

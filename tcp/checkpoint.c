@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A connection out of the engine and into it, by the table of checkpoint.def.
+ *
+ * A restored connection begins in repair, its timers out of the wheel. What was in flight is so
+ * still, in records of full segments, none of them known to be lost or to have arrived; what had
+ * arrived out of order is gone, and the peer, who was told of it by SACK only, sends it again (RFC
+ * 2018 §8). Loss recovery that was under way is over, with the window that it would have left.
+ *
+ * A checkpoint may come from a file: nothing in it is believed before all of it has been looked at.
+ */
+#include <errno.h>
+
+#include <rte_common.h>
+
+#include "engine.h"
+
+enum {
+	SEQ_SPAN_MAX = 1 << 30, /* of what is in flight, of a window: RFC 7323 §2.3 */
+	BUFFER_MAX = 1 << 30,
+	CWND_MAX = 1 << 24,
+	RTT_MAX = 1 << 30,
+};
+
+/* ---- saving */
+
+static int64_t
+due_of(uint64_t at_us, uint64_t now_us)
+{
+	if (at_us == UINT64_MAX)
+		return -1;
+	return at_us > now_us ? (int64_t)(at_us - now_us) : 0;
+}
+
+static int64_t
+age_of(uint64_t at_us, uint64_t now_us)
+{
+	return at_us == 0 || at_us > now_us ? -1 : (int64_t)(now_us - at_us);
+}
+
+static void
+save_rows(const struct tcp_conn *c, struct tcp_checkpoint *out)
+{
+	/* In repair time stands still. */
+	uint64_t now_us = c->frozen ? c->repair.since_us : c->engine->now_us;
+	uint32_t now_ms = (uint32_t)(now_us / 1000);
+
+#define KEPT_FLAG(name, flag) out->name = (c->flags & (flag)) != 0;
+#define KEPT_VALUE(type, name, field) out->name = c->field;
+#define KEPT_DUE_US(name, field) out->name = due_of(c->field, now_us);
+#define KEPT_SINCE_US(name, field) out->name = age_of(c->field, now_us);
+#define KEPT_SINCE_MS(name, field) out->name = now_ms - c->field;
+#include "checkpoint.def"
+}
+
+int
+tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out)
+{
+	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN || (c->flags & CONN_OPENING))
+		return -EINVAL;
+	*out = (struct tcp_checkpoint){
+		.tuple = c->tuple,
+		.state = c->state,
+		.ts_now = tcp_now_ts(c->engine, c->ts_offset),
+		.ts_recent_age = tcp_now_s(c->engine) - c->ts_recent_s,
+		.recvq = c->recvq.head,
+		.sendq = c->sendq.head,
+		.recvq_bytes = c->recvq.bytes,
+		.sendq_bytes = c->sendq.bytes,
+		.unsent_bytes = c->unsent_bytes,
+	};
+	save_rows(c, out);
+	memcpy(out->congestion, c->cc->name, strnlen(c->cc->name, TCP_CHECKPOINT_CONGESTION - 1));
+	if (c->ca_state >= CA_CWR)
+		out->cwnd = RTE_MAX(RTE_MIN(c->cwnd, c->ssthresh), 1u);
+	/* What is lost, and when to probe, it finds out anew. */
+	if (c->rtx_kind != RTX_TIMEOUT)
+		out->rtx_in_us = -1;
+	TCP_COUNT(c->engine, checkpoints);
+	return 0;
+}
+
+void
+tcp_close_silently(struct tcp_conn *c)
+{
+	tcp_repair_close(c);
+}
+
+/* ---- what is sound */
+
+static bool
+chain_holds(const struct rte_mbuf *m, uint32_t bytes)
+{
+	uint64_t sum = 0;
+
+	for (; m != NULL; m = m->next) {
+		if (m->data_len == 0)
+			return false;
+		sum += m->data_len;
+	}
+	return sum == bytes;
+}
+
+/* The SYN counts while it is not acknowledged, and so does the FIN. */
+static bool
+syn_is_out(const struct tcp_checkpoint *in)
+{
+	return in->snd_una == in->iss;
+}
+
+static bool
+fin_is_out(const struct tcp_checkpoint *in)
+{
+	return in->fin_sent && in->snd_una != in->snd_nxt;
+}
+
+static bool
+state_is_sound(const struct tcp_checkpoint *in)
+{
+	bool none_out = in->snd_una == in->snd_nxt;
+
+	if ((in->fin_sent && !in->fin_due) || (in->fin_sent && in->unsent_bytes > 0))
+		return false;
+	switch (in->state) {
+	case TCP_SYN_SENT:
+		return syn_is_out(in) && !in->fin_due && !in->peer_fin && in->recvq_bytes == 0;
+	case TCP_SYN_RECEIVED:
+		return syn_is_out(in) && !in->fin_sent && !in->peer_fin && in->recvq_bytes == 0;
+	case TCP_ESTABLISHED:
+		return !syn_is_out(in) && !in->fin_due && !in->peer_fin;
+	case TCP_FIN_WAIT_1:
+		return !syn_is_out(in) && in->fin_due && !in->peer_fin &&
+		       !(in->fin_sent && none_out);
+	case TCP_FIN_WAIT_2:
+		return in->fin_sent && none_out && !in->peer_fin;
+	case TCP_CLOSE_WAIT:
+		return !syn_is_out(in) && !in->fin_due && in->peer_fin;
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		return !syn_is_out(in) && in->fin_due && in->peer_fin &&
+		       !(in->fin_sent && none_out);
+	default:
+		return false;
+	}
+}
+
+/* Sequence numbers, and the lengths of the queues that follow from them. */
+static bool
+numbers_are_sound(const struct tcp_checkpoint *in)
+{
+	uint32_t out = in->snd_nxt - in->snd_una;
+	uint32_t counted = (uint32_t)syn_is_out(in) + fin_is_out(in);
+	uint32_t offered = in->rcv_adv - in->rcv_nxt;
+
+	if (in->sendq_bytes > BUFFER_MAX || in->recvq_bytes > BUFFER_MAX ||
+	    in->unsent_bytes > in->sendq_bytes || out > SEQ_SPAN_MAX || out < counted ||
+	    out - counted != in->sendq_bytes - in->unsent_bytes)
+		return false;
+	if (in->snd_wnd > SEQ_SPAN_MAX || in->max_wnd > SEQ_SPAN_MAX || in->max_wnd < in->snd_wnd)
+		return false;
+	if (in->state == TCP_SYN_SENT)
+		return true;
+	return in->rcv_nxt - in->rcv_wup <= SEQ_SPAN_MAX &&
+	       (offered <= SEQ_SPAN_MAX || -offered <= SEQ_SPAN_MAX) &&
+	       in->rcv_nxt - in->snd_wl1 + SEQ_SPAN_MAX <= 2u * SEQ_SPAN_MAX;
+}
+
+static bool
+options_are_sound(const struct tcp_checkpoint *in)
+{
+	bool is4 = ip_is4(&in->tuple.local);
+
+	return is4 == ip_is4(&in->tuple.remote) && (is4 ? !in->v6only || !in->ipv6 : in->ipv6) &&
+	       !ip_is_any(&in->tuple.local) && !ip_is_any(&in->tuple.remote) &&
+	       !ip_is_multicast(&in->tuple.remote) && be16_get(in->tuple.lport) != 0 &&
+	       be16_get(in->tuple.rport) != 0 && in->snd_wscale_shift <= TCP_MAX_WSCALE_SHIFT &&
+	       in->rcv_wscale_shift <= TCP_MAX_WSCALE_SHIFT &&
+	       (in->wscale || in->state == TCP_SYN_SENT ||
+		(in->snd_wscale_shift == 0 && in->rcv_wscale_shift == 0)) &&
+	       (in->ecn & ~(ECN_ON | ECN_SEEN | ECN_ECHO | ECN_TELL_CWR)) == 0 &&
+	       in->urg_state <= URG_READ && in->ttl > 0 &&
+	       memchr(in->congestion, 0, sizeof(in->congestion)) != NULL;
+}
+
+/* What is reckoned with later: that it stays in range. */
+static bool
+measures_are_sound(const struct tcp_checkpoint *in)
+{
+	return in->cwnd > 0 && in->cwnd <= CWND_MAX && in->ssthresh > 0 && in->reordering > 0 &&
+	       in->srtt_us <= RTT_MAX && in->rttvar_us <= RTT_MAX && in->mdev_us <= RTT_MAX &&
+	       in->mdev_max_us <= RTT_MAX && in->rto_us > 0 && in->rto_us <= RTT_MAX &&
+	       in->rto_max_ms > 0 && in->rto_max_ms <= TCP_RTO_MAX_US / 1000 &&
+	       in->rto_min_us <= TCP_RTO_MAX_US && in->rcvbuf_bytes > 0 &&
+	       in->rcvbuf_bytes <= BUFFER_MAX && in->sndbuf_bytes > 0 &&
+	       in->sndbuf_bytes <= BUFFER_MAX && in->window_clamp <= SEQ_SPAN_MAX &&
+	       in->rcv_ssthresh <= SEQ_SPAN_MAX && in->rcv_ratio > 0 && in->rcvlowat_bytes > 0 &&
+	       in->rcv_mss > 0 && in->cubic_per > 0;
+}
+
+bool
+tcp_checkpoint_is_sound(const struct tcp_checkpoint *in)
+{
+	return options_are_sound(in) && measures_are_sound(in) && state_is_sound(in) &&
+	       numbers_are_sound(in) && chain_holds(in->sendq, in->sendq_bytes) &&
+	       chain_holds(in->recvq, in->recvq_bytes);
+}
+
+/* ---- restoring */
+
+static uint64_t
+at_of(int64_t due_us, uint64_t now_us)
+{
+	return due_us < 0 ? UINT64_MAX : now_us + RTE_MIN((uint64_t)due_us, WHEEL_SPAN_US);
+}
+
+/* A moment before the clock began is its beginning. */
+static uint64_t
+since_of(int64_t age_us, uint64_t now_us)
+{
+	if (age_us < 0)
+		return 0;
+	return (uint64_t)age_us < now_us ? now_us - (uint64_t)age_us : 1;
+}
+
+static void
+load_rows(struct tcp_conn *c, const struct tcp_checkpoint *in)
+{
+	uint64_t now_us = c->engine->now_us;
+	uint32_t now_ms = c->engine->now_ms;
+
+#define KEPT_FLAG(name, flag)                                                                      \
+	c->flags = in->name ? c->flags | (uint32_t)(flag) : c->flags & ~(uint32_t)(flag);
+#define KEPT_VALUE(type, name, field) c->field = in->name;
+#define KEPT_DUE_US(name, field) c->field = at_of(in->name, now_us);
+#define KEPT_SINCE_US(name, field) c->field = since_of(in->name, now_us);
+#define KEPT_SINCE_MS(name, field) c->field = now_ms - in->name;
+#include "checkpoint.def"
+}
+
+/* Its place in the flow table, and its share in its port. */
+static int
+take_place(struct tcp_conn *c)
+{
+	struct flow_table *t = &c->engine->flows;
+	int status = tcp_port_take_tuple(c);
+
+	if (status < 0)
+		return status;
+	if (flow_set(t, &c->tuple, flow_hash(t, &c->tuple), flow_make(c, FLOW_FROZEN)) < 0) {
+		TCP_COUNT(c->engine, drop_flow_table);
+		return -ENOBUFS;
+	}
+	c->flags |= CONN_IN_FLOWS;
+	tcp_hold_take(c);
+	return 0;
+}
+
+/* All that it can find out by itself, and then what the checkpoint says. */
+static void
+begin(struct tcp_conn *c, const struct tcp_checkpoint *in)
+{
+	load_rows(c, in);
+	if (in->state > TCP_SYN_SENT) {
+		tcp_conn_start(c);
+		load_rows(c, in);
+	} else {
+		tcp_conn_set_mss(c);
+	}
+	c->state = in->state;
+	c->ts_offset = in->ts_now - c->engine->now_ms;
+	c->ts_recent_s = tcp_now_s(c->engine) - in->ts_recent_age;
+	c->rtt_seq = c->snd_nxt;
+	c->recover = c->snd_una;
+	c->autotune.window_end = c->autotune.space_seq = c->rcv_nxt;
+	if (in->peer_fin) {
+		c->flags |= CONN_FIN_KNOWN;
+		c->fin_seq = c->rcv_nxt - 1;
+	}
+	if (in->min_rtt_us > 0)
+		for (unsigned int i = 0; i < RTE_DIM(c->min_rtts); i++)
+			c->min_rtts[i] = (struct tcp_rtt_at){c->engine->now_ms, in->min_rtt_us};
+}
+
+/* Records of what is out; false without memory. The numbers are those that were sent. */
+static bool
+lay_out_sent(struct tcp_conn *c, const struct tcp_checkpoint *in)
+{
+	seq_t end = c->snd_nxt;
+	bool ok = true;
+
+	c->snd_nxt = c->snd_una;
+	if (syn_is_out(in)) {
+		ok = tcp_sent_append(c, 1, SENT_SYN | SENT_EVER_RETRANS) != NULL;
+		c->snd_nxt += ok;
+	}
+	if (ok && in->unsent_bytes < in->sendq_bytes)
+		ok = tcp_repair_mark_sent(c, in->unsent_bytes);
+	if (ok && fin_is_out(in)) {
+		ok = tcp_sent_append(c, 1, SENT_FIN | SENT_EVER_RETRANS) != NULL;
+		c->snd_nxt += ok;
+	}
+	c->snd_nxt = end;
+	c->snd_sml = in->snd_sml;
+	c->pushed_seq = in->pushed_seq;
+	return ok;
+}
+
+/* Takes the chains into the queues, as they are. */
+static void
+take_queues(struct tcp_conn *c, const struct tcp_checkpoint *in)
+{
+	struct tcp_engine *e = c->engine;
+
+	for (struct rte_mbuf *m = in->sendq; m != NULL; m = m->next)
+		m->packet_type = 0;
+	mbufq_append(&c->sendq, in->sendq);
+	e->queued_bufs += c->sendq.bufs;
+	mbufq_append(&c->recvq, in->recvq);
+	tcp_rcv_adjust_held(e, 0, c->recvq.bufs);
+	c->unsent_m = c->sendq.head;
+	c->unsent_off = c->unsent_m != NULL ? c->unsent_m->data_off : 0;
+	c->unsent_bytes = c->sendq.bytes;
+}
+
+/* Gives the chains back to their owner: the connection that would have had them goes. */
+static void
+give_up(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+
+	tcp_sent_clear(c);
+	e->queued_bufs -= c->sendq.bufs;
+	tcp_rcv_adjust_held(e, c->recvq.bufs, 0);
+	c->sendq = c->recvq = (struct mbufq){0};
+	c->unsent_m = NULL;
+	tcp_conn_free(c);
+}
+
+int
+tcp_restore(struct tcp_engine *e, const struct tcp_checkpoint *in, struct tcp_conn **out)
+{
+	const struct tcp_cc_ops *cc;
+	struct tcp_conn *c;
+	int status;
+
+	if (!tcp_checkpoint_is_sound(in))
+		return -EINVAL;
+	cc = tcp_cc_find(in->congestion);
+	if (cc == NULL)
+		return -ENOENT;
+	c = tcp_conn_new(e);
+	if (c == NULL)
+		return -ENOBUFS;
+	c->cc = cc;
+	c->frozen = true;
+	c->repair.since_us = e->now_us;
+	c->tuple = in->tuple;
+	c->flags |= in->active ? CONN_ACTIVE : 0;
+	status = tcp_conn_find_path(c);
+	if (status == 0)
+		status = take_place(c);
+	if (status == 0) {
+		begin(c, in);
+		take_queues(c, in);
+		status = lay_out_sent(c, in) ? 0 : -ENOBUFS;
+	}
+	if (status < 0) {
+		give_up(c);
+		return status;
+	}
+	TCP_COUNT(e, restores);
+	*out = c;
+	return 0;
+}
+
+void
+tcp_resume(struct tcp_conn *c)
+{
+	bool was_frozen = c->frozen;
+
+	tcp_repair_leave(c);
+	if (was_frozen && c->state > TCP_SYN_RECEIVED)
+		tcp_repair_ask(c);
+}
+
+struct rte_mbuf *
+tcp_copy_bytes(struct tcp_engine *e, const void *bytes, size_t n)
+{
+	struct mbufq q = {0};
+	const uint8_t *from = bytes;
+	struct rte_mbuf *m;
+
+	while (n > 0) {
+		m = tcp_repair_copy(e, from, n, UINT16_MAX);
+		if (m == NULL) {
+			mbufq_clear(&q);
+			return NULL;
+		}
+		from += m->data_len;
+		n -= m->data_len;
+		mbufq_append(&q, m);
+	}
+	return q.head;
+}

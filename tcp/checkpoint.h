@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections in and out of the engine, in one call each. Part of tcp.h.
+ *
+ *     struct tcp_checkpoint saved;
+ *
+ *     tcp_checkpoint(c, &saved);              what it is; c is as it was
+ *     ... copy the queues away ...
+ *     tcp_close_silently(c);                  and now it is nowhere but in `saved`
+ *
+ *     tcp_restore(engine, &saved, &c);        another engine, process or host goes on
+ */
+#ifndef TERN_TCP_CHECKPOINT_H
+#define TERN_TCP_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ip_addr.h"
+
+struct rte_mbuf;
+struct tcp_conn;
+struct tcp_engine;
+
+enum { TCP_CHECKPOINT_CONGESTION = 16 };
+
+/* A connection: what checkpoint.def lists, in its units; moments as distances, -1: none. */
+struct tcp_checkpoint {
+	struct tcp_tuple tuple;
+	uint8_t state;          /* enum tcp_state */
+	uint32_t ts_now;        /* our timestamp, at the moment of the checkpoint */
+	uint32_t ts_recent_age; /* seconds since ts_recent was set */
+	char congestion[TCP_CHECKPOINT_CONGESTION]; /* name of its control */
+
+	/*
+	 * Its queues, next after next: of tcp_checkpoint() the connection's own, to be read before
+	 * anything else is done with it; for tcp_restore() the caller's, which it takes over.
+	 */
+	struct rte_mbuf *recvq, *sendq;
+	uint32_t recvq_bytes;  /* received, not read; the last byte is before rcv_nxt */
+	uint32_t sendq_bytes;  /* from snd_una on: sent, then unsent */
+	uint32_t unsent_bytes; /* of those */
+
+#define KEPT_FLAG(name, flag) bool name;
+#define KEPT_VALUE(type, name, field) type name;
+#define KEPT_DUE_US(name, field) int64_t name;
+#define KEPT_SINCE_US(name, field) int64_t name;
+#define KEPT_SINCE_MS(name, field) uint32_t name;
+#include "checkpoint.def"
+};
+
+/* Fills in *out. Returns 0; -EINVAL in CLOSED, LISTEN and where there is no socket any more. */
+int tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out);
+
+/* As tcp_close() does in repair: not a packet leaves, and the 4-tuple is mute. */
+void tcp_close_silently(struct tcp_conn *c);
+
+/* Whether it can be a connection: every relation of states, numbers and lengths is looked at. */
+bool tcp_checkpoint_is_sound(const struct tcp_checkpoint *in);
+
+/*
+ * Makes the connection of a checkpoint. Returns 0 with *c in repair, to be let go by
+ * tcp_resume(); -EINVAL if the checkpoint is not sound; -ENOENT without its congestion control;
+ * -EADDRNOTAVAIL if its 4-tuple is in use or the address not ours; the errors of env.path;
+ * -ENOBUFS. Takes over the queues on success, and changes nothing else.
+ */
+int tcp_restore(struct tcp_engine *engine, const struct tcp_checkpoint *in, struct tcp_conn **c);
+
+/* Leaves repair, and asks the peer what it has: TCP_REPAIR 0, but in each state with a peer. */
+void tcp_resume(struct tcp_conn *c);
+
+/* Copies bytes into a chain of the engine's buffers; NULL without enough. */
+struct rte_mbuf *tcp_copy_bytes(struct tcp_engine *engine, const void *bytes, size_t n);
+
+#endif
