@@ -81,6 +81,7 @@ struct config_service {
 	unsigned int n_listen;
 	uint32_t backlog;
 	uint32_t fastopen;       /* pending connections whose SYN brought data; 0: no Fast Open */
+	bool smc;                /* listeners say SMC-R, and talk CLC with who says it, too */
 	uint32_t idle_timeout_s; /* close a connection on which nothing moved for so long; 0: never
 				  */
 };

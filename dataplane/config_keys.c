@@ -445,6 +445,7 @@ static const struct config_key service_keys[] = {
 	{"listen", parse_listen, 0, 0, 0, 0},
 	{"backlog", parse_number, SERVICE(backlog), 1, 1 << 20},
 	{"fastopen", parse_number, SERVICE(fastopen), 0, 1 << 20},
+	{"smc", parse_bool, SERVICE(smc), 0, 0},
 	{"idle_timeout", parse_number, SERVICE(idle_timeout_s), 0, 7 * 86400},
 	{"plugin", parse_plugin, 0, 0, 0, 0},
 };

@@ -149,6 +149,8 @@ call_open(struct call *call)
 		tcp_close(c);
 		return -ENFILE;
 	}
+	if (call->request->arg2 != 0)
+		tcp_smc_enable(c);
 	tcp_set_uid(c, call->program->uid);
 	gateway_refer(call->gateway, call->program, call->request->socket, socket);
 	GATEWAY_COUNT(call->gateway, opened);

@@ -226,11 +226,11 @@ basics(const struct lane *lane, const struct tcp_listing *c)
 	json_object_update_new(object, more);
 	if (c->ssthresh_segs != UINT32_MAX)
 		json_object_set_new(object, "ssthresh", json_integer(c->ssthresh_segs));
-	more = json_pack("{s:I,s:I,s:I,s:i,s:i,s:b,s:b}", "retransmits", (json_int_t)c->retransmits,
-			 "bytes_acked", (json_int_t)c->bytes_acked, "bytes_received",
-			 (json_int_t)c->bytes_received, "snd_wscale", (int)c->snd_wscale_shift,
-			 "rcv_wscale", (int)c->rcv_wscale_shift, "timestamps", c->timestamps,
-			 "orphan", c->orphan);
+	more = json_pack("{s:I,s:I,s:I,s:i,s:i,s:b,s:b,s:b}", "retransmits",
+			 (json_int_t)c->retransmits, "bytes_acked", (json_int_t)c->bytes_acked,
+			 "bytes_received", (json_int_t)c->bytes_received, "snd_wscale",
+			 (int)c->snd_wscale_shift, "rcv_wscale", (int)c->rcv_wscale_shift,
+			 "timestamps", c->timestamps, "orphan", c->orphan, "smc", c->smc);
 	json_object_update_new(object, more);
 	return object;
 }

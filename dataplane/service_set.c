@@ -131,6 +131,9 @@ open_listener(struct service_listener *listener, const struct tcp_endpoint *at,
 	if (error == 0 && fastopen > 0)
 		error = tcp_setsockopt(listener->tcp, IPPROTO_TCP, TCP_FASTOPEN, &fastopen,
 				       sizeof(fastopen));
+	/* After the options of Fast Open, which would undo it on a socket of AF_SMC's. */
+	if (error == 0 && config->smc)
+		tcp_smc_enable(listener->tcp);
 	if (error == 0)
 		error = tcp_listen(listener->tcp, (int)config->backlog);
 	if (error < 0)

@@ -41,6 +41,7 @@ struct file {
 	unsigned int lane;
 	uint32_t slot; /* FILE_NO_SLOT: none */
 	int family;
+	bool smc;                /* opened as AF_SMC */
 	bool reset_told;         /* ternd has gone, and the program has heard ECONNRESET */
 	bool nonblocking;        /* atomic; O_NONBLOCK */
 	int64_t receive_ns;      /* SO_RCVTIMEO; WAIT_FOREVER: none */

@@ -116,6 +116,14 @@ setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 int
 getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
+	struct file *file = get_undecided(fd);
+	int status;
+
+	if (file != NULL) {
+		status = side_getsockopt(file, fd, level, name, value, length);
+		file_put(file);
+		return status;
+	}
 	return is_terns(fd) ? tern_getsockopt(fd, level, name, value, length)
 			    : kernel.getsockopt(fd, level, name, value, length);
 }

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 4,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 5,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -45,7 +45,7 @@ enum shm_op {
 	SHM_SEND_PLACED, /* SHM_SEND of what lies in a payload; arg2: its index << 32 | bytes */
 
 	/* With an answer: a value >= 0 or a negative errno, and perhaps data. */
-	SHM_OPEN,       /* arg: family */
+	SHM_OPEN,       /* arg: family; arg2: 1 for AF_SMC, else 0 */
 	SHM_BIND,       /* payload: shm_endpoint */
 	SHM_CONNECT,    /* payload: shm_endpoint; arg: 1 for AF_UNSPEC, which undoes it */
 	SHM_LISTEN,     /* arg: backlog */

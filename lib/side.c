@@ -121,20 +121,35 @@ repeat_options(const struct file *file, int fd,
 
 /* ---- Beginning */
 
+/* The kernel's socket. Without SMC in the kernel it is one of TCP, as it would have become on the
+ * way to any peer without SMC. */
+static int
+kernel_socket(int family, bool smc, int type)
+{
+	int fd = smc ? kernel.socket(AF_SMC, type, family == AF_INET6) : -1;
+
+	if (smc && (fd >= 0 || errno != EAFNOSUPPORT))
+		return fd;
+	return kernel.socket(family, type, 0);
+}
+
 int
 side_socket(int domain, int type, int protocol)
 {
-	int fd = kernel.socket(domain, type, protocol);
-	int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+	bool smc;
+	int family = socket_kind(domain, type, protocol, &smc), fd;
 	struct file *file;
 
-	if (fd < 0 || (domain != AF_INET && domain != AF_INET6) || kind != SOCK_STREAM ||
-	    (protocol != 0 && protocol != IPPROTO_TCP))
+	if (family < 0)
+		return kernel.socket(domain, type, protocol);
+	fd = kernel_socket(family, smc, type);
+	if (fd < 0)
 		return fd;
 	file = file_make_plain();
 	if (file != NULL) {
 		file->side = FILE_UNDECIDED;
-		file->family = domain;
+		file->family = family;
+		file->smc = smc;
 		file->nonblocking = (type & SOCK_NONBLOCK) != 0;
 		if (file_install_at(file, fd) == 0)
 			return fd;
@@ -150,7 +165,7 @@ renew_kernel(struct file *file, int fd)
 {
 	int flags = file->nonblocking ? SOCK_NONBLOCK : 0;
 	int cloexec = kernel.fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
-	int fresh = kernel.socket(file->family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	int fresh = kernel_socket(file->family, file->smc, SOCK_STREAM | SOCK_CLOEXEC | flags);
 
 	if (fresh < 0 || kernel.dup3(fresh, fd, cloexec) < 0) {
 		if (fresh >= 0)
@@ -463,10 +478,66 @@ side_accept(struct file *file, int fd, struct sockaddr *address, socklen_t *leng
 
 /* ---- The rest */
 
+static bool
+is_syn_smc(int level, int name)
+{
+	return level == IPPROTO_TCP && name == TCP_SYN_SMC;
+}
+
+/* TCP_SYN_SMC, which the kernel does not know: for Tern's socket, should it become one. */
+static int
+check_syn_smc(const void *value, socklen_t length)
+{
+	int v;
+
+	if (value == NULL)
+		return tern_result(-EFAULT);
+	if (length < sizeof(v))
+		return tern_result(-EINVAL);
+	memcpy(&v, value, sizeof(v));
+	return tern_result(v == 0 || v == 1 ? 0 : -EINVAL);
+}
+
+static int
+last_syn_smc(const struct file *file)
+{
+	int v = file->smc;
+
+	for (uint32_t i = 0; file->options != NULL && i < file->options->n; i++) {
+		const struct side_option *option = &file->options->list[i];
+
+		if (is_syn_smc(option->level, option->name))
+			memcpy(&v, option->value, sizeof(v));
+	}
+	return v;
+}
+
+int
+side_getsockopt(struct file *file, int fd, int level, int name, void *value, socklen_t *length)
+{
+	int v, status = 0;
+
+	if (!is_syn_smc(level, name))
+		return kernel.getsockopt(fd, level, name, value, length);
+	pthread_mutex_lock(&choosing);
+	if (file_side(file) != FILE_UNDECIDED) {
+		status = tern_getsockopt(fd, level, name, value, length);
+	} else if (value == NULL || length == NULL) {
+		status = tern_result(-EFAULT);
+	} else {
+		v = last_syn_smc(file);
+		*length = *length < sizeof(v) ? *length : sizeof(v);
+		memcpy(value, &v, *length);
+	}
+	pthread_mutex_unlock(&choosing);
+	return status;
+}
+
 int
 side_setsockopt(struct file *file, int fd, int level, int name, const void *value, socklen_t length)
 {
-	int status = kernel.setsockopt(fd, level, name, value, length);
+	int status = is_syn_smc(level, name) ? check_syn_smc(value, length)
+					     : kernel.setsockopt(fd, level, name, value, length);
 
 	if (status < 0 && errno == EOPNOTSUPP && level == IPPROTO_TCP &&
 	    name == TCP_FASTOPEN_CONNECT)

@@ -10,7 +10,9 @@
  *     any-address, or listen() unbound       FILE_BOTH: both are bound to the same port, and listen
  *     anything else                          the kernel: the file leaves the table
  *
- * connect() decides a FILE_BOTH, too.
+ * connect() decides a FILE_BOTH, too. A socket of AF_SMC's is the same on Tern's side; on the
+ * kernel's it is of AF_SMC if the kernel has that, else of TCP: a program that asks for SMC gets
+ * TCP wherever there is no SMC, here as on Linux.
  *
  * The functions return as the system calls do: -1 and errno. Threads: any.
  */
@@ -36,6 +38,7 @@ int side_listen(struct file *file, int fd, int backlog);
 int side_accept(struct file *file, int fd, struct sockaddr *address, socklen_t *length, int flags);
 int side_setsockopt(struct file *file, int fd, int level, int name, const void *value,
 		    socklen_t length);
+int side_getsockopt(struct file *file, int fd, int level, int name, void *value, socklen_t *length);
 int side_shutdown(struct file *file, int fd, int how);
 
 /*

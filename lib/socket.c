@@ -64,6 +64,7 @@ enum {
 	PORTS_OF_ROOT = 1024, /* are below this one */
 	CAPABILITY_OF_THEM = 10,
 	OPT_TCP_INQ = 36,
+	SMC_IPV6 = 1, /* AF_SMC's protocol */
 };
 
 /* Whether this thread may bind to a port of root's. ternd looks for itself whose the program is. */
@@ -118,6 +119,7 @@ tern_getpeername(int fd, struct sockaddr *address, socklen_t *length)
 int
 socket_open(struct file *file)
 {
+	struct arena_call answer = {.arg2 = file->smc};
 	int status;
 
 	fork_take_inheritance();
@@ -126,10 +128,25 @@ socket_open(struct file *file)
 	status = file_take_slot(file, 0);
 	if (status < 0)
 		return status;
-	status = ask(file, SHM_OPEN, (uint32_t)file->family, NULL, 0, NULL);
+	status = ask(file, SHM_OPEN, (uint32_t)file->family, NULL, 0, &answer);
 	if (status < 0)
 		file_drop_slot(file);
 	return status;
+}
+
+int
+socket_kind(int domain, int type, int protocol, bool *smc)
+{
+	*smc = domain == AF_SMC;
+	if (domain != AF_INET && domain != AF_INET6 && !*smc)
+		return -EAFNOSUPPORT;
+	if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
+		return -ESOCKTNOSUPPORT;
+	if (protocol != 0 && protocol != (*smc ? SMC_IPV6 : IPPROTO_TCP))
+		return -EPROTONOSUPPORT;
+	if (!*smc)
+		return domain;
+	return protocol == SMC_IPV6 ? AF_INET6 : AF_INET;
 }
 
 int
@@ -137,17 +154,16 @@ tern_socket(int domain, int type, int protocol)
 {
 	struct file *file;
 	int status;
+	bool smc;
 
-	if (domain != AF_INET && domain != AF_INET6)
-		return tern_result(-EAFNOSUPPORT);
-	if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
-		return tern_result(-ESOCKTNOSUPPORT);
-	if (protocol != 0 && protocol != IPPROTO_TCP)
-		return tern_result(-EPROTONOSUPPORT);
+	domain = socket_kind(domain, type, protocol, &smc);
+	if (domain < 0)
+		return tern_result(domain);
 	file = file_make_plain();
 	if (file == NULL)
 		return tern_result(-ENOMEM);
 	file->family = domain;
+	file->smc = smc;
 	status = socket_open(file);
 	if (status < 0) {
 		file_discard(file);

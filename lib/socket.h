@@ -7,6 +7,10 @@
 
 #include "file.h"
 
+/* What socket() with these arguments is to be: AF_INET or AF_INET6, and whether it is AF_SMC's; or
+ * why there is none. */
+int socket_kind(int domain, int type, int protocol, bool *smc);
+
 /* Gives a file that has no slot yet one, and opens a socket of `file->family` there. Attaches. */
 int socket_open(struct file *file);
 

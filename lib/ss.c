@@ -176,8 +176,9 @@ print_connection(json_t *c, void *arg)
 	if (options->timers)
 		print_timer(c);
 	if (options->extended)
-		printf(" lane:%lld%s", number(c, "lane"),
-		       json_is_true(json_object_get(c, "orphan")) ? " orphan" : "");
+		printf(" lane:%lld%s%s", number(c, "lane"),
+		       json_is_true(json_object_get(c, "orphan")) ? " orphan" : "",
+		       json_is_true(json_object_get(c, "smc")) ? " smc" : "");
 	if (options->info) {
 		fputs(options->one_line ? "" : "\n\t", stdout);
 		ss_print_info(c, options->timers, options->numeric);

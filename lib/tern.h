@@ -37,8 +37,14 @@ extern "C" {
 /* Of GNU's, which not every program asks for. */
 struct mmsghdr;
 
-/* socket(2). AF_INET or AF_INET6, SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC, 0 or
- * IPPROTO_TCP. */
+/*
+ * socket(2). AF_INET or AF_INET6, SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC, 0 or
+ * IPPROTO_TCP. Or AF_SMC (43), SOCK_STREAM, 0 for IPv4 or 1 for IPv6: a TCP socket that offers
+ * SMC-R to its peer and declines it where he offers it, too (RFC 7609); connect() and accept() are
+ * over when that is. What the peer says wrongly is EPROTO, silence ETIMEDOUT after 6 s, an early
+ * end ECONNRESET. Fast Open's options make it an ordinary one. Until then, as for TCP, poll() says
+ * nothing and send() and recv() answer EAGAIN, where Linux has ENOTCONN.
+ */
 int tern_socket(int domain, int type, int protocol);
 
 /* bind(2), listen(2), connect(2). Addresses are ternd's own, not this machine's. */

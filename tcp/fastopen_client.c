@@ -254,6 +254,7 @@ tcp_sendto(struct tcp_conn *c, const void *buf, size_t bytes, int flags,
 		return tcp_send(c, buf, bytes, flags);
 	if (remote == NULL)
 		return -EINVAL;
+	tcp_smc_fall_back(c);
 	status = tcp_connect_prepare(c, remote);
 	if (status < 0)
 		return status;

@@ -43,6 +43,8 @@ tcp_smc_enable(struct tcp_conn *c)
 void
 tcp_smc_fall_back(struct tcp_conn *c)
 {
+	if (!c->smc.speaks_clc)
+		return;
 	c->smc.speaks_clc = false;
 	c->smc.syn = false;
 }
@@ -97,8 +99,7 @@ set_syn_smc(struct tcp_conn *c, int v)
 		return -EINVAL;
 	if (v == 0)
 		tcp_smc_fall_back(c);
-	else
-		c->smc.syn = true;
+	c->smc.syn = v != 0;
 	return 0;
 }
 

@@ -42,7 +42,7 @@ void tcp_smc_syn_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_smc_request(struct tcp_request *r, const struct tcp_segment *seg);
 /* A request has become a connection. */
 void tcp_smc_inherit(struct tcp_conn *c, const struct tcp_request *r);
-/* The socket is one of plain TCP from now on. */
+/* A socket that talks CLC is one of plain TCP from now on. */
 void tcp_smc_fall_back(struct tcp_conn *c);
 
 /* ---- clc_exchange.c */

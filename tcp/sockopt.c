@@ -62,8 +62,8 @@ int_of(int level, int lens, const void *value, size_t len, int *v)
 	return 0;
 }
 
-int
-tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_t len)
+static int
+set_option(struct tcp_conn *c, int level, int name, const void *value, size_t len)
 {
 	const struct tcp_block_option *block = find_block(level, name);
 	const struct tcp_int_option *o = find_int(level, name);
@@ -89,6 +89,36 @@ tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_
 		return o->set(c, v);
 	tcp_kept_set(c, level, name, v);
 	return 0;
+}
+
+/* Whether it is one of Fast Open's. */
+static bool
+is_fastopen(int level, int name)
+{
+	const struct tcp_option_list *l = &tcp_fastopen_options;
+
+	for (size_t i = 0; i < l->n_ints; i++)
+		if (l->ints[i].level == level && l->ints[i].name == name)
+			return true;
+	for (size_t i = 0; i < l->n_blocks; i++)
+		if (l->blocks[i].level == level && l->blocks[i].name == name)
+			return true;
+	return false;
+}
+
+int
+tcp_setsockopt(struct tcp_conn *c, int level, int name, const void *value, size_t len)
+{
+	bool early = c->smc.speaks_clc && is_fastopen(level, name);
+	int status;
+
+	/* As Linux's AF_SMC: bytes in the SYN, or CLC before all bytes; later is too late. */
+	if (early && c->state != TCP_CLOSED)
+		return -EINVAL;
+	status = set_option(c, level, name, value, len);
+	if (early && status == 0)
+		tcp_smc_fall_back(c);
+	return status;
 }
 
 int

@@ -12,6 +12,8 @@ RUN_PACKAGES=(iproute2 curl)
 TEST_PACKAGES=(clang libclang-rt-14-dev clang-format binutils nginx-light wrk tshark python3 iputils-ping ethtool
 	dpdk-dev procps util-linux redis-server redis-tools iperf3 apache2-utils netcat-openbsd socat
 	openssh-server openssh-client openssl)
+# Of a test that is skipped where they cannot be had: test/interop/smc_guest.sh.
+GUEST_PACKAGES=(qemu-system-x86 busybox-static kmod cpio)
 
 # Prints each argument on a line of its own.
 say()

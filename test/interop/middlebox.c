@@ -34,6 +34,7 @@ static const struct {
 	{"none", MIDDLEBOX_NONE},
 	{"strip-data", MIDDLEBOX_STRIP_DATA},
 	{"strip-option", MIDDLEBOX_STRIP_OPTION},
+	{"strip-smc", MIDDLEBOX_STRIP_SMC},
 	{"drop-data", MIDDLEBOX_DROP_DATA},
 	{"drop-option", MIDDLEBOX_DROP_OPTION},
 	{"black-hole", MIDDLEBOX_BLACK_HOLE},
@@ -110,9 +111,25 @@ parse(uint8_t *frame, size_t bytes, struct segment *s)
 	return true;
 }
 
-/* The Fast Open option; NULL if there is none. */
+static bool
+is_fastopen(const uint8_t *option)
+{
+	return option[0] == KIND_FASTOPEN || (option[0] == KIND_EXPERIMENTAL && option[1] >= 4 &&
+					      option[2] == MAGIC_HIGH && option[3] == MAGIC_LOW);
+}
+
+static bool
+is_smc(const uint8_t *option)
+{
+	static const uint8_t number[] = {0xe2, 0xd4, 0xc3, 0xd9};
+
+	return option[0] == KIND_EXPERIMENTAL && option[1] >= 6 &&
+	       memcmp(option + 2, number, sizeof(number)) == 0;
+}
+
+/* The first such option; NULL if there is none. */
 static uint8_t *
-find_option(const struct segment *s, size_t *option_bytes)
+find_option(const struct segment *s, bool (*is_it)(const uint8_t *option), size_t *option_bytes)
 {
 	size_t at = 0;
 
@@ -128,9 +145,7 @@ find_option(const struct segment *s, size_t *option_bytes)
 		if (at + 2 > s->option_bytes || option[1] < 2 || at + option[1] > s->option_bytes)
 			return NULL;
 		*option_bytes = option[1];
-		if (option[0] == KIND_FASTOPEN ||
-		    (option[0] == KIND_EXPERIMENTAL && option[1] >= 4 && option[2] == MAGIC_HIGH &&
-		     option[3] == MAGIC_LOW))
+		if (is_it(option))
 			return option;
 		at += option[1];
 	}
@@ -220,7 +235,8 @@ middlebox_treat(enum middlebox kind, uint8_t *frame, size_t *bytes, uint64_t *to
 		return true;
 	syn = (s.tcp[13] & FLAG_SYN) != 0;
 	if (syn)
-		option = find_option(&s, &option_bytes);
+		option = find_option(&s, kind == MIDDLEBOX_STRIP_SMC ? is_smc : is_fastopen,
+				     &option_bytes);
 	switch (kind) {
 	case MIDDLEBOX_STRIP_DATA:
 		if (!syn || s.payload_bytes == 0)
@@ -229,6 +245,7 @@ middlebox_treat(enum middlebox kind, uint8_t *frame, size_t *bytes, uint64_t *to
 		mend(&s, bytes);
 		break;
 	case MIDDLEBOX_STRIP_OPTION:
+	case MIDDLEBOX_STRIP_SMC:
 		if (option == NULL)
 			return true;
 		memset(option, KIND_NOP, option_bytes);
@@ -246,7 +263,8 @@ middlebox_treat(enum middlebox kind, uint8_t *frame, size_t *bytes, uint64_t *to
 	case MIDDLEBOX_NONE:
 		break;
 	}
-	if (kind == MIDDLEBOX_STRIP_DATA || kind == MIDDLEBOX_STRIP_OPTION || !passes)
+	if (kind == MIDDLEBOX_STRIP_DATA || kind == MIDDLEBOX_STRIP_OPTION ||
+	    kind == MIDDLEBOX_STRIP_SMC || !passes)
 		(*touched)++;
 	return passes;
 }

@@ -11,6 +11,7 @@ enum middlebox {
 	MIDDLEBOX_NONE,
 	MIDDLEBOX_STRIP_DATA,   /* a SYN loses its payload */
 	MIDDLEBOX_STRIP_OPTION, /* the Fast Open option becomes NOPs, also in the SYN-ACK */
+	MIDDLEBOX_STRIP_SMC,    /* the SMC option becomes NOPs, in SYNs and SYN-ACKs */
 	MIDDLEBOX_DROP_DATA,    /* a SYN with payload is dropped */
 	MIDDLEBOX_DROP_OPTION,  /* a SYN with a Fast Open option is dropped */
 	MIDDLEBOX_BLACK_HOLE,   /* and so is everything that its connection sends from then on */
