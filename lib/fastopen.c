@@ -2,9 +2,6 @@
 /*
  * See fastopen.h. What goes into a SYN is the lane's to say, so the first write is a call. Blocking
  * or not, it is the same one: who blocks waits afterwards, and sends the rest as ever.
- *
- * DEVIATION: a blocking first write that a signal ends returns the bytes of the SYN, if there are
- * any. Linux answers EINTR, and who sends them again sends them twice.
  */
 #include <errno.h>
 #include <string.h>

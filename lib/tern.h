@@ -131,8 +131,8 @@ ssize_t tern_writev(int fd, const struct iovec *iov, int n);
  * handshake, no longer than SO_SNDTIMEO, and sends the rest. Closing before sends nothing.
  *
  * tern_sendto() and its relatives connect and send in one call with MSG_FASTOPEN, by the same
- * rules. Where a signal ends a blocking one, it returns what has gone into the SYN, unlike Linux,
- * where the call fails with EINTR and the bytes have been sent.
+ * rules. Where a signal ends a blocking one, it fails with EINTR, and the SYN has gone with its
+ * bytes.
  *
  * Servers set TCP_FASTOPEN to the number of connections that may wait with data of their SYN. Then
  * tern_accept() returns before the handshake is over, and what came can be read and answered.

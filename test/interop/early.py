@@ -4,8 +4,6 @@
 early.py client HOST PORT N   N requests for a page, each in a SYN; says how many were acknowledged there
 early.py server HOST PORT WHEN  answers each connection's first bytes; Fast Open is set "before" or
                               "after" it is bound
-early.py interrupted HOST PORT  a request whose blocking write a signal ends; says what that returned,
-                              and then whether there was an answer
 early.py keep HOST PORT       sends a line to an echo service for each line on stdin, and says what
                               comes; the first line in a SYN
 """
@@ -47,14 +45,6 @@ def client(host, port, n):
     print(early)
 
 
-def interrupted(host, port):
-    s = make(host)
-    signal.signal(signal.SIGALRM, lambda number, frame: None)
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
-    print(s.sendto(b"GET / HTTP/1.0\r\n\r\n", MSG_FASTOPEN, (host, port)), flush=True)
-    print(s.recv(65536).decode().split()[1], flush=True)
-
-
 def server(host, port, when):
     listener = make(host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,8 +75,6 @@ def keep(host, port):
 what, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if what == "client":
     client(host, port, int(sys.argv[4]))
-elif what == "interrupted":
-    interrupted(host, port)
 elif what == "server":
     server(host, port, sys.argv[4])
 else:

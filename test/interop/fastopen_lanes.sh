@@ -32,6 +32,7 @@ print(json.load(sys.stdin)["lanes"][int(sys.argv[1])][sys.argv[2]][sys.argv[3]])
 
 conf lanes=2
 sed -i 's/^\[service \(http\|echo\)\]/&\nfastopen = 64/' "$tmp/ternd.conf"
+sed -i 's/^\[tcp\]/&\nfastopen_blackhole_timeout = 6/' "$tmp/ternd.conf"
 tern_up
 netns_write "$NS" net/ipv4/tcp_fastopen 3
 netns_write "$NS" net/ipv4/tcp_fastopen_blackhole_timeout_sec 0
@@ -46,7 +47,11 @@ say "cookies of the one lane are the other's"
 # A connection that stays, from its SYN on.
 coproc keep { in_ns $EARLY keep "$HOST4" 7; }
 kept
-"$TERN" ss -Hio sport = :7 | grep -q ' fastopen ' || fail "tern ss: $("$TERN" ss -io)"
+shown()
+{
+	"$TERN" ss -Hio sport = :7 | grep -q ' fastopen '
+}
+wait_for 5 shown || fail "tern ss: $("$TERN" ss -io)"
 
 # The old key is the backup: its cookies are taken, and replaced; then it is gone.
 expect "$TERN" fastopen-key --new >/dev/null
@@ -80,15 +85,27 @@ listed()
 say "what one lane learns, the other knows"
 exec {keep[1]}>&-
 
-# A signal ends a blocking write whose SYN goes unanswered: it returns what is in the SYN, once.
+# SYNs that nobody answers, up to the third time-out: no lane uses Fast Open for a while.
+guard()
+{
+	"$TERN" fastopen --lane "$1" | sed -n '/^black holes/p'
+}
 in_ns ip route add blackhole "$HOST4"
-"$TERN" run $EARLY interrupted 198.18.0.1 80 >"$tmp/interrupted" &
-pid=$!
-wait_for 10 test -s "$tmp/interrupted" || fail "a signal does not end the first write"
+timeout 5 "$TERN" run $EARLY client 198.18.0.1 80 1 && fail "an answer out of a black hole"
 in_ns ip route del blackhole "$HOST4"
-wait $pid || fail "nothing after the signal: $(cat "$tmp/interrupted")"
-[ "$(tr '\n' ' ' <"$tmp/interrupted")" = "18 200 " ] || fail "interrupted: $(cat "$tmp/interrupted")"
-say "a signal ends a first write with what it has sent"
+for lane in 0 1; do
+	[[ "$(guard $lane)" =~ ^black\ holes\ found:\ 1,\ the\ last\ [0-4]\ s\ ago\;\ Fast\ Open\ is\ off\ for\ [1-6]\ s$ ]] ||
+		fail "lane $lane knows of no black hole: $(guard $lane)"
+done
+[ "$("$TERN" run $EARLY client 198.18.0.1 80 1)" = 0 ] || fail "Fast Open goes on into a black hole"
+tried()
+{
+	guard 0 | grep -q 'Fast Open is being tried again$' && guard 1 | grep -q 'tried again$'
+}
+wait_for 10 tried || fail "it stays off: $(guard 0)"
+[ "$("$TERN" run $EARLY client 198.18.0.1 80 2)" = 2 ] || fail "it is not tried again"
+[ -z "$(guard 0)$(guard 1)" ] || fail "it works, and is in doubt: $(guard 0); $(guard 1)"
+say "what one lane fears, all avoid"
 kill $server
 
 # A program's listener on all addresses, Tern's and the kernel's: whenever it sets the option.
