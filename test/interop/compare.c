@@ -492,6 +492,7 @@ static const struct compare_case *const tables[] = {
 static const struct compare_case *const fastopen_tables[] = {
 	compare_fastopen_cases,
 	compare_fastopen_write_cases,
+	compare_fastopen_message_cases,
 	compare_fastopen_server_cases,
 	NULL,
 };

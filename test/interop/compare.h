@@ -70,6 +70,7 @@ extern const struct compare_case compare_time_cases[];
 extern const struct compare_case compare_family_cases[];
 extern const struct compare_case compare_fastopen_cases[];
 extern const struct compare_case compare_fastopen_write_cases[];
+extern const struct compare_case compare_fastopen_message_cases[];
 extern const struct compare_case compare_fastopen_server_cases[];
 extern const struct compare_case compare_fastopen_off_cases[];
 extern const struct compare_case compare_fastopen_later_cases[];

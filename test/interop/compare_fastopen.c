@@ -166,6 +166,22 @@ limit_receive(int fd, int ms)
 	set_limit(fd, SO_RCVTIMEO, ms);
 }
 
+void
+is_early(int fd, const struct server *server, int bytes)
+{
+	int peer;
+
+	HOLDS(await(fd, POLLOUT));
+	GIVES(STATE_ESTABLISHED, state_of(fd));
+	HOLDS(was_syn_data(fd));
+	GIVES(FAIL_NONE, fail_of(fd));
+	peer = peer_accept(server->handle);
+	GIVES(OPT_SYN_DATA | OPT_CHILD, peer_info(peer) & (OPT_SYN_DATA | OPT_CHILD));
+	GIVES(bytes, peer_receive(peer, bytes));
+	GIVES(0, close(fd));
+	GIVES(0, peer_at_end(peer));
+}
+
 /* ---- TCP_FASTOPEN_CONNECT */
 
 static int

@@ -62,6 +62,10 @@ bool was_syn_data(int fd);
 /* So many bytes of the pattern from `at` on; valid until the next call. */
 void *pattern_bytes(size_t at, size_t n);
 
+/* What was written is in the SYN, the SYN-ACK acknowledges it, and so many bytes come in all;
+ * closes. */
+void is_early(int fd, const struct server *server, int bytes);
+
 void limit_send(int fd, int ms);
 void limit_receive(int fd, int ms);
 
