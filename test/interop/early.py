@@ -4,6 +4,7 @@
 early.py client HOST PORT N   N requests for a page, each in a SYN; says how many were acknowledged there
 early.py server HOST PORT WHEN  answers each connection's first bytes; Fast Open is set "before" or
                               "after" it is bound
+early.py option HOST PORT     what connect() does with TCP_FASTOPEN_CONNECT
 early.py keep HOST PORT       sends a line to an echo service for each line on stdin, and says what
                               comes; the first line in a SYN
 """
@@ -13,6 +14,7 @@ import sys
 
 MSG_FASTOPEN = 0x20000000
 TCP_FASTOPEN = 23
+TCP_FASTOPEN_CONNECT = 30
 SYN_DATA = 0x20
 OPTIONS_AT = 5  # in struct tcp_info
 
@@ -45,6 +47,21 @@ def client(host, port, n):
     print(early)
 
 
+def option(host, port):
+    s = make(host)
+    s.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)
+    try:
+        s.connect((host, port))
+    except ConnectionRefusedError:
+        print("refused")
+        return
+    try:
+        s.getpeername()
+        print("connected")
+    except OSError:
+        print("deferred")
+
+
 def server(host, port, when):
     listener = make(host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,6 +92,8 @@ def keep(host, port):
 what, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if what == "client":
     client(host, port, int(sys.argv[4]))
+elif what == "option":
+    option(host, port)
 elif what == "server":
     server(host, port, sys.argv[4])
 else:

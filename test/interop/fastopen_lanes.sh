@@ -3,6 +3,7 @@
 # Fast Open with two lanes: all make the same cookies, also when the key changes while connections go on,
 # and what the first one learns of a server the second one knows.
 . "$(dirname "$0")/interop.sh"
+trap 'status=$?; netns_del "$NS-off"; (exit $status); interop_cleanup' EXIT
 EARLY="/usr/bin/python3 $TERN_TOP/test/interop/early.py"
 
 # early N LEAST HOST: so many requests, of which so many at least were acknowledged in their SYN.
@@ -84,6 +85,20 @@ listed()
 [ "$("$TERN" run $EARLY client 198.18.0.1 80 3)" = 2 ] || fail "programs have no cookie again"
 say "what one lane learns, the other knows"
 exec {keep[1]}>&-
+
+# Where the kernel has it off: the option is for Tern, and the kernel connects as ever.
+netns_add "$NS-off" || fail "cannot make a namespace"
+netns_write "$NS-off" net/ipv4/tcp_fastopen 0
+off()
+{
+	ip netns exec "$NS-off" "$@"
+}
+off $EARLY option 198.18.0.1 80 2>"$tmp/off" && fail "the kernel has it on"
+grep -q 'Operation not supported' "$tmp/off" || fail "another error: $(cat "$tmp/off")"
+[ "$(off "$TERN" run $EARLY option 198.18.0.1 80)" = deferred ] || fail "the kernel's switch is Tern's"
+[ "$(off "$TERN" run $EARLY option 127.0.0.1 80)" = refused ] || fail "loopback is not as ever"
+netns_del "$NS-off"
+say "the kernel's switch is not Tern's"
 
 # SYNs that nobody answers, up to the third time-out: no lane uses Fast Open for a while.
 guard()
