@@ -9,7 +9,7 @@
  *
  * What does not fit behind the other options is left out, and then the flag is cleared, too.
  * DEVIATION: Linux believes that it was said; but then each side waits for a message of the
- * other's.
+ * other's. test/wire/smc_fastopen.c:smc_that_did_not_fit
  *
  * SYN cookies cannot carry it: tcp_syncookie_make() takes it from its request.
  */

@@ -264,16 +264,23 @@ static uint32_t
 check_listener(const struct tcp_bound *b, struct totals *t)
 {
 	const struct tcp_conn *c, *last = NULL;
-	uint32_t waiting = 0;
+	uint32_t waiting = 0, in_clc = 0;
 
+	for (c = b->clc_head; c != NULL; c = c->accept_next) {
+		FUZZ_CHECK(c->parent == b && (c->flags & CONN_ACCEPTING) && tcp_clc_is_on(c),
+			   "a foreign child, or one that is done with CLC");
+		in_clc++;
+	}
+	FUZZ_CHECK(in_clc == b->in_clc, "%u talk CLC, not %u", in_clc, b->in_clc);
 	for (c = b->accept_head; c != NULL; c = c->accept_next) {
-		FUZZ_CHECK(c->parent == b && (c->flags & CONN_ACCEPTING), "a foreign child");
+		FUZZ_CHECK(c->parent == b && (c->flags & CONN_ACCEPTING) && !tcp_clc_is_on(c),
+			   "a foreign child");
 		waiting++;
 		last = c;
 	}
 	FUZZ_CHECK(waiting == b->waiting && last == b->accept_tail, "%u wait, not %u", waiting,
 		   b->waiting);
-	t->accepting -= waiting;
+	t->accepting -= waiting + in_clc;
 	return b->requests;
 }
 

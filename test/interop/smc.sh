@@ -63,6 +63,8 @@ through()
 # (1, 0), and which CLC messages were sent, by whom: "client:4" is a client's Decline.
 wire()
 {
+	# Their ends must find a way, too.
+	wait_for 10 no_connections || fail "$case_name: connections do not end"
 	forwarder_down >"$tmp/forwarded"
 	tshark -r "$tmp/capture" -o tcp.try_heuristic_first:TRUE -Y 'tcp.flags.syn == 1' \
 		-T fields -E 'separator=;' -e tcp.flags.ack -e tcp.options.experimental.exid \
@@ -142,6 +144,43 @@ done
 through none "a program's TCP to Linux's AF_SMC"
 echoed "$(on_tern tcp client $GUEST4 71 $BYTES)" 4
 wire 0 0 ""
+
+# ---- A program that talks CLC itself: TCP_SYN_SMC alone
+
+through none "a program with TCP_SYN_SMC"
+in_ns "$TERN" run -- /usr/bin/python3 - $GUEST4 71 72 >"$tmp/python" 2>&1 <<'END' || fail "$case_name: $(cat "$tmp/python")"
+import errno, socket, sys
+
+SYN_SMC = 0x534d43
+DECLINE = bytes.fromhex("e2d4c3d904001c10" "0000000000000000" "0303000000000000" "e2d4c3d9")
+
+def connected(port):
+    s = socket.socket()
+    assert s.getsockopt(6, SYN_SMC) == 0
+    for wrong in -1, 2:
+        try:
+            s.setsockopt(6, SYN_SMC, wrong)
+            assert False, "a wrong value is taken"
+        except OSError as e:
+            assert e.errno == errno.EINVAL, e
+    s.setsockopt(6, SYN_SMC, 1)
+    assert s.getsockopt(6, SYN_SMC) == 1
+    s.settimeout(20)
+    s.connect((sys.argv[1], port))
+    return s
+
+with connected(int(sys.argv[2])) as s:
+    assert s.getsockopt(6, SYN_SMC) == 1, "Linux answered, and the flag is gone"
+    s.sendall(DECLINE + b"hello")
+    assert s.recv(5, socket.MSG_WAITALL) == b"hello"
+with connected(int(sys.argv[3])) as s:
+    assert s.getsockopt(6, SYN_SMC) == 0, "nobody answered, and the flag is there"
+    s.sendall(b"hello")
+    assert s.recv(5, socket.MSG_WAITALL) == b"hello"
+END
+wait_for 10 no_connections || fail "$case_name: connections do not end"
+forwarder_down >"$tmp/forwarded"
+say "$case_name: both answers seen"
 
 # ---- A middle box that takes the option away
 

@@ -118,9 +118,10 @@ UNIT_CASE(keys_of_a_plugin_are_checked_with_file_and_line)
 		     "plugin = %s\nlisten = *:7000\npatience = soon\ntext = Hi\n", file);
 	check_errors(":5: [service hello] texd: unknown key; did you mean text?",
 		     "plugin = %s\ntexd = Hello\nlisten = *:7000\n", file);
-	check_errors(":5: [service hello] colour: unknown key; there are listen, backlog, fastopen, "
-		     "smc, idle_timeout, plugin, text, patience",
-		     "plugin = %s\ncolour = red\nlisten = *:7000\n", file);
+	check_errors(
+		":5: [service hello] colour: unknown key; there are listen, backlog, fastopen, "
+		"smc, idle_timeout, plugin, text, patience",
+		"plugin = %s\ncolour = red\nlisten = *:7000\n", file);
 	check_errors(":3: [service hello]: no text to greet with; give text",
 		     "plugin = %s\nlisten = *:7000\n", file);
 	check_errors(":5: [service hello] plugin: /nonexistent.so cannot be read: No such file",
