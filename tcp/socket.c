@@ -678,10 +678,8 @@ tcp_poll(const struct tcp_conn *c)
 		events |= POLLIN | POLLRDNORM | POLLRDHUP;
 	if (c->error != 0 || c->zerocopy.due)
 		events |= POLLERR;
-	if (c->fastopen.deferred)
-		return events | POLLOUT | POLLWRNORM;
 	if (c->state == TCP_SYN_SENT || (c->state == TCP_SYN_RECEIVED && !is_opening(c)))
-		return events;
+		return c->fastopen.deferred ? events | POLLOUT | POLLWRNORM : events;
 	if (tcp_rcv_is_ready(c))
 		events |= POLLIN | POLLRDNORM;
 	if (c->flags & CONN_URG_MARK)
