@@ -67,7 +67,6 @@ tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_segment *seg)
 	if (unacked) {
 		f->fail = again ? FASTOPEN_FAIL_SYN_AGAIN : FASTOPEN_FAIL_NOT_ACKED;
 		TCP_COUNT(c->engine, fastopen_active_fail);
-		c->flags &= ~CONN_ACK_NOW; /* the data says it */
 		tcp_resend_smaller(c, 0);
 	} else if (f->data_out) {
 		f->data_acked = true;

@@ -306,6 +306,72 @@ WIRE_TEST(waiting_writer)
 	wire_end(w);
 }
 
+/* ---- Want of memory */
+
+/* All mbufs of a pool but `left`, chained. */
+static struct rte_mbuf *
+take_all(struct rte_mempool *pool, unsigned int left)
+{
+	struct rte_mbuf *taken = NULL, *m;
+
+	while (rte_mempool_avail_count(pool) > left && (m = rte_pktmbuf_alloc(pool)) != NULL) {
+		m->next = taken;
+		taken = m;
+	}
+	return taken;
+}
+
+static void
+give_back(struct rte_mbuf *taken)
+{
+	while (taken != NULL) {
+		struct rte_mbuf *next = taken->next;
+
+		taken->next = NULL;
+		rte_pktmbuf_free(taken);
+		taken = next;
+	}
+}
+
+/* As Linux: the SYN leaves without the bytes, and asks for a cookie. */
+WIRE_TEST(no_mbuf_for_the_bytes)
+{
+	struct rte_mbuf *taken;
+
+	wire_start(w);
+	fo_learn(w, 1460);
+	fo_defer(w);
+	taken = take_all(wire_pool_data(), 0);
+	wire_send(w, 100, -EINPROGRESS);
+	give_back(taken);
+	wire_out(w, "S 0:0(0) " FO_SYN_REQUEST);
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,FO " FO_COOKIE ">");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1");
+	fo_abort(w);
+	wire_end(w);
+}
+
+/* Nothing leaves: what comes after a second is a SYN sent again, and then the bytes. */
+WIRE_TEST(no_mbuf_for_the_syn)
+{
+	struct rte_mbuf *taken;
+
+	wire_start(w);
+	fo_learn(w, 1460);
+	fo_defer(w);
+	taken = take_all(wire_pool_header(), 0);
+	wire_send(w, 100, 100);
+	wire_idle(w);
+	give_back(taken);
+	wire_out(w, "+1s S 0:0(0) " FO_SYN);
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 " FO_ANSWER);
+	wire_out(w, "P. 1:101(100) ack 1");
+	fo_abort(w);
+	wire_end(w);
+}
+
 /* ---- MSG_FASTOPEN */
 
 static void
