@@ -194,7 +194,7 @@ measures_are_sound(const struct tcp_checkpoint *in)
 	       in->rcvbuf_bytes <= BUFFER_MAX && in->sndbuf_bytes > 0 &&
 	       in->sndbuf_bytes <= BUFFER_MAX && in->window_clamp <= SEQ_SPAN_MAX &&
 	       in->rcv_ssthresh <= SEQ_SPAN_MAX && in->rcv_ratio > 0 && in->rcvlowat_bytes > 0 &&
-	       in->rcv_mss > 0 && in->cubic_per > 0;
+	       (in->rcv_mss > 0 || in->state == TCP_SYN_SENT);
 }
 
 bool
@@ -266,6 +266,7 @@ begin(struct tcp_conn *c, const struct tcp_checkpoint *in)
 	} else {
 		tcp_conn_set_mss(c);
 	}
+	c->cubic.per = RTE_MAX(c->cubic.per, 1u);
 	c->state = in->state;
 	c->ts_offset = in->ts_now - c->engine->now_ms;
 	c->ts_recent_s = tcp_now_s(c->engine) - in->ts_recent_age;
@@ -320,6 +321,8 @@ take_queues(struct tcp_conn *c, const struct tcp_checkpoint *in)
 	c->unsent_m = c->sendq.head;
 	c->unsent_off = c->unsent_m != NULL ? c->unsent_m->data_off : 0;
 	c->unsent_bytes = c->sendq.bytes;
+	if (in->unsent_bytes > 0 && !in->more)
+		c->sendq.tail->packet_type = MBUF_PUSH; /* a write ended there */
 }
 
 /* Gives the chains back to their owner: the connection that would have had them goes. */
