@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tcp/clc.c: what a naive reading of the layouts says of arbitrary bytes is what the engine's
- * reader says, and it reads none but the message's own.
+ * tcp/clc.c and clc_exchange.c: what a naive reading of the layouts says of arbitrary bytes is what
+ * the engine's reader says, and it reads none but the message's own; and where they are a stream,
+ * sent in pieces, the user gets what follows the message, to the byte.
  *
- * Input: the bytes that a peer sends.
+ * Input: the bytes that a peer sends. The last one also says in which pieces.
  */
 #include <string.h>
 
+#include "clc_exchange.h"
 #include "fuzz.h"
 #include "tcp/clc.h"
+
+/* More pieces than the engine may hold buffers would be dropped. */
+enum { MOST_BYTES = 2048, LEAST_PIECE = MOST_BYTES / FUZZ_HELD_BUFS + 1 };
 
 /* A byte of the message; behind its end there is none. */
 static int
@@ -109,6 +114,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
+	exchange_start();
 	return 0;
 }
 
@@ -117,10 +123,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	uint8_t *head, *whole, decline[CLC_DECLINE_V2_BYTES];
 	struct clc_header header;
-	bool good = false;
+	bool good = false, taken;
 	unsigned int said;
 
-	if (n < CLC_HEADER_BYTES || n > 2048)
+	if (n < CLC_HEADER_BYTES || n > MOST_BYTES)
 		return 0;
 	head = copy(data, CLC_HEADER_BYTES);
 	if (clc_header_read(head, &header) && header.length <= n) {
@@ -133,6 +139,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	free(head);
 	FUZZ_CHECK((good ? header.length : 0) == naive(data, n), "%d, not %zu", good,
 		   naive(data, n));
+	/* A server takes a Proposal or a Decline. */
+	taken = good && (data[4] == 1 || data[4] == 4);
+	exchange_check(data, n, data[n - 1] % 64 + LEAST_PIECE, taken ? naive(data, n) : 0);
 	/* An answer to it is good itself. */
 	if (!good)
 		return 0;
