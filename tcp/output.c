@@ -51,6 +51,20 @@ flags_of(const struct tcp_sent *s)
 			 (s->flags & SENT_PSH ? TCP_PSH : 0));
 }
 
+/*
+ * How many bytes of a record may leave again, as on Linux: none beyond a window that is narrower
+ * than when they left, which with a SYN nobody knew; but the first of all, which asks for it.
+ */
+static uint32_t
+resend_room(const struct tcp_conn *c, const struct tcp_sent *s)
+{
+	uint32_t wnd = c->snd_una + c->snd_wnd - s->seq;
+
+	if ((int32_t)wnd > 0)
+		return RTE_MIN(segment_room(c), wnd);
+	return s->seq == c->snd_una ? segment_room(c) : 0;
+}
+
 /* Sends a record again; `push` sets PSH, whether a write ended with it or not. */
 static bool
 send_again(struct tcp_conn *c, struct tcp_sent *s, bool push)
@@ -70,7 +84,10 @@ send_again(struct tcp_conn *c, struct tcp_sent *s, bool push)
 	} else {
 		uint8_t flags;
 
-		room = tcp_transmit_limit(c, s->m, s->data_off, RTE_MIN(bytes, segment_room(c)));
+		room = resend_room(c, s);
+		if (room == 0 && bytes > 0)
+			return false;
+		room = tcp_transmit_limit(c, s->m, s->data_off, RTE_MIN(bytes, room));
 		if (bytes > room) {
 			if (!tcp_sent_split(c, s, room))
 				return false;

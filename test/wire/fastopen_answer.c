@@ -119,6 +119,38 @@ WIRE_TEST(resent_in_smaller_segments)
 	wire_end(w);
 }
 
+/* And its window, of which the SYN knew nothing: what is beyond it waits. */
+WIRE_TEST(resent_as_far_as_the_window_goes)
+{
+	started(w, 1420);
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 1000 " FO_ANSWER);
+	wire_out(w, ". 1:1001(1000) ack 1");
+	wire_idle(w);
+	wire_in(w, "+10ms . 1:1(0) ack 1001 win 1000");
+	wire_out(w, "P. 1001:1421(420) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 1421 win 1000");
+	wire_idle_for(w, SEC(10));
+	fo_abort(w);
+	wire_end(w);
+}
+
+/* A window of nothing is asked for by what is first. */
+WIRE_TEST(resent_into_a_closed_window)
+{
+	started(w, 1420);
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 0 <mss 1000,sackOK>");
+	wire_out(w, ". 1:1001(1000) ack 1");
+	wire_idle(w);
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 5000");
+	wire_skip(w);
+	wire_in(w, "+10ms . 1:1(0) ack 1001 win 5000");
+	wire_out(w, "P. 1001:1421(420) ack 1");
+	wire_in(w, "+10ms . 1:1(0) ack 1421 win 5000");
+	wire_idle_for(w, SEC(10));
+	fo_abort(w);
+	wire_end(w);
+}
+
 WIRE_TEST(too_much_acknowledged)
 {
 	started(w, 100);
