@@ -23,23 +23,39 @@ guest_packages()
 		{ apt-get update >"$tmp/apt" 2>&1 && apt_install $missing >"$tmp/apt" 2>&1; }
 }
 
-# The package of the kernel that linux-image-amd64 stands for, unpacked below $GUEST_CACHE.
+# The modules in the order in which they depend on each other.
+guest_modules()
+{
+	local module
+	for module in "${GUEST_MODULES[@]}"; do
+		modprobe -d "$1" -S "$(ls "$1/lib/modules")" --show-depends "$module" |
+			awk '$1 == "insmod" { print $2 }'
+	done
+}
+
+# The kernel that linux-image-amd64 stands for, and the modules: unpacked once, and kept in $GUEST_CACHE.
 guest_kernel()
 {
-	local package folder
+	local package folder unpacked=$tmp/kernel file
 	package=$(apt-cache depends linux-image-amd64 2>/dev/null |
 		awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
 	[ -n "$package" ] || return 1
 	folder=$GUEST_CACHE/$package
 	if [ ! -e "$folder/complete" ]; then
-		rm -rf "$folder"
-		mkdir -p "$folder/deb" && (cd "$folder/deb" && apt-get download "$package") >"$tmp/apt" 2>&1 &&
-			dpkg -x "$folder"/deb/*.deb "$folder" && rm -rf "$folder/deb" &&
-			depmod -b "$folder" "$(ls "$folder/lib/modules")" && touch "$folder/complete" ||
-			return 1
+		rm -rf "$folder" "$unpacked"
+		mkdir -p "$folder/modules" "$unpacked"
+		(cd "$unpacked" && apt-get download "$package") >"$tmp/apt" 2>&1 &&
+			dpkg -x "$unpacked"/*.deb "$unpacked" &&
+			depmod -b "$unpacked" "$(ls "$unpacked/lib/modules")" &&
+			cp "$unpacked"/boot/vmlinuz-* "$folder/vmlinuz" || return 1
+		for file in $(guest_modules "$unpacked"); do
+			cp "$file" "$folder/modules/" || return 1
+			echo "insmod /modules/$(basename "$file") 2>/dev/null"
+		done >"$folder/modules/load"
+		rm -rf "$unpacked"
+		touch "$folder/complete"
 	fi
-	GUEST_KERNEL=$(echo "$folder"/boot/vmlinuz-*)
-	GUEST_ROOT=$folder
+	GUEST_KERNEL=$folder
 }
 
 guest_need()
@@ -52,19 +68,11 @@ guest_need()
 # A file system of busybox, the modules and smc_peer, in $tmp/guest.cpio.
 guest_filesystem()
 {
-	local root=$tmp/guest version module file
-	version=$(ls "$GUEST_ROOT/lib/modules")
-	mkdir -p "$root/bin" "$root/modules" "$root/proc" "$root/sys" "$root/dev"
+	local root=$tmp/guest
+	mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev"
 	cp "$(command -v busybox)" "$root/bin/busybox"
 	cp "$SMC_PEER_STATIC" "$root/bin/smc_peer"
-	# In the order in which they depend on each other.
-	for module in "${GUEST_MODULES[@]}"; do
-		for file in $(modprobe -d "$GUEST_ROOT" -S "$version" --show-depends "$module" |
-			awk '$1 == "insmod" { print $2 }'); do
-			cp "$file" "$root/modules/"
-			echo "insmod /modules/$(basename "$file") 2>/dev/null"
-		done
-	done >"$root/modules/load"
+	cp -r "$GUEST_KERNEL/modules" "$root/"
 	cat >"$root/init" <<'END'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -97,10 +105,11 @@ guest_up()
 	local addresses
 	addresses=$(IFS=,; echo "$*")
 	guest_filesystem
+	# On a busy machine the guest's timers look broken to it (no_timer_check), and KVM may be there and not work.
 	mkfifo "$tmp/guest.in"
 	ip netns exec "$NS" qemu-system-x86_64 -M pc -accel tcg -cpu max -m 192 -nodefaults -display none \
-		-kernel "$GUEST_KERNEL" -initrd "$tmp/guest.cpio" -no-reboot \
-		-append "console=ttyS0 quiet panic=-1 guest_addresses=$addresses" -serial stdio \
+		-kernel "$GUEST_KERNEL/vmlinuz" -initrd "$tmp/guest.cpio" -no-reboot \
+		-append "console=ttyS0 quiet panic=-1 no_timer_check guest_addresses=$addresses" -serial stdio \
 		-netdev "tap,id=n,ifname=$GUEST_TAP,script=no,downscript=no" \
 		-device virtio-net-pci,netdev=n,mac=02:00:c6:12:00:01,csum=off,guest_csum=off,gso=off \
 		<"$tmp/guest.in" >"$tmp/guest.out" 2>"$tmp/guest.err" &
