@@ -15,7 +15,9 @@ configure(struct tcp_config *config)
 	config->max_requests = FUZZ_REQUESTS;
 	config->max_timewait = FUZZ_TIMEWAIT;
 	config->max_held_bufs = FUZZ_HELD_BUFS;
-	config->fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER | TCP_FASTOPEN_SERVER_BARE;
+	/* Who could guess a cookie? */
+	config->fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER | TCP_FASTOPEN_SERVER_BARE |
+			   TCP_FASTOPEN_EVERY_LISTENER;
 	config->header_pool = fuzz_pools[FUZZ_POOL_HEADER];
 	config->data_pool = fuzz_pools[FUZZ_POOL_DATA];
 	config->ref_pool = fuzz_pools[FUZZ_POOL_REF];

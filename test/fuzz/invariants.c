@@ -10,7 +10,7 @@
 /* What is counted over all connections. */
 struct totals {
 	uint32_t conns, listeners, orphans, in_flows, held, queued, sent, ranges, bounds, shares,
-		dirty, events, accepting;
+		dirty, events, accepting, opening, opening_listed, guards;
 };
 
 bool fuzz_payload_known;
@@ -188,9 +188,24 @@ check_timers(const struct tcp_conn *c)
 		   "in %s the wheel does not know", tcp_state_name(c->state));
 }
 
+/* A Fast Open child and its request. */
+static void
+check_opening(const struct tcp_conn *c, struct totals *t)
+{
+	const struct tcp_request *r = c->opening;
+
+	FUZZ_CHECK(r != NULL && r->use == REQUEST_CHILD && r->child == c, "another's request");
+	FUZZ_CHECK(c->state == TCP_SYN_RECEIVED || c->state == TCP_FIN_WAIT_1, "opening in %s",
+		   tcp_state_name(c->state));
+	FUZZ_CHECK(c->rtx_at_us != UINT64_MAX, "a SYN-ACK that is not sent again");
+	t->opening++;
+	t->opening_listed += r->listener != NULL;
+}
+
 static void
 check_closed(const struct tcp_conn *c)
 {
+	FUZZ_CHECK((c->flags & CONN_OPENING) == 0, "a closed connection that opens");
 	FUZZ_CHECK(TAILQ_EMPTY(&c->sent) && c->sendq.head == NULL && TAILQ_EMPTY(&c->ranges),
 		   "a closed connection with queues");
 	FUZZ_CHECK((c->flags & CONN_IN_FLOWS) == 0, "a closed connection in the flow table");
@@ -239,6 +254,8 @@ check_conn(struct tcp_engine *e, const struct tcp_conn *c, struct totals *t)
 	FUZZ_CHECK((c->hold != NULL) == ((c->flags & CONN_IN_FLOWS) != 0 && c->bound == NULL),
 		   "a connection without a port, or a port without a connection");
 	t->accepting += (c->flags & CONN_ACCEPTING) != 0;
+	if (c->flags & CONN_OPENING)
+		check_opening(c, t);
 	FUZZ_CHECK(c->bound == NULL || c->bound->c == c, "a port that another holds");
 }
 
@@ -258,6 +275,25 @@ check_conns(struct tcp_engine *e, struct totals *t)
 		FUZZ_CHECK(c->flags & CONN_ON_DIRTY, "on the list and does not know");
 	for (c = e->events_head; c != NULL; c = c->events_next)
 		FUZZ_CHECK(c->flags & CONN_ON_EVENTS, "on the list and does not know");
+}
+
+/* Who counts towards a listener's limit. */
+static void
+check_guards(const struct tcp_fastopen_queue *q, struct totals *t)
+{
+	const struct tcp_request *r, *last = NULL;
+	uint32_t n = 0;
+
+	for (r = q->first; r != NULL; r = r->next_guard) {
+		FUZZ_CHECK(r->use == REQUEST_GUARD, "a guard that is none");
+		FUZZ_CHECK(last == NULL || last->guard_until_us <= r->guard_until_us,
+			   "guards out of order");
+		last = r;
+		n++;
+	}
+	FUZZ_CHECK(n == q->guards && last == q->last, "%u guards, not %u", n, q->guards);
+	t->guards += n;
+	t->opening_listed -= q->opening;
 }
 
 static uint32_t
@@ -281,6 +317,7 @@ check_listener(const struct tcp_bound *b, struct totals *t)
 	FUZZ_CHECK(waiting == b->waiting && last == b->accept_tail, "%u wait, not %u", waiting,
 		   b->waiting);
 	t->accepting -= waiting + in_clc;
+	check_guards(&b->fastopen, t);
 	return b->requests;
 }
 
@@ -321,14 +358,14 @@ check_holds(const struct tcp_engine *e, const struct totals *t)
 }
 
 static void
-check_requests(struct tcp_engine *e, uint32_t expected)
+check_requests(struct tcp_engine *e, uint32_t expected, const struct totals *t)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, fastopen = t->opening + t->guards;
 
 	for (uint32_t i = 0; i < e->requests.carved; i++) {
 		const struct tcp_request *r = slab_at(&e->requests, i);
 
-		if (r->listener == NULL)
+		if (r->listener == NULL || r->use != REQUEST_HALF_OPEN)
 			continue;
 		FUZZ_CHECK(wheel_is_armed(&r->timer), "a request that nothing ends");
 		FUZZ_CHECK(flow_lookup(&e->flows, &r->tuple, flow_hash(&e->flows, &r->tuple)) ==
@@ -336,8 +373,12 @@ check_requests(struct tcp_engine *e, uint32_t expected)
 			   "the flow table has another");
 		n++;
 	}
-	FUZZ_CHECK(n == expected && n == e->requests.used, "%u requests, %u counted, %u used", n,
-		   expected, e->requests.used);
+	FUZZ_CHECK(n == expected && n + fastopen == e->requests.used,
+		   "%u requests, %u counted, %u of Fast Open, %u used", n, expected, fastopen,
+		   e->requests.used);
+	FUZZ_CHECK(fastopen == e->fastopen_requests && t->opening_listed == 0,
+		   "%u of Fast Open, counted %u; %u of no listener", fastopen, e->fastopen_requests,
+		   t->opening_listed);
 }
 
 static void
@@ -363,17 +404,19 @@ void
 fuzz_check_engine(struct tcp_engine *e)
 {
 	struct totals t = {0};
+	uint32_t half_open;
 
 	check_conns(e, &t);
-	check_requests(e, check_bounds(e, &t));
+	check_requests(e, check_bounds(e, &t), &t);
 	check_timewait(e);
 	check_holds(e, &t);
 	FUZZ_CHECK(t.conns == e->conns.used, "%u connections, not %u", t.conns, e->conns.used);
 	FUZZ_CHECK(t.listeners == e->listeners && t.orphans == e->orphans,
 		   "%u listeners, %u orphans; counted %u, %u", t.listeners, t.orphans, e->listeners,
 		   e->orphans);
-	FUZZ_CHECK(t.in_flows + e->requests.used + e->timewaits.used == e->flows.count,
-		   "%u flows, counted %u", t.in_flows + e->requests.used + e->timewaits.used,
+	half_open = e->requests.used - e->fastopen_requests;
+	FUZZ_CHECK(t.in_flows + half_open + e->timewaits.used == e->flows.count,
+		   "%u flows, counted %u", t.in_flows + half_open + e->timewaits.used,
 		   e->flows.count);
 	FUZZ_CHECK(t.held == e->held_bufs && t.queued == e->queued_bufs,
 		   "%u held, %u queued; counted %u, %u", t.held, t.queued, e->held_bufs,
