@@ -123,8 +123,8 @@ acknowledge(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *a
 }
 
 /* RFC 7323 §4.1: the echoed timestamp, in milliseconds, where no transmission gives a sample. */
-static int64_t
-timestamp_rtt(const struct tcp_conn *c, const struct tcp_segment *seg)
+int64_t
+tcp_timestamp_rtt(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
 	uint32_t elapsed_ms;
 
@@ -163,7 +163,7 @@ take_rtt(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 	if (rtt_us < 0 && ack->sack_rtt_us >= 0)
 		rtt_us = ack->sack_rtt_us;
 	if (rtt_us < 0 && ack->una_advanced)
-		rtt_us = ack->last_rtt_us = timestamp_rtt(c, seg);
+		rtt_us = ack->last_rtt_us = tcp_timestamp_rtt(c, seg);
 	if (rtt_us >= 0)
 		tcp_min_rtt_ack(c, ack, ack->last_rtt_us);
 	tcp_rtt_sample(c, rtt_us);

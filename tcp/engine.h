@@ -220,6 +220,8 @@ void tcp_count_arrival(struct tcp_conn *c, const struct tcp_segment *seg);
 
 /* Returns false if the segment must be dropped. */
 bool tcp_ack_arrives(struct tcp_conn *c, const struct tcp_segment *seg);
+/* The round trip that a segment's timestamp tells of, in microseconds; < 0: none. */
+int64_t tcp_timestamp_rtt(const struct tcp_conn *c, const struct tcp_segment *seg);
 /* Tells a user who waits for room, if there is some. */
 void tcp_tell_room(struct tcp_conn *c);
 /* The window in a segment, scaled: SYNs' are not. */
@@ -231,7 +233,7 @@ void tcp_update_snd_wnd(struct tcp_conn *c, const struct tcp_segment *seg, uint3
 void tcp_rtt_reset(struct tcp_conn *c);
 /* < 0: no sample. */
 void tcp_rtt_sample(struct tcp_conn *c, int64_t rtt_us);
-/* Our SYN-ACK was answered after that long. */
+/* Our SYN-ACK was answered after that long; < 0: no sample. */
 void tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us);
 /* Without a sample from the handshake the time-out is careful, RFC 6298 §5.7. */
 void tcp_rtt_handshake_over(struct tcp_conn *c);

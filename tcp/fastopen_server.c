@@ -237,8 +237,9 @@ tcp_fastopen_child_acked(struct tcp_conn *c, const struct tcp_segment *seg)
 	if (seg->ack != c->snd_una)
 		return;      /* too old: its user has closed, so it was no reason for a reset */
 	c->delivered_segs++; /* our SYN-ACK, of which there is no record */
-	if (c->srtt_us == 0 && r->sent_us != 0)
-		tcp_rtt_handshake(c, (int64_t)(e->now_us - r->sent_us));
+	if (c->srtt_us == 0)
+		tcp_rtt_handshake(c, r->sent_us != 0 ? (int64_t)(e->now_us - r->sent_us)
+						     : tcp_timestamp_rtt(c, seg));
 	tcp_recovery_handshake_over(c, seg);
 	if (c->state == TCP_SYN_RECEIVED)
 		c->state = c->flags & CONN_FIN_DUE ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED;

@@ -394,7 +394,7 @@ tcp_request_connection(struct tcp_engine *e, struct tcp_request *r)
 
 /* The same for a finished handshake. */
 static struct tcp_conn *
-connection_make(struct tcp_engine *e, struct tcp_request *r)
+connection_make(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segment *seg)
 {
 	struct tcp_conn *c = tcp_request_connection(e, r);
 
@@ -403,7 +403,9 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 	c->delivered_segs = 1; /* our SYN-ACK, of which there is no record */
 	if (r->retries == 0 && r->sent_us != 0)
 		tcp_rtt_handshake(c, (int64_t)(e->now_us - r->sent_us));
-	else if (r->retries > 1)
+	else if (r->retries > 0)
+		tcp_rtt_handshake(c, tcp_timestamp_rtt(c, seg));
+	if (r->retries > 1)
 		c->cwnd = 1; /* as Linux: RFC 5681 §3.1 */
 	tcp_rtt_handshake_over(c);
 	return c;
@@ -411,7 +413,7 @@ connection_make(struct tcp_engine *e, struct tcp_request *r)
 
 /* Makes the connection, if there is room for it. */
 static struct tcp_conn *
-promote(struct tcp_engine *e, struct tcp_request *r)
+promote(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segment *seg)
 {
 	struct tcp_conn *c = NULL;
 
@@ -419,7 +421,7 @@ promote(struct tcp_engine *e, struct tcp_request *r)
 		TCP_COUNT(e, drop_accept_queue_full);
 		r->acked = true;
 	} else {
-		c = connection_make(e, r);
+		c = connection_make(e, r, seg);
 		if (c == NULL)
 			TCP_COUNT(e, drop_no_memory);
 	}
@@ -440,7 +442,7 @@ static void
 final_ack_arrives(struct tcp_engine *e, struct tcp_request *r, struct tcp_segment *seg)
 {
 	struct tcp_bound *l = r->listener;
-	struct tcp_conn *c = promote(e, r);
+	struct tcp_conn *c = promote(e, r, seg);
 
 	if (c == NULL)
 		return;
@@ -552,7 +554,7 @@ ack_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg)
 	}
 	take_path(e, &r, &path);
 	take_window(&r);
-	c = promote(e, &r);
+	c = promote(e, &r, seg);
 	if (c != NULL)
 		enter_accept_queue(l, c, seg);
 }

@@ -81,6 +81,8 @@ tcp_rtt_reset(struct tcp_conn *c)
 void
 tcp_rtt_handshake(struct tcp_conn *c, int64_t rtt_us)
 {
+	if (rtt_us < 0)
+		return;
 	tcp_min_rtt_sample(c, rtt_us);
 	tcp_rtt_sample(c, rtt_us);
 }

@@ -101,6 +101,8 @@ WIRE_TEST(right_cookie_makes_a_child)
 	wire_count(w, fastopen_passive, 1);
 	wire_count(w, passive_opens, 1);
 	wire_idle_for(w, SEC(2));
+	wire_send(w, 10, 10);
+	wire_out(w, "P. 1:11(10) ack 1001 <nop,nop,TS val * ecr 1010>"); /* the final ACK's */
 	wire_end(w);
 }
 

@@ -33,6 +33,21 @@ WIRE_TEST(answer_leaves_with_the_synack)
 	wire_end(w);
 }
 
+/* What was sent later and is acknowledged, too, is the sample: as Linux, the SYN-ACK is one only
+ * where there is no other. */
+WIRE_TEST(round_trip_of_the_early_answer)
+{
+	wire_start(w, .configure = server_on);
+	server_listen(w, 16, 5);
+	server_accepted(w, 10);
+	wire_wait(w, MS(30));
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 11");
+	wire_in(w, "+20ms . 11:11(0) ack 101 win 8000");
+	WIRE_EQ(w, server_info(w).rtt, MS(20));
+	wire_end(w);
+}
+
 /* As far as the initial congestion window. */
 WIRE_TEST(early_data_up_to_the_initial_window)
 {
@@ -122,6 +137,42 @@ WIRE_TEST(only_the_synack_is_sent_again)
 	WIRE_EQ(w, server_info(w).retransmits, 0);
 	wire_out(w, ". 1:1461(1460) ack 11"); /* as if the time-out had been its own */
 	wire_in(w, "+10ms . 11:11(0) ack 3001 win 8000");
+	wire_end(w);
+}
+
+/* With the final ACK the time-outs are over: as Linux, the window stays small unless its timestamp
+ * says that they were unfounded. */
+WIRE_TEST(final_ack_after_time_outs)
+{
+	wire_start(w, .configure = server_on);
+	server_listen(w, 16, 5);
+	server_accepted(w, 10);
+	wire_out(w, "+1s S. 0:0(0) ack 11 <mss 1460>");
+	wire_out(w, "+2s S. 0:0(0) ack 11 <mss 1460>");
+	WIRE_EQ(w, server_info(w).ca_state, 4);
+	wire_in(w, "+10ms . 11:11(0) ack 1 win 8000");
+	WIRE_EQ(w, server_info(w).ca_state, 0);
+	WIRE_EQ(w, server_info(w).snd_cwnd, 1);
+	WIRE_EQ(w, server_info(w).snd_ssthresh, 5);
+	WIRE_EQ(w, server_info(w).rto, 3000000);
+	wire_end(w);
+}
+
+WIRE_TEST(final_ack_of_the_first_synack_after_time_outs)
+{
+	wire_start(w, .configure = server_on);
+	server_listen(w, 16, 5);
+	wire_in(w, "S 0:10(10) win 8000 <mss 1460,sackOK,TS val 1 ecr 0,raw 220a%s,nop,nop>",
+		server_cookie(w));
+	wire_out(w, "S. 0:0(0) ack 11 <mss 1460,sackOK,TS val 0 ecr 1>");
+	wire_accept(w);
+	wire_out(w, "+1s S. 0:0(0) ack 11 <mss 1460,sackOK,TS val 1000 ecr 1>");
+	wire_out(w, "+2s S. 0:0(0) ack 11 <mss 1460,sackOK,TS val 3000 ecr 1>");
+	WIRE_EQ(w, server_info(w).snd_cwnd, 1);
+	wire_in(w, "+10ms . 11:11(0) ack 1 win 8000 <nop,nop,TS val 20 ecr 0>");
+	WIRE_EQ(w, server_info(w).ca_state, 0);
+	WIRE_EQ(w, server_info(w).snd_cwnd, 10);
+	WIRE_EQ(w, server_info(w).rtt, MS(3010)); /* as the echo says */
 	wire_end(w);
 }
 

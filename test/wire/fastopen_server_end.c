@@ -227,8 +227,6 @@ WIRE_TEST(listener_closed)
 	wire_end(w);
 }
 
-/* ---- The limit */
-
 /* A SYN with a right cookie that is taken as an ordinary one. */
 static void
 overflows(struct wire *w)
@@ -241,6 +239,28 @@ overflows(struct wire *w)
 	wire_in(w, "R 1:1(0) win 0");
 	wire_again(w, 4242);
 }
+
+/* Nor do they count towards its limit if it listens again. */
+WIRE_TEST(it_listens_again)
+{
+	const int on = 1;
+
+	wire_start(w, .configure = server_on);
+	server_listen(w, 16, 1);
+	WIRE_EQ(w, tcp_setsockopt(w->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	server_accepted(w, 10);
+	WIRE_EQ(w, tcp_shutdown(w->listener, SHUT_RD), 0);
+	wire_listen(w, 16); /* TCP_FASTOPEN is kept */
+	wire_flow(w, 1);
+	server_child(w, 10);
+	wire_flow(w, 0);
+	wire_in(w, ". 11:11(0) ack 1 win 8000");
+	wire_flow(w, 2);
+	overflows(w);
+	wire_end(w);
+}
+
+/* ---- The limit */
 
 WIRE_TEST(limit_reached)
 {

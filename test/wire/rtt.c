@@ -85,6 +85,21 @@ WIRE_TEST(least_time_out)
 	wire_end(w);
 }
 
+/* RFC 7323 §4.1: the SYN-ACK was sent again, and the echo tells which one was answered. */
+WIRE_TEST(sample_from_the_handshakes_echo)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460,TS val 1 ecr 0>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460,nop,nop,TS val 0 ecr 1>");
+	wire_out(w, "+1s S. 0:0(0) ack 1 <mss 1460,nop,nop,TS val 1000 ecr 1>");
+	wire_in(w, "+10ms . 1:1(0) ack 1 <nop,nop,TS val 20 ecr 1000>");
+	wire_accept(w);
+	expect(w, 10000, 5000, 210000);
+	WIRE_EQ(w, info(w).tcpi_min_rtt, 10000);
+	wire_end(w);
+}
+
 /* RFC 6298 §5.7: the SYN-ACK was sent again, and nothing tells of the round trip: 3 s. */
 WIRE_TEST(no_sample_from_the_handshake)
 {
