@@ -152,6 +152,7 @@ take_option(struct tcp_conn *c, uint32_t code, uint32_t value)
 			return -EINVAL;
 		c->flags |= CONN_TIMESTAMPS;
 		/* None is known: the first that comes is as good as any. */
+		c->ts_recent = 0;
 		c->ts_recent_s = tcp_now_s(c->engine) - OUTDATED_S;
 		return 0;
 	default:

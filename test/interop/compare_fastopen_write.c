@@ -326,7 +326,8 @@ first_write_mapped(void)
 	GIVES(SYN_ROOM4, send(fd, pattern_bytes(0, 5000), 5000, 0));
 	is_early(fd, &server, SYN_ROOM4);
 	fd = new_socket(AF_INET6, 0);
-	GIVES(3000, sendto(fd, pattern_bytes(0, 3000), 3000, MSG_FASTOPEN, &mapped.any, mapped.bytes));
+	GIVES(3000,
+	      sendto(fd, pattern_bytes(0, 3000), 3000, MSG_FASTOPEN, &mapped.any, mapped.bytes));
 	is_early(fd, &server, 3000);
 }
 

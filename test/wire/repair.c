@@ -170,6 +170,21 @@ WIRE_TEST(nothing_leaves)
 	wire_end(w);
 }
 
+/* Options that set a timer set none in repair; a connection made in it is frozen from the start. */
+WIRE_TEST(frozen_from_the_start)
+{
+	wire_start(w);
+	repair_connect(w);
+	wire_in(w, "P. 1:101(100) ack 1 win 1000");
+	wire_count(w, drop_frozen, 1);
+	wire_set(w, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+	wire_set(w, SOL_SOCKET, SO_KEEPALIVE, 1);
+	wire_idle_for(w, SEC(100));
+	repair_off(w, -1);
+	wire_out(w, "<=102s . 0:0(0) ack 1");
+	wire_end(w);
+}
+
 /* A SYN that waits for its answer waits on, and takes it afterwards. */
 WIRE_TEST(syn_sent)
 {

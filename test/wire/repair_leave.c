@@ -7,7 +7,7 @@ static void
 windows(struct wire *w, uint32_t wnd, uint32_t max_wnd)
 {
 	uint32_t rcv_nxt = get_seq(w, REPAIR_RECV);
-	struct tcp_repair_window window = {rcv_nxt, wnd, max_wnd, 65000, rcv_nxt};
+	struct tcp_repair_window window = {rcv_nxt + 100, wnd, max_wnd, 65000, rcv_nxt};
 
 	WIRE_EQ(w, set_window(w, &window), 0);
 }
@@ -19,12 +19,15 @@ WIRE_TEST(probe)
 	repair_connect(w);
 	WIRE_EQ(w, put_bytes(w, REPAIR_SEND, 5000, 0), 5000);
 	windows(w, 0, 30000);
+	wire_wait(w, SEC(5));
 	repair_off(w, 0);
 	wire_out(w, ". 0:0(0) ack 1 win 65000");
 	wire_count(w, repair_probes, 1);
 	wire_in(w, "+10ms . 1:1(0) ack 5001 win 30000");
 	wire_used(w, sent_records, 0);
 	WIRE_EQ(w, wire_listing(w).snd_wnd, 30000);
+	/* When it was sent nobody knows: no round trip. */
+	WIRE_EQ(w, wire_listing(w).srtt_us, 0);
 	wire_idle_for(w, SEC(10));
 	wire_end(w);
 }
@@ -146,5 +149,31 @@ WIRE_TEST(unsent)
 	wire_out(w, ". 1001:2461(1460) ack 1");
 	wire_in(w, "+10ms . 1:1(0) ack 1001 win 3000");
 	wire_out(w, "P. 2461:3001(540) ack 1");
+	wire_end(w);
+}
+
+/* A socket that was another connection's knows nothing of that one's timestamps. */
+WIRE_TEST(socket_used_before)
+{
+	const struct tcp_repair_opt ts = {8, 0};
+
+	wire_start(w);
+	wire_connected(w, "<mss 1460,nop,nop,TS val 1000 ecr 0>", 9000);
+	wire_disconnect(w);
+	wire_skip(w);
+	wire_error(w, ECONNRESET);
+	repair_on(w);
+	set_seq(w, REPAIR_RECV, w->flow->peer_iss + 1);
+	set_seq(w, REPAIR_SEND, w->flow->iss + 1);
+	WIRE_EQ(w, tcp_bind(w->flow->c, &w->flow->local), 0);
+	wire_connect(w, 0);
+	WIRE_EQ(w, set_pairs(w, &ts, 1), 0);
+	windows(w, 9000, 9000);
+	repair_off(w, 0);
+	wire_out(w, ". 0:0(0) ack 1 <nop,nop,TS val * ecr 0>");
+	wire_in(w, "P. 1:101(100) ack 1 <nop,nop,TS val 3000000000 ecr *>");
+	wire_count(w, drop_paws, 0);
+	wire_recv(w, 999, 100);
+	wire_skip(w);
 	wire_end(w);
 }
