@@ -70,7 +70,8 @@ tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out)
 		.unsent_bytes = c->unsent_bytes,
 	};
 	save_rows(c, out);
-	memcpy(out->congestion, c->cc->name, strnlen(c->cc->name, TCP_CHECKPOINT_CONGESTION - 1));
+	memcpy(out->congestion, c->cc->name,
+	       RTE_MIN(strlen(c->cc->name), (size_t)TCP_CHECKPOINT_CONGESTION - 1));
 	if (c->ca_state >= CA_CWR)
 		out->cwnd = RTE_MAX(RTE_MIN(c->cwnd, c->ssthresh), 1u);
 	/* What is lost, and when to probe, it finds out anew. */
