@@ -425,7 +425,8 @@ server(struct wire *w, const uint8_t *second, size_t n)
 	static uint8_t theirs[200];
 
 	memcpy(theirs, proposal, sizeof(proposal));
-	memcpy(theirs + sizeof(proposal), second, n);
+	if (n > 0)
+		memcpy(theirs + sizeof(proposal), second, n);
 	wire_start(w, .configure = with_transport);
 	wire_begins(w, true, transport.declines ? decline : accepted,
 		    transport.declines ? sizeof(decline) : sizeof(accepted));
