@@ -230,11 +230,10 @@ nginx_up tern "listen 8080 fastopen=16; listen [::]:8080 fastopen=16;" \
 for kind in linux-linux tern-linux linux-tern linux-program; do
 	way_of $kind
 	# Linux with itself is but the proof that the test sees.
-	if [ $kind = linux-linux ]; then
-		all_of_it no
-	else
-		all_of_it no yes
-	fi
+	case $kind in
+	linux-linux | linux-program) all_of_it no ;;
+	*) all_of_it no yes ;;
+	esac
 done
 kill -TERM "${nginx_pids[@]}"
 wait "${nginx_pids[@]}" 2>/dev/null
