@@ -241,3 +241,24 @@ client_ask_list(const char *path, json_t *request, const char *key,
 	client_close(&client);
 	return status;
 }
+
+long long
+client_number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+const char *
+client_text(const json_t *object, const char *key, const char *none)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s == NULL ? none : s;
+}
+
+void
+client_print(const json_t *answer)
+{
+	json_dumpf(answer, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+}

@@ -48,4 +48,13 @@ json_t *client_ask(const char *path, json_t *request);
 int client_ask_list(const char *path, json_t *request, const char *key,
 		    void (*each)(json_t *element, void *arg), void *arg);
 
+/* The number under a key; 0 if there is none. */
+long long client_number(const json_t *object, const char *key);
+
+/* The text under a key, or what stands for none. */
+const char *client_text(const json_t *object, const char *key, const char *none);
+
+/* Writes an answer to stdout, for --json. */
+void client_print(const json_t *answer);
+
 #endif

@@ -28,20 +28,6 @@ begin(int argc, char **argv, const char *doc, struct common_options *options, ch
 	return common_socket(options, path);
 }
 
-static long long
-number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *
-text(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s == NULL ? "?" : s;
-}
-
 /* A table's rows, gathered for --json, or printed as they come. */
 struct table {
 	json_t *gathered; /* NULL: print */
@@ -75,8 +61,7 @@ show_table(const char *path, const struct common_options *options, const char *c
 	status = client_ask_list(path, json_pack("{s:s}", "command", command), command, take_row,
 				 table);
 	if (status == 0 && table->gathered != NULL) {
-		json_dumpf(table->gathered, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-		putchar('\n');
+		client_print(table->gathered);
 	}
 	json_decref(table->gathered);
 	return status == 0 ? 0 : 1;
@@ -85,8 +70,10 @@ show_table(const char *path, const struct common_options *options, const char *c
 static void
 print_neighbour(json_t *row)
 {
-	printf("%4lld %4lld  %-40s %-17s  %-10s %lld\n", number(row, "lane"), number(row, "port"),
-	       text(row, "ip"), text(row, "mac"), text(row, "state"), number(row, "waiting"));
+	printf("%4lld %4lld  %-40s %-17s  %-10s %lld\n", client_number(row, "lane"),
+	       client_number(row, "port"), client_text(row, "ip", "?"),
+	       client_text(row, "mac", "?"), client_text(row, "state", "?"),
+	       client_number(row, "waiting"));
 }
 
 int
@@ -107,9 +94,10 @@ command_neighbours(int argc, char **argv, const char *socket)
 static void
 print_pool(json_t *row)
 {
-	printf("%4lld  %-8s %10lld %10lld %10lld %10lld\n", number(row, "lane"), text(row, "pool"),
-	       number(row, "size"), number(row, "available"), number(row, "in_use"),
-	       number(row, "cached"));
+	printf("%4lld  %-8s %10lld %10lld %10lld %10lld\n", client_number(row, "lane"),
+	       client_text(row, "pool", "?"), client_number(row, "size"),
+	       client_number(row, "available"), client_number(row, "in_use"),
+	       client_number(row, "cached"));
 }
 
 int
@@ -138,15 +126,15 @@ print_addresses(json_t *answer)
 
 	json_array_foreach(json_object_get(answer, "ports"), i, port)
 	{
-		printf("port %lld: %s, link %s, MAC %s, MTU %lld\n", number(port, "port"),
-		       text(port, "name"), text(port, "link"), text(port, "mac"),
-		       number(port, "mtu"));
+		printf("port %lld: %s, link %s, MAC %s, MTU %lld\n", client_number(port, "port"),
+		       client_text(port, "name", "?"), client_text(port, "link", "?"),
+		       client_text(port, "mac", "?"), client_number(port, "mtu"));
 		json_array_foreach(json_object_get(port, "addresses"), j, item)
 			printf("    %s\n", json_string_value(item));
 	}
 	json_array_foreach(json_object_get(answer, "services"), i, service)
 	{
-		printf("service %s:", text(service, "name"));
+		printf("service %s:", client_text(service, "name", "?"));
 		json_array_foreach(json_object_get(service, "listen"), j, item)
 			printf(" %s", json_string_value(item));
 		putchar('\n');
@@ -156,9 +144,9 @@ print_addresses(json_t *answer)
 static void
 print_version(json_t *answer)
 {
-	printf("ternd %s \"%s\", process %lld, %lld lane%s\n", text(answer, "version"),
-	       text(answer, "name"), number(answer, "pid"), number(answer, "lanes"),
-	       number(answer, "lanes") == 1 ? "" : "s");
+	printf("ternd %s \"%s\", process %lld, %lld lane%s\n", client_text(answer, "version", "?"),
+	       client_text(answer, "name", "?"), client_number(answer, "pid"),
+	       client_number(answer, "lanes"), client_number(answer, "lanes") == 1 ? "" : "s");
 }
 
 static int
@@ -170,8 +158,7 @@ show_answer(const char *path, const struct common_options *options, const char *
 	if (answer == NULL)
 		return 1;
 	if (options->json) {
-		json_dumpf(answer, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-		putchar('\n');
+		client_print(answer);
 	} else {
 		print(answer);
 	}

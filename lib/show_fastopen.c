@@ -19,20 +19,6 @@ struct options {
 	unsigned int n_keys;
 };
 
-static long long
-number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *
-text(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s == NULL ? "-" : s;
-}
-
 /* An answer as it is, or by print(). Returns the exit status. */
 static int
 show(const struct options *options, json_t *answer, void (*print)(const json_t *answer))
@@ -42,8 +28,7 @@ show(const struct options *options, json_t *answer, void (*print)(const json_t *
 	json_object_del(answer, "ok"); /* the protocol's */
 	json_object_del(answer, "more");
 	if (options->common.json) {
-		json_dumpf(answer, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-		putchar('\n');
+		client_print(answer);
 	} else {
 		print(answer);
 	}
@@ -59,24 +44,25 @@ print_entry(const json_t *row)
 	char kind[16] = "-", lost[32] = "-";
 
 	if (json_object_get(row, "kind") != NULL)
-		snprintf(kind, sizeof(kind), "%lld", number(row, "kind"));
-	if (number(row, "losses") > 0)
-		snprintf(lost, sizeof(lost), "%lld (%llds ago)", number(row, "losses"),
-			 number(row, "lost_ms_ago") / 1000);
-	printf("%-39s %-39s %-4s %-32s %5lld %7llds  %s\n", text(row, "address"),
-	       text(row, "source"), kind, text(row, "cookie"), number(row, "mss"),
-	       number(row, "age_ms") / 1000, lost);
+		snprintf(kind, sizeof(kind), "%lld", client_number(row, "kind"));
+	if (client_number(row, "losses") > 0)
+		snprintf(lost, sizeof(lost), "%lld (%llds ago)", client_number(row, "losses"),
+			 client_number(row, "lost_ms_ago") / 1000);
+	printf("%-39s %-39s %-4s %-32s %5lld %7llds  %s\n", client_text(row, "address", "-"),
+	       client_text(row, "source", "-"), kind, client_text(row, "cookie", "-"),
+	       client_number(row, "mss"), client_number(row, "age_ms") / 1000, lost);
 }
 
 static void
 print_guard(const json_t *guard)
 {
-	if (number(guard, "times") == 0)
+	if (client_number(guard, "times") == 0)
 		return;
-	printf("black holes found: %lld, the last %lld s ago; ", number(guard, "times"),
-	       number(guard, "found_ms_ago") / 1000);
-	if (number(guard, "off_for_ms") > 0)
-		printf("Fast Open is off for %lld s\n", (number(guard, "off_for_ms") + 999) / 1000);
+	printf("black holes found: %lld, the last %lld s ago; ", client_number(guard, "times"),
+	       client_number(guard, "found_ms_ago") / 1000);
+	if (client_number(guard, "off_for_ms") > 0)
+		printf("Fast Open is off for %lld s\n",
+		       (client_number(guard, "off_for_ms") + 999) / 1000);
 	else
 		puts("Fast Open is being tried again");
 }
@@ -120,7 +106,7 @@ list(const struct options *options, const char *path)
 static void
 print_forgotten(const json_t *answer)
 {
-	printf("%lld forgotten\n", number(answer, "forgotten"));
+	printf("%lld forgotten\n", client_number(answer, "forgotten"));
 }
 
 static int

@@ -80,20 +80,6 @@ parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static long long
-number(const json_t *c, const char *key)
-{
-	return json_integer_value(json_object_get(c, key));
-}
-
-static const char *
-text(const json_t *c, const char *key)
-{
-	const char *s = json_string_value(json_object_get(c, key));
-
-	return s == NULL ? "?" : s;
-}
-
 static void
 print_users(const json_t *c)
 {
@@ -101,7 +87,8 @@ print_users(const json_t *c)
 	size_t i;
 
 	if (json_object_get(c, "service") != NULL) {
-		printf(" users:((\"%s\",lane=%lld))", text(c, "service"), number(c, "lane"));
+		printf(" users:((\"%s\",lane=%lld))", client_text(c, "service", "?"),
+		       client_number(c, "lane"));
 		return;
 	}
 	if (users == NULL)
@@ -109,10 +96,10 @@ print_users(const json_t *c)
 	fputs(" users:(", stdout);
 	json_array_foreach(users, i, user)
 	{
-		printf("%s(\"%s\",pid=%lld", i == 0 ? "" : ",", text(user, "comm"),
-		       number(user, "pid"));
+		printf("%s(\"%s\",pid=%lld", i == 0 ? "" : ",", client_text(user, "comm", "?"),
+		       client_number(user, "pid"));
 		if (json_object_get(user, "fd") != NULL)
-			printf(",fd=%lld", number(user, "fd"));
+			printf(",fd=%lld", client_number(user, "fd"));
 		putchar(')');
 	}
 	putchar(')');
@@ -146,9 +133,9 @@ print_timer(const json_t *c)
 
 	if (timer == NULL)
 		return;
-	printf(" timer:(%s,", text(timer, "kind"));
-	print_duration(number(timer, "ms"));
-	printf(",%lld)", number(timer, "retries"));
+	printf(" timer:(%s,", client_text(timer, "kind", "?"));
+	print_duration(client_number(timer, "ms"));
+	printf(",%lld)", client_number(timer, "retries"));
 }
 
 static void
@@ -169,14 +156,15 @@ print_connection(json_t *c, void *arg)
 		printf("%-10s %-6s %-6s %30s %30s%s\n", "State", "Recv-Q", "Send-Q",
 		       "Local Address:Port", "Peer Address:Port",
 		       options->processes ? " Process" : "");
-	printf("%-10s %-6lld %-6lld %30s %30s", text(c, "state"), number(c, "recv_q"),
-	       number(c, "send_q"), text(c, "local"), text(c, "remote"));
+	printf("%-10s %-6lld %-6lld %30s %30s", client_text(c, "state", "?"),
+	       client_number(c, "recv_q"), client_number(c, "send_q"), client_text(c, "local", "?"),
+	       client_text(c, "remote", "?"));
 	if (options->processes)
 		print_users(c);
 	if (options->timers)
 		print_timer(c);
 	if (options->extended)
-		printf(" lane:%lld%s%s", number(c, "lane"),
+		printf(" lane:%lld%s%s", client_number(c, "lane"),
 		       json_is_true(json_object_get(c, "orphan")) ? " orphan" : "",
 		       json_is_true(json_object_get(c, "smc")) ? " smc" : "");
 	if (options->info) {

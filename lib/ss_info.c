@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client.h"
 #include "ss.h"
 
 /* Bits of "options", as in TCP_INFO. */
@@ -23,25 +24,19 @@ enum {
 	SSTHRESH_NONE = 0xffff, /* as large, and ss takes it for not set */
 };
 
-static long long
-number(const json_t *of, const char *key)
-{
-	return json_integer_value(json_object_get(of, key));
-}
-
 /* " word:value", unless it is 0. */
 static void
 word(const json_t *d, const char *key, const char *name)
 {
-	if (number(d, key) != 0)
-		printf(" %s:%lld", name, number(d, key));
+	if (client_number(d, key) != 0)
+		printf(" %s:%lld", name, client_number(d, key));
 }
 
 static void
 milliseconds(const json_t *d, const char *key, const char *name)
 {
-	if (number(d, key) != 0)
-		printf(" %s:%g", name, (double)number(d, key) / 1e3);
+	if (client_number(d, key) != 0)
+		printf(" %s:%g", name, (double)client_number(d, key) / 1e3);
 }
 
 /* Bits a second: all digits, or three and a unit. */
@@ -63,14 +58,14 @@ print_rate(const char *before, double bits, bool numeric)
 static void
 rate(const json_t *d, const char *key, const char *before, bool numeric)
 {
-	if (number(d, key) != 0)
-		print_rate(before, (double)number(d, key) * 8, numeric);
+	if (client_number(d, key) != 0)
+		print_rate(before, (double)client_number(d, key) * 8, numeric);
 }
 
 static void
 print_options(const json_t *d)
 {
-	long long options = number(d, "options");
+	long long options = client_number(d, "options");
 
 	fputs(options & OPTION_TIMESTAMPS ? " ts" : "", stdout);
 	fputs(options & OPTION_SACK ? " sack" : "", stdout);
@@ -82,20 +77,21 @@ print_options(const json_t *d)
 static void
 print_times_and_sizes(const json_t *c, const json_t *d)
 {
-	if (number(d, "options") & OPTION_WSCALE)
-		printf(" wscale:%lld,%lld", number(c, "snd_wscale"), number(c, "rcv_wscale"));
+	if (client_number(d, "options") & OPTION_WSCALE)
+		printf(" wscale:%lld,%lld", client_number(c, "snd_wscale"),
+		       client_number(c, "rcv_wscale"));
 	milliseconds(d, "rto", "rto");
 	word(d, "backoff", "backoff");
-	if (number(d, "rtt") != 0)
-		printf(" rtt:%g/%g", (double)number(d, "rtt") / 1e3,
-		       (double)number(d, "rttvar") / 1e3);
+	if (client_number(d, "rtt") != 0)
+		printf(" rtt:%g/%g", (double)client_number(d, "rtt") / 1e3,
+		       (double)client_number(d, "rttvar") / 1e3);
 	milliseconds(d, "ato", "ato");
 	word(d, "snd_mss", "mss");
 	word(d, "pmtu", "pmtu");
 	word(d, "rcv_mss", "rcvmss");
 	word(d, "advmss", "advmss");
 	word(d, "snd_cwnd", "cwnd");
-	if (number(d, "snd_ssthresh") < SSTHRESH_NONE)
+	if (client_number(d, "snd_ssthresh") < SSTHRESH_NONE)
 		word(d, "snd_ssthresh", "ssthresh");
 }
 
@@ -115,15 +111,15 @@ print_totals(const json_t *d)
 static void
 print_rates(const json_t *d, bool numeric)
 {
-	double window = (double)number(d, "snd_cwnd") * (double)number(d, "snd_mss");
+	double window = (double)client_number(d, "snd_cwnd") * (double)client_number(d, "snd_mss");
 
-	if (number(d, "rtt") != 0 && window > 0)
-		print_rate(" send ", window * 8e6 / (double)number(d, "rtt"), numeric);
+	if (client_number(d, "rtt") != 0 && window > 0)
+		print_rate(" send ", window * 8e6 / (double)client_number(d, "rtt"), numeric);
 	word(d, "last_data_sent", "lastsnd");
 	word(d, "last_data_recv", "lastrcv");
 	word(d, "last_ack_recv", "lastack");
 	rate(d, "pacing_rate", " pacing_rate ", numeric);
-	if (number(d, "pacing_rate") != 0)
+	if (client_number(d, "pacing_rate") != 0)
 		rate(d, "max_pacing_rate", "/", numeric);
 	rate(d, "delivery_rate", " delivery_rate ", numeric);
 	word(d, "delivered", "delivered");
@@ -136,26 +132,28 @@ print_rates(const json_t *d, bool numeric)
 static void
 print_limited(const json_t *d, const char *key)
 {
-	if (number(d, key) != 0)
-		printf(" %s:%lldms(%.1f%%)", key, number(d, key) / 1000,
-		       100.0 * (double)number(d, key) / (double)number(d, "busy_time"));
+	if (client_number(d, key) != 0)
+		printf(" %s:%lldms(%.1f%%)", key, client_number(d, key) / 1000,
+		       100.0 * (double)client_number(d, key) /
+			       (double)client_number(d, "busy_time"));
 }
 
 static void
 print_losses(const json_t *d)
 {
-	if (number(d, "busy_time") != 0) {
-		printf(" busy:%lldms", number(d, "busy_time") / 1000);
+	if (client_number(d, "busy_time") != 0) {
+		printf(" busy:%lldms", client_number(d, "busy_time") / 1000);
 		print_limited(d, "rwnd_limited");
 		print_limited(d, "sndbuf_limited");
 	}
 	word(d, "unacked", "unacked");
-	if (number(d, "retrans") != 0 || number(d, "total_retrans") != 0)
-		printf(" retrans:%lld/%lld", number(d, "retrans"), number(d, "total_retrans"));
+	if (client_number(d, "retrans") != 0 || client_number(d, "total_retrans") != 0)
+		printf(" retrans:%lld/%lld", client_number(d, "retrans"),
+		       client_number(d, "total_retrans"));
 	word(d, "lost", "lost");
 	word(d, "sacked", "sacked");
 	word(d, "dsack_dups", "dsack_dups");
-	if (number(d, "reordering") != REORDERING_USUAL)
+	if (client_number(d, "reordering") != REORDERING_USUAL)
 		word(d, "reordering", "reordering");
 	word(d, "reord_seen", "reord_seen");
 }

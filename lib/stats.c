@@ -133,8 +133,7 @@ command_stats(int argc, char **argv, const char *socket)
 	if (answer == NULL)
 		return 1;
 	if (options.common.json) {
-		json_dumpf(answer, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-		putchar('\n');
+		client_print(answer);
 	} else {
 		print_stats(answer, &options);
 	}
