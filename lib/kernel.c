@@ -84,9 +84,8 @@ struct kernel kernel = {
 	.ioctl = raw_ioctl,
 };
 
-/* Leaves what there is if libc has no such function. */
-static void
-look_up(const char *name, void *pointer)
+void
+kernel_look_up(const char *name, void *pointer)
 {
 	void *found = dlsym(RTLD_NEXT, name);
 
@@ -97,9 +96,9 @@ look_up(const char *name, void *pointer)
 __attribute__((constructor(101))) static void
 find_libc(void)
 {
-#define KERNEL_CALL(type, name, parameters, bare) look_up(#name, &kernel.name);
+#define KERNEL_CALL(type, name, parameters, bare) kernel_look_up(#name, &kernel.name);
 #include "kernel.def"
 #undef KERNEL_CALL
-	look_up("fcntl", &kernel.fcntl);
-	look_up("ioctl", &kernel.ioctl);
+	kernel_look_up("fcntl", &kernel.fcntl);
+	kernel_look_up("ioctl", &kernel.ioctl);
 }

@@ -32,4 +32,8 @@ struct kernel {
 /* Written once, while the library is loaded. */
 extern struct kernel kernel;
 
+/* Finds libc's function of that name, behind ours, for the function pointer at `pointer`; leaves
+ * that as it is if there is none. */
+void kernel_look_up(const char *name, void *pointer);
+
 #endif

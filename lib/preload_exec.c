@@ -10,7 +10,6 @@
  * they are added, and what they do to descriptors is worked out before. Left out: sockets for an
  * image behind posix_spawn_file_actions_addclosefrom_np(), which closes what would hand them on.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -44,26 +43,20 @@ static struct {
 	int (*addclosefrom_np)(posix_spawn_file_actions_t *actions, int from);
 } libc;
 
-static void
-look_up(const char *name, void *pointer)
-{
-	*(void **)pointer = dlsym(RTLD_NEXT, name);
-}
-
 __attribute__((constructor(101))) static void
 find_libc(void)
 {
-	look_up("execvpe", &libc.execvpe);
-	look_up("fexecve", &libc.fexecve);
-	look_up("execveat", &libc.execveat);
-	look_up("posix_spawn", &libc.posix_spawn);
-	look_up("posix_spawnp", &libc.posix_spawnp);
-	look_up("posix_spawn_file_actions_init", &libc.init);
-	look_up("posix_spawn_file_actions_destroy", &libc.destroy);
-	look_up("posix_spawn_file_actions_addclose", &libc.addclose);
-	look_up("posix_spawn_file_actions_adddup2", &libc.adddup2);
-	look_up("posix_spawn_file_actions_addopen", &libc.addopen);
-	look_up("posix_spawn_file_actions_addclosefrom_np", &libc.addclosefrom_np);
+	kernel_look_up("execvpe", &libc.execvpe);
+	kernel_look_up("fexecve", &libc.fexecve);
+	kernel_look_up("execveat", &libc.execveat);
+	kernel_look_up("posix_spawn", &libc.posix_spawn);
+	kernel_look_up("posix_spawnp", &libc.posix_spawnp);
+	kernel_look_up("posix_spawn_file_actions_init", &libc.init);
+	kernel_look_up("posix_spawn_file_actions_destroy", &libc.destroy);
+	kernel_look_up("posix_spawn_file_actions_addclose", &libc.addclose);
+	kernel_look_up("posix_spawn_file_actions_adddup2", &libc.adddup2);
+	kernel_look_up("posix_spawn_file_actions_addopen", &libc.addopen);
+	kernel_look_up("posix_spawn_file_actions_addclosefrom_np", &libc.addclosefrom_np);
 }
 
 /* ---- exec */

@@ -5,10 +5,10 @@
  *
  * Left out: setcontext(), and jumps made without libc.
  */
-#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdlib.h>
 
+#include "kernel.h"
 #include "wait.h"
 
 typedef void (*jump_fn)(struct __jmp_buf_tag *env, int value);
@@ -23,7 +23,7 @@ __attribute__((constructor(101))) static void
 find_jumps(void)
 {
 	for (int i = 0; i < 4; i++)
-		*(void **)&jumps[i] = dlsym(RTLD_NEXT, names[i]);
+		kernel_look_up(names[i], &jumps[i]);
 }
 
 static _Noreturn void

@@ -14,7 +14,6 @@
  * Also the first wait of each other thread, which makes an eventfd.
  */
 #include <assert.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
 #include <sched.h>
@@ -28,6 +27,7 @@
 #include "arena.h"
 #include "descriptors.h"
 #include "fork.h"
+#include "kernel.h"
 #include "wait.h"
 
 static bool is_set_up; /* the sockets that an exec has handed on are taken up */
@@ -55,12 +55,6 @@ prepare(void)
 	errno = error;
 }
 
-static void
-look_up(const char *name, void *pointer)
-{
-	*(void **)pointer = dlsym(RTLD_NEXT, name);
-}
-
 /* libc's function of that name, with parameters and arguments that are its own; something is done
  * before. */
 #define CALL_AFTER(before, name, parameters, ...)                                                  \
@@ -68,14 +62,14 @@ look_up(const char *name, void *pointer)
                                                                                                    \
 	__attribute__((constructor(101))) static void find_##name(void)                            \
 	{                                                                                          \
-		look_up(#name, &libc_##name);                                                      \
+		kernel_look_up(#name, &libc_##name);                                               \
 	}                                                                                          \
                                                                                                    \
 	int name parameters                                                                        \
 	{                                                                                          \
 		before;                                                                            \
 		if (libc_##name == NULL) /* another library's constructor calls */                 \
-			look_up(#name, &libc_##name);                                              \
+			kernel_look_up(#name, &libc_##name);                                       \
 		return libc_##name(__VA_ARGS__);                                                   \
 	}
 
@@ -162,7 +156,7 @@ static int (*libc_prctl)(int option, ...);
 __attribute__((constructor(101))) static void
 find_prctl(void)
 {
-	look_up("prctl", &libc_prctl);
+	kernel_look_up("prctl", &libc_prctl);
 }
 
 int
@@ -178,7 +172,7 @@ prctl(int option, ...)
 	if (option == PR_SET_NO_NEW_PRIVS || option == PR_SET_SECCOMP)
 		prepare();
 	if (libc_prctl == NULL)
-		look_up("prctl", &libc_prctl);
+		kernel_look_up("prctl", &libc_prctl);
 	return libc_prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
 }
 

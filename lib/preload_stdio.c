@@ -7,7 +7,6 @@
  * The three standard streams are changed when a Tern socket gets their number, as under inetd. A
  * program that has kept a copy of the old pointer reads and writes nothing by it.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "preload.h"
 
 int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -81,7 +81,7 @@ fdopen(int fd, const char *mode)
 	if (is_socket(fd))
 		return open_stream(fd, mode);
 	if (libc_fdopen == NULL)
-		*(void **)&libc_fdopen = dlsym(RTLD_NEXT, "fdopen");
+		kernel_look_up("fdopen", &libc_fdopen);
 	return libc_fdopen(fd, mode);
 }
 
