@@ -7,7 +7,7 @@
 TERN_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libsodium-dev libjansson-dev
-	libnuma-dev libcunit1-dev libnftables-dev)
+	libnuma-dev libcunit1-dev libnftables-dev protobuf-c-compiler libprotobuf-c-dev)
 RUN_PACKAGES=(iproute2 curl)
 TEST_PACKAGES=(clang libclang-rt-14-dev clang-format binutils nginx-light wrk tshark python3 iputils-ping ethtool
 	dpdk-dev procps util-linux redis-server redis-tools iperf3 apache2-utils netcat-openbsd socat
