@@ -8,10 +8,12 @@
  *     compare peer PATH                         the other side; says "ready"
  *     compare run PATH OWN4 OWN6 PEER4 PEER6 [CASE…]
  *     compare fastopen PATH OWN4 OWN6 PEER4 PEER6 [CASE…]
- *     compare fastopen-off, compare fastopen-later: likewise
+ *     compare fastopen-off, fastopen-later, repair, repair-user: likewise
  *
- * The others are of Fast Open, which both sides must have been told to do, or one not to do;
- * COMPARE_HANDS is a script that forgets cookies for the peer: see compare_fastopen.sh.
+ * The others are of Fast Open, which both sides must have been told to do, or one not to do, and of
+ * repair; COMPARE_HANDS is a script that forgets cookies or loses packets for the peer: see
+ * compare_fastopen.sh and compare_repair.sh. Where Tern differs from Linux on purpose, a check
+ * states both, and COMPARE_SIDE=tern says which holds.
  *
  * Each mismatch is a line "case, file:line, what: expected …, got …"; the last line counts checks
  * and mismatches. Ends with status 0 if there was none.
@@ -22,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ enum {
 static const char *case_name = "";
 static unsigned int checks, mismatches;
 static int control = -1; /* the peer hears us there */
+static char about[64];   /* which of several alike the case is at */
 static struct {
 	char own4[64], own6[64], peer4[64], peer6[64];
 } hosts;
@@ -76,11 +78,18 @@ name_events(char *out, size_t room, int events)
 		snprintf(out, room, "nothing");
 }
 
+void
+compare_about(const char *what)
+{
+	snprintf(about, sizeof(about), "%s", what);
+}
+
 static void
 mismatch(const char *file, int line, const char *what, const char *expected, const char *got)
 {
 	mismatches++;
-	printf("%s, %s:%d, %s: expected %s, got %s\n", case_name, file, line, what, expected, got);
+	printf("%s%s%s, %s:%d, %s: expected %s, got %s\n", case_name, about[0] != '\0' ? " " : "",
+	       about, file, line, what, expected, got);
 	fflush(stdout);
 }
 
@@ -152,6 +161,14 @@ compare_give_up(const char *why)
 	       checks, mismatches);
 	fflush(stdout);
 	_exit(1);
+}
+
+bool
+compare_is_tern(void)
+{
+	const char *side = getenv("COMPARE_SIDE");
+
+	return side != NULL && strcmp(side, "tern") == 0;
 }
 
 /* ---- Addresses */
@@ -329,148 +346,6 @@ fill(int fd)
 	return done;
 }
 
-/* ---- The peer, seen from here */
-
-void
-peer_reach(const char *path)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (connect(control, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		compare_give_up("the peer");
-}
-
-static int
-ask(struct peer_request request, uint16_t *port)
-{
-	struct peer_answer answer;
-
-	if (send(control, &request, sizeof(request), MSG_NOSIGNAL) != sizeof(request) ||
-	    recv(control, &answer, sizeof(answer), 0) != sizeof(answer))
-		compare_give_up("the peer has gone");
-	if (port != NULL)
-		*port = answer.port;
-	return answer.result;
-}
-
-int
-peer_listen(int family, int backlog, uint16_t *port)
-{
-	return ask((struct peer_request){.op = PEER_LISTEN,
-					 .a = backlog,
-					 .address = address_peer(family, 0)},
-		   port);
-}
-
-int
-peer_accept(int listener)
-{
-	return ask((struct peer_request){.op = PEER_ACCEPT, .handle = listener}, NULL);
-}
-
-int
-peer_connect(const struct address *to)
-{
-	return ask((struct peer_request){.op = PEER_CONNECT, .address = *to}, NULL);
-}
-
-int
-peer_send(int handle, int bytes, int flags)
-{
-	return ask((struct peer_request){.op = PEER_SEND, .handle = handle, .a = bytes, .b = flags},
-		   NULL);
-}
-
-int
-peer_receive(int handle, int bytes)
-{
-	return ask((struct peer_request){.op = PEER_RECEIVE, .handle = handle, .a = bytes}, NULL);
-}
-
-int
-peer_shutdown(int handle, int how)
-{
-	return ask((struct peer_request){.op = PEER_SHUTDOWN, .handle = handle, .a = how}, NULL);
-}
-
-int
-peer_close(int handle)
-{
-	return ask((struct peer_request){.op = PEER_CLOSE, .handle = handle}, NULL);
-}
-
-int
-peer_reset(int handle)
-{
-	return ask((struct peer_request){.op = PEER_RESET, .handle = handle}, NULL);
-}
-
-int
-peer_set(int handle, int level, int name, int value)
-{
-	return ask(
-		(struct peer_request){
-			.op = PEER_SET, .handle = handle, .a = level, .b = name, .c = value},
-		NULL);
-}
-
-int
-peer_poll(int handle, int events)
-{
-	return ask((struct peer_request){.op = PEER_POLL, .handle = handle, .a = events}, NULL);
-}
-
-int
-peer_at_end(int handle)
-{
-	return ask((struct peer_request){.op = PEER_AT_END, .handle = handle}, NULL);
-}
-
-int
-peer_fastopen(const struct address *to, int bytes)
-{
-	return ask((struct peer_request){.op = PEER_FASTOPEN, .address = *to, .a = bytes}, NULL);
-}
-
-int
-peer_set_bytes(int handle, int level, int name, const void *bytes, size_t n)
-{
-	struct peer_request request = {
-		.op = PEER_SET_BYTES, .handle = handle, .a = level, .b = name, .c = (int)n};
-
-	memcpy(request.bytes, bytes, n);
-	return ask(request, NULL);
-}
-
-int
-peer_info(int handle)
-{
-	return ask((struct peer_request){.op = PEER_INFO, .handle = handle}, NULL);
-}
-
-int
-peer_quiet(int handle, int ms)
-{
-	return ask((struct peer_request){.op = PEER_QUIET, .handle = handle, .a = ms}, NULL);
-}
-
-int
-peer_hands(const char *what)
-{
-	struct peer_request request = {.op = PEER_HANDS};
-
-	snprintf(request.bytes, sizeof(request.bytes), "%s", what);
-	return ask(request, NULL);
-}
-
-void
-peer_forget(void)
-{
-	ask((struct peer_request){.op = PEER_FORGET}, NULL);
-}
-
 /* ---- Running */
 
 static const struct compare_case *const tables[] = {
@@ -497,6 +372,12 @@ static const struct compare_case *const fastopen_tables[] = {
 	NULL,
 };
 
+static const struct compare_case *const repair_tables[] = {
+	compare_repair_cases,        compare_repair_options_cases, compare_repair_queue_cases,
+	compare_repair_silent_cases, compare_repair_leave_cases,   NULL,
+};
+
+static const struct compare_case *const repair_user_tables[] = {compare_repair_user_cases, NULL};
 static const struct compare_case *const fastopen_off_tables[] = {compare_fastopen_off_cases, NULL};
 static const struct compare_case *const fastopen_later_tables[] = {compare_fastopen_later_cases,
 								   NULL};
@@ -510,6 +391,8 @@ static const struct {
 	{"fastopen", fastopen_tables},
 	{"fastopen-off", fastopen_off_tables},
 	{"fastopen-later", fastopen_later_tables},
+	{"repair", repair_tables},
+	{"repair-user", repair_user_tables},
 };
 
 static void
@@ -532,6 +415,7 @@ static void
 run_case(const struct compare_case *c)
 {
 	case_name = c->name;
+	about[0] = '\0';
 	alarm(CASE_SECONDS);
 	c->run();
 	alarm(0);
@@ -561,7 +445,7 @@ main(int argc, char **argv)
 	snprintf(hosts.peer6, sizeof(hosts.peer6), "%s", argv[6]);
 	sigaction(SIGALRM, &on_alarm, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	peer_reach(argv[2]);
+	control = peer_reach(argv[2]);
 	for (; *table != NULL; table++)
 		for (const struct compare_case *c = *table; c->name != NULL; c++)
 			if (is_wanted(c->name, argv + 7, argc - 7))

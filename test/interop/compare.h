@@ -39,6 +39,13 @@ long compare_fails(const char *file, int line, const char *what, int error, long
 bool compare_holds(const char *file, int line, const char *what, bool holds);
 short compare_polls(const char *file, int line, const char *what, int expected, int fd);
 
+/* Where Tern differs on purpose: what Linux gives, and what Tern gives. */
+#define DIFFERS(on_linux, on_tern) (compare_is_tern() ? (on_tern) : (on_linux))
+bool compare_is_tern(void);
+
+/* Of a case that goes through several alike: at which it is. */
+void compare_about(const char *what);
+
 /* What poll() says of a stream that can be written, and read. */
 enum {
 	CAN_WRITE = POLLOUT | POLLWRNORM,
@@ -74,6 +81,12 @@ extern const struct compare_case compare_fastopen_message_cases[];
 extern const struct compare_case compare_fastopen_server_cases[];
 extern const struct compare_case compare_fastopen_off_cases[];
 extern const struct compare_case compare_fastopen_later_cases[];
+extern const struct compare_case compare_repair_cases[];
+extern const struct compare_case compare_repair_options_cases[];
+extern const struct compare_case compare_repair_queue_cases[];
+extern const struct compare_case compare_repair_silent_cases[];
+extern const struct compare_case compare_repair_leave_cases[];
+extern const struct compare_case compare_repair_user_cases[];
 
 /* ---- Addresses */
 
@@ -144,7 +157,8 @@ void peer_forget(void);                /* closes everything */
 /* With data in the SYN if its side has a cookie, after the handshake otherwise. A handle. */
 int peer_fastopen(const struct address *to, int bytes);
 int peer_set_bytes(int handle, int level, int name, const void *bytes, size_t n);
-int peer_info(int handle);          /* tcpi_options | fastopen_client_fail << 8 */
+int peer_info(int handle);                           /* tcpi_options | fastopen_client_fail << 8 */
+int peer_field(int handle, size_t at, size_t bytes); /* of its struct tcp_info, 31 bits of it */
 int peer_quiet(int handle, int ms); /* 0: nothing to read or accept for so long; else 1 */
 
 /* Has the script COMPARE_HANDS do something outside of the programs, like "flush own". */
@@ -157,7 +171,7 @@ pattern(size_t i)
 	return (uint8_t)(i % 251);
 }
 
-void peer_reach(const char *path);
+int peer_reach(const char *path); /* returns the descriptor by which it hears us */
 
 /* compare_peer.c: the peer's process. */
 int compare_peer(const char *path);
@@ -179,6 +193,7 @@ enum peer_op {
 	PEER_FASTOPEN,
 	PEER_SET_BYTES,
 	PEER_INFO,
+	PEER_FIELD,
 	PEER_QUIET,
 	PEER_HANDS,
 	PEER_OPS,

@@ -238,6 +238,22 @@ do_info(int fd)
 	return info.tcpi_options | (((const uint8_t *)&info)[7] >> 1 & 3) << 8;
 }
 
+/* Kernels' structures differ in length: what there is not is 0. */
+static int
+do_field(const struct peer_request *r, int fd)
+{
+	uint8_t info[512] = {0};
+	uint64_t value = 0;
+	socklen_t bytes = sizeof(info);
+
+	if (r->a < 0 || r->b < 1 || r->b > 8 || (size_t)r->a + (size_t)r->b > sizeof(info))
+		return -EINVAL;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &bytes) < 0)
+		return -errno;
+	memcpy(&value, info + r->a, (size_t)r->b); /* little-endian, as all that DPDK runs on */
+	return (int)(value & INT32_MAX);
+}
+
 /* The script is the test's own. */
 static int
 do_hands(const struct peer_request *r)
@@ -310,6 +326,8 @@ do_request(const struct peer_request *r, struct peer_answer *answer)
 		return result(setsockopt(fd, r->a, r->b, r->bytes, (socklen_t)r->c));
 	case PEER_INFO:
 		return do_info(fd);
+	case PEER_FIELD:
+		return do_field(r, fd);
 	case PEER_QUIET: {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 
