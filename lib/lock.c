@@ -88,12 +88,14 @@ make_rules(const char *table, bool owner, const struct endpoints *connections, u
 		"set v4 { type ipv4_addr . inet_service . ipv4_addr . inet_service; }\n"
 		"set v6 { type ipv6_addr . inet_service . ipv6_addr . inet_service; }\n"
 		"chain in { type filter hook prerouting priority -500; policy accept;\n"
+		"iif lo meta mark %d accept\n"
 		"ip daddr . tcp dport . ip saddr . tcp sport @v4 drop\n"
 		"ip6 daddr . tcp dport . ip6 saddr . tcp sport @v6 drop\n}\n"
 		"chain out { type filter hook output priority -500; policy accept;\n"
+		"oif lo meta mark %d accept\n"
 		"ip saddr . tcp sport . ip daddr . tcp dport @v4 drop\n"
 		"ip6 saddr . tcp sport . ip6 daddr . tcp dport @v6 drop\n}\n}\n",
-		table, owner ? "flags owner;\n" : "");
+		table, owner ? "flags owner;\n" : "", LOCK_PASS_MARK, LOCK_PASS_MARK);
 	used += add_elements(text + used, size - used, table, AF_INET, connections, n);
 	add_elements(text + used, size - used, table, AF_INET6, connections, n);
 	return text;

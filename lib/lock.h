@@ -11,6 +11,10 @@
 
 #include "endpoint.h"
 
+/* Mark (SO_MARK) of segments that come in over loopback nevertheless: kernel_inject.c sends them.
+ */
+enum { LOCK_PASS_MARK = 0x7e12 };
+
 struct lock;
 
 /*
