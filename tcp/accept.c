@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A listener's accept queue, and its end. */
+/* A listener's accept queue, who enters it besides the handshake's children, and its end. */
 #include <errno.h>
 
 #include "engine.h"
@@ -11,10 +11,9 @@ tcp_accept_queue_full(const struct tcp_bound *l)
 	return l->waiting + l->in_clc > (uint32_t)l->backlog;
 }
 
-void
-tcp_accept_queue_add(struct tcp_bound *l, struct tcp_conn *c)
+static void
+put(struct tcp_bound *l, struct tcp_conn *c)
 {
-	TCP_COUNT(c->engine, passive_opens);
 	c->flags |= CONN_ACCEPTING;
 	c->parent = l;
 	c->accept_next = NULL;
@@ -25,6 +24,13 @@ tcp_accept_queue_add(struct tcp_bound *l, struct tcp_conn *c)
 	l->accept_tail = c;
 	l->waiting++;
 	tcp_mark_event(l->c);
+}
+
+void
+tcp_accept_queue_add(struct tcp_bound *l, struct tcp_conn *c)
+{
+	TCP_COUNT(c->engine, passive_opens);
+	put(l, c);
 }
 
 static void
@@ -64,6 +70,39 @@ tcp_accept(struct tcp_conn *c, struct tcp_conn **child)
 		return -EAGAIN;
 	*child = l->accept_head;
 	take(l, *child, NULL);
+	return 0;
+}
+
+/* As a child is: of the listener's family, its owner's, and not allowed to repair. */
+static void
+adopt(struct tcp_bound *l, struct tcp_conn *c)
+{
+	const uint32_t family = CONN_FAMILY6 | CONN_V6ONLY;
+
+	c->flags = (c->flags & ~family) | (l->c->flags & family);
+	c->repair.privileged = false;
+	tcp_set_uid(c, l->c->uid);
+}
+
+int
+tcp_offer(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+	struct tcp_bound *l;
+
+	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN || c->state == TCP_SYN_SENT ||
+	    (c->flags & CONN_ACCEPTING) || tcp_clc_is_on(c))
+		return -EINVAL;
+	l = tcp_listener_find(e, &c->tuple);
+	if (l == NULL)
+		return -ECONNREFUSED;
+	if (tcp_accept_queue_full(l)) {
+		TCP_COUNT(e, offers_refused);
+		return -EAGAIN;
+	}
+	TCP_COUNT(e, offers);
+	adopt(l, c);
+	put(l, c);
 	return 0;
 }
 

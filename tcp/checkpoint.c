@@ -38,8 +38,8 @@ age_of(uint64_t at_us, uint64_t now_us)
 	return at_us == 0 || at_us > now_us ? -1 : (int64_t)(now_us - at_us);
 }
 
-static void
-save_rows(const struct tcp_conn *c, struct tcp_checkpoint *out)
+void
+tcp_checkpoint_rows(const struct tcp_conn *c, struct tcp_checkpoint *out)
 {
 	/* In repair time stands still. */
 	uint64_t now_us = c->frozen ? c->repair.since_us : c->engine->now_us;
@@ -69,7 +69,7 @@ tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out)
 		.sendq_bytes = c->sendq.bytes,
 		.unsent_bytes = c->unsent_bytes,
 	};
-	save_rows(c, out);
+	tcp_checkpoint_rows(c, out);
 	memcpy(out->congestion, c->cc->name,
 	       RTE_MIN(strlen(c->cc->name), (size_t)TCP_CHECKPOINT_CONGESTION - 1));
 	if (c->ca_state >= CA_CWR)

@@ -50,6 +50,33 @@ struct tcp_checkpoint {
 #include "checkpoint.def"
 };
 
+/*
+ * A connection as far as Linux's TCP_REPAIR tells of one, in its terms: what an image of CRIU's
+ * holds. Sequence numbers count a FIN, lengths do not.
+ */
+struct tcp_known {
+	struct tcp_tuple tuple;
+	uint8_t state;                  /* enum tcp_state */
+	uint32_t inq_seq, inq_bytes;    /* of the receive queue: TCP_QUEUE_SEQ, SIOCINQ */
+	uint32_t outq_seq, outq_bytes;  /* of the send queue: TCP_QUEUE_SEQ, SIOCOUTQ */
+	uint32_t unsent_bytes;          /* SIOCOUTQNSD */
+	uint16_t mss;                   /* TCP_MAXSEG in repair; 0: not known */
+	uint8_t options;                /* of TCP_INFO: TCP_DETAILS_... */
+	uint8_t snd_wscale, rcv_wscale; /* with TCP_DETAILS_WSCALE */
+	uint32_t timestamp;             /* TCP_TIMESTAMP, with TCP_DETAILS_TIMESTAMPS */
+	bool cork, nodelay;             /* TCP_CORK, TCP_NODELAY */
+	bool has_window;                /* and what TCP_REPAIR_WINDOW says: */
+	uint32_t snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup;
+};
+
+/*
+ * Fills in *out, whose queues are still to be set: as if a fresh connection of this engine had got
+ * that far. What nobody knows of it, like its round trip, it finds out anew. Whether it is sound is
+ * for tcp_restore() to say.
+ */
+void tcp_checkpoint_init(struct tcp_engine *engine, const struct tcp_known *known,
+			 struct tcp_checkpoint *out);
+
 /* Fills in *out. Returns 0; -EINVAL in CLOSED, LISTEN and where there is no socket any more. */
 int tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out);
 
@@ -66,6 +93,16 @@ bool tcp_checkpoint_is_sound(const struct tcp_checkpoint *in);
  * -ENOBUFS. Takes over the queues on success, and changes nothing else.
  */
 int tcp_restore(struct tcp_engine *engine, const struct tcp_checkpoint *in, struct tcp_conn **c);
+
+/*
+ * Puts a restored connection, in repair or resumed, behind the others that wait at the listener
+ * which its local address belongs to: accept() will return it. To the engine it is as a child of
+ * the handshake from then on: nobody's until accepted, so its user pointer is gone, and it may be
+ * resumed but not be used; it is of the listener's family and owner. Its options stay its own.
+ * Returns 0; -ECONNREFUSED without a listener; -EAGAIN while the listener's backlog is full;
+ * -EINVAL if it has no peer or waits already.
+ */
+int tcp_offer(struct tcp_conn *c);
 
 /* Leaves repair, and asks the peer what it has: TCP_REPAIR 0, but in each state with a peer. */
 void tcp_resume(struct tcp_conn *c);

@@ -233,13 +233,9 @@ tcp_engine_destroy(struct tcp_engine *e)
 	e->env.free(e->env.ctx, e);
 }
 
-struct tcp_conn *
-tcp_conn_new(struct tcp_engine *e)
+void
+tcp_conn_init(struct tcp_engine *e, struct tcp_conn *c)
 {
-	struct tcp_conn *c = slab_get(&e->conns);
-
-	if (c == NULL)
-		return NULL;
 	*c = (struct tcp_conn){
 		.engine = e,
 		.state = TCP_CLOSED,
@@ -275,6 +271,15 @@ tcp_conn_new(struct tcp_engine *e)
 	TAILQ_INIT(&c->sent);
 	TAILQ_INIT(&c->news);
 	TAILQ_INIT(&c->ranges);
+}
+
+struct tcp_conn *
+tcp_conn_new(struct tcp_engine *e)
+{
+	struct tcp_conn *c = slab_get(&e->conns);
+
+	if (c != NULL)
+		tcp_conn_init(e, c);
 	return c;
 }
 
@@ -463,7 +468,8 @@ tcp_deliver_events(struct tcp_engine *e)
 		c->flags &= ~CONN_ON_EVENTS;
 		if (c->flags & CONN_DEAD)
 			reclaim(c);
-		else if (tcp_clc_is_on(c) ? tcp_clc_step(c) : (c->flags & CONN_ORPHAN) == 0)
+		else if (tcp_clc_is_on(c) ? tcp_clc_step(c)
+					  : (c->flags & (CONN_ORPHAN | CONN_ACCEPTING)) == 0)
 			e->env.notify(e->env.ctx, c, c->user);
 	}
 }

@@ -82,6 +82,7 @@ struct tcp_engine {
 /* ---- engine.c: life of the objects, lists */
 
 struct tcp_conn *tcp_conn_new(struct tcp_engine *e);
+void tcp_conn_init(struct tcp_engine *e, struct tcp_conn *c); /* as new ones are */
 void tcp_conn_free(struct tcp_conn *c); /* out of all lists and tables, queues emptied */
 struct tcp_request *tcp_request_new(struct tcp_engine *e);
 void tcp_request_free(struct tcp_engine *e, struct tcp_request *r);
@@ -189,6 +190,16 @@ static inline uint32_t
 tcp_now_ts(const struct tcp_engine *e, uint32_t offset)
 {
 	return e->now_ms + offset;
+}
+
+/*
+ * Whether a timestamp is older than TS.Recent. As Linux: a TS.Recent of 0 is older than all, for it
+ * is that of a connection that knows none, or of a SYN whose sender's clock did not run yet.
+ */
+static inline bool
+tcp_ts_is_old(uint32_t val, uint32_t recent)
+{
+	return recent != 0 && (int32_t)(val - recent) < 0;
 }
 
 /* Seconds, from a clock that does not wrap as now_ms does. */
@@ -726,6 +737,11 @@ uint64_t tcp_clamp_to_user_timeout(const struct tcp_conn *c, uint64_t at_us, uin
 
 /* Lets the send buffer grow with the congestion window. */
 void tcp_sndbuf_expand(struct tcp_conn *c);
+
+/* ---- checkpoint.c */
+
+/* What checkpoint.def lists. */
+void tcp_checkpoint_rows(const struct tcp_conn *c, struct tcp_checkpoint *out);
 
 /* ---- info.c, chrono.c */
 

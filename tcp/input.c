@@ -35,7 +35,7 @@ paws_rejects(const struct tcp_conn *c, const struct tcp_segment *seg)
 	const uint32_t outdated_s = 24 * 24 * 3600;
 
 	if ((c->flags & CONN_TIMESTAMPS) == 0 || !seg->opt.has_timestamps ||
-	    (int32_t)(seg->opt.ts_val - c->ts_recent) >= 0)
+	    !tcp_ts_is_old(seg->opt.ts_val, c->ts_recent))
 		return false;
 	return tcp_now_s(c->engine) - c->ts_recent_s < outdated_s;
 }

@@ -19,26 +19,28 @@ unread(const struct tcp_conn *c, int *value)
 	return 0;
 }
 
-/* Sequence numbers not yet acknowledged: SYN and FIN count. */
-static int
-unacknowledged(const struct tcp_conn *c, int *value)
-{
-	if (c->state == TCP_LISTEN)
-		return -EINVAL;
-	*value = c->state <= TCP_SYN_RECEIVED
-			 ? 0
-			 : (int)(c->snd_nxt - c->snd_una + c->unsent_bytes) +
-				   ((c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE);
-	return 0;
-}
-
+/* Sequence numbers not yet sent: the FIN counts. */
 static int
 unsent(const struct tcp_conn *c, int *value)
 {
 	if (c->state == TCP_LISTEN)
 		return -EINVAL;
-	*value = c->state <= TCP_SYN_RECEIVED ? 0 : (int)c->unsent_bytes;
+	*value = c->state <= TCP_SYN_RECEIVED
+			 ? 0
+			 : (int)c->unsent_bytes +
+				   ((c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE);
 	return 0;
+}
+
+/* Those not yet acknowledged. */
+static int
+unacknowledged(const struct tcp_conn *c, int *value)
+{
+	int status = unsent(c, value);
+
+	if (status == 0 && c->state > TCP_SYN_RECEIVED)
+		*value += (int)(c->snd_nxt - c->snd_una);
+	return status;
 }
 
 static int

@@ -457,7 +457,7 @@ is_acceptable(const struct tcp_request *r, const struct tcp_segment *seg)
 	seq_t rcv_nxt = rcv_nxt_of(r);
 
 	if (r->timestamps && seg->opt.has_timestamps && (seg->flags & TCP_RST) == 0 &&
-	    (int32_t)(seg->opt.ts_val - r->ts_recent) < 0)
+	    tcp_ts_is_old(seg->opt.ts_val, r->ts_recent))
 		return false;
 	return seq_geq(seg->seq + tcp_segment_seqlen(seg), rcv_nxt) &&
 	       seq_leq(seg->seq, rcv_nxt + r->rcv_wnd);

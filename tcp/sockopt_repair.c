@@ -29,9 +29,6 @@ enum {
 	REPAIR_TIMESTAMPS = 8,
 };
 
-/* PAWS does not judge by a timestamp that is older than this: 25 days, RFC 7323 §5.5. */
-#define OUTDATED_S (25u * 24 * 3600)
-
 static int
 set_repair(struct tcp_conn *c, int v)
 {
@@ -151,9 +148,8 @@ take_option(struct tcp_conn *c, uint32_t code, uint32_t value)
 		if (value != 0)
 			return -EINVAL;
 		c->flags |= CONN_TIMESTAMPS;
-		/* None is known: the first that comes is as good as any. */
-		c->ts_recent = 0;
-		c->ts_recent_s = tcp_now_s(c->engine) - OUTDATED_S;
+		c->ts_recent = 0; /* none is known: the first that comes is as good as any */
+		c->ts_recent_s = tcp_now_s(c->engine);
 		return 0;
 	default:
 		return 0;

@@ -489,7 +489,7 @@ int tcp_getsockopt(struct tcp_conn *c, int level, int name, void *value, size_t 
 
 /*
  * SIOCINQ (FIONREAD): bytes to read; SIOCOUTQ (TIOCOUTQ): sequence numbers not yet acknowledged,
- * queued ones and the FIN's included; SIOCOUTQNSD: bytes not yet sent; SIOCATMARK: whether the next
+ * queued ones and the FIN's included; SIOCOUTQNSD: those not yet sent; SIOCATMARK: whether the next
  * byte to read is the urgent one. Fills in *value and returns 0; -EINVAL in LISTEN; -ENOTTY for any
  * other request.
  */

@@ -109,7 +109,7 @@ is_new_connection(const struct tcp_timewait *tw, const struct tcp_segment *seg)
 	if (tw->timestamps && seg->opt.has_timestamps) {
 		if ((int32_t)(seg->opt.ts_val - tw->ts_recent) > 0)
 			return true;
-		if (seg->opt.ts_val != tw->ts_recent)
+		if (tcp_ts_is_old(seg->opt.ts_val, tw->ts_recent))
 			return false;
 	}
 	return seq_gt(seg->seq, tw->rcv_nxt);

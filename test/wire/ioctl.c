@@ -64,7 +64,7 @@ WIRE_TEST(what_waits_to_be_sent_and_acknowledged)
 	wire_end(w);
 }
 
-/* The FIN counts as long as it is not acknowledged, sent or not. */
+/* The FIN counts as long as it is not acknowledged, and as long as it is not sent. */
 WIRE_TEST(the_fin_is_one_to_be_acknowledged)
 {
 	wire_start(w);
@@ -74,7 +74,7 @@ WIRE_TEST(the_fin_is_one_to_be_acknowledged)
 	wire_send(w, 10, 10);
 	wire_shutdown(w, SHUT_WR, 0);
 	expect(w, SIOCOUTQ, 1011);
-	expect(w, SIOCOUTQNSD, 10);
+	expect(w, SIOCOUTQNSD, 11);
 	wire_in(w, ". 1:1(0) ack 1001 win 1000");
 	wire_out(w, "FP. 1001:1011(10) ack 1");
 	expect(w, SIOCOUTQ, 11);

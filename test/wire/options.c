@@ -367,6 +367,30 @@ WIRE_TEST(paws_forgets_after_24_days)
 	wire_end(w);
 }
 
+/* As Linux: a SYN's timestamp of 0 is no clock that what follows could be behind. */
+WIRE_TEST(paws_is_not_for_zero)
+{
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) <mss 1460,nop,nop,TS val 0 ecr 0>");
+	wire_out(w, "S. 0:0(0) ack 1 <*>");
+	wire_in(w, ". 1:1(0) ack 1 <nop,nop,TS val 3000000000 ecr *>");
+	wire_accept(w);
+	wire_in(w, "P. 1:11(10) ack 1 <nop,nop,TS val 3000000001 ecr *>");
+	wire_recv(w, 100, 10);
+	wire_acked(w, 11);
+	wire_flow(w, 1);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, "S. 0:0(0) ack 1 <mss 1460,nop,nop,TS val 0 ecr *>");
+	wire_out(w, ". 1:1(0) ack 1 <nop,nop,TS val * ecr 0>");
+	wire_in(w, "P. 1:11(10) ack 1 <nop,nop,TS val 3000000001 ecr *>");
+	wire_recv(w, 100, 10);
+	wire_acked(w, 11);
+	wire_count(w, drop_paws, 0);
+	wire_end(w);
+}
+
 /* RFC 7323 §4.1: without ACK the echo means nothing; with it, it measures even retransmissions. */
 WIRE_TEST(rtt_by_timestamps_despite_retransmission)
 {
