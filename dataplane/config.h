@@ -36,6 +36,11 @@ enum config_hugepages {
 	HUGEPAGES_NO,
 };
 
+enum config_idle {
+	IDLE_POLL,     /* a lane looks at its queues all the time */
+	IDLE_ADAPTIVE, /* it sleeps when there is nothing to do */
+};
+
 struct config_address {
 	struct ip_addr ip;
 	uint8_t prefix_len; /* bits: 0...32 or 0...128 */
@@ -93,6 +98,7 @@ struct config {
 	gid_t group;                  /* that may connect to the control socket; -1: our own */
 	unsigned int lanes;
 	enum config_hugepages hugepages;
+	enum config_idle idle;
 
 	struct config_port ports[CONFIG_MAX_PORTS];
 	unsigned int n_ports;

@@ -114,6 +114,18 @@ parse_choice(struct config_parser *p, const struct config_key *key, const char *
 	CONFIG_REFUSE(p, "\"%s\" is not known; write auto, yes or no", value);
 }
 
+/* In the order of enum config_idle. */
+static void
+parse_idle(struct config_parser *p, const struct config_key *key, const char *value, void *field)
+{
+	if (strcmp(value, "poll") == 0)
+		store(field, key->bytes, IDLE_POLL);
+	else if (strcmp(value, "adaptive") == 0)
+		store(field, key->bytes, IDLE_ADAPTIVE);
+	else
+		CONFIG_REFUSE(p, "\"%s\" is not known; write poll or adaptive", value);
+}
+
 static void
 parse_congestion(struct config_parser *p, const struct config_key *key, const char *value,
 		 void *field)
@@ -367,6 +379,7 @@ static const struct config_key dataplane_keys[] = {
 	{"group", parse_group, CONFIG(group), 0, 0},
 	{"lanes", parse_number, CONFIG(lanes), 1, CONFIG_MAX_LANES},
 	{"hugepages", parse_choice, CONFIG(hugepages), 0, 0},
+	{"idle", parse_idle, CONFIG(idle), 0, 0},
 };
 
 static const struct config_key tcp_keys[] = {

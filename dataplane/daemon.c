@@ -110,7 +110,8 @@ configure_ports(struct daemon *daemon)
 	for (unsigned int i = 0; i < daemon->config.n_ports; i++) {
 		struct port_device *port = &daemon->ports[i];
 
-		if (port_configure(port, daemon->config.lanes, pools, socket_ids) < 0)
+		if (port_configure(port, daemon->config.lanes, pools, socket_ids,
+				   daemon->config.idle) < 0)
 			return -1;
 		rte_eth_dev_callback_register(port->id, RTE_ETH_EVENT_INTR_LSC, take_link_event,
 					      daemon);

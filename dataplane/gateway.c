@@ -233,6 +233,8 @@ take_requests(struct gateway *gateway, struct gateway_program *program)
 		if (more)
 			program->left_over |= UINT64_C(1) << index;
 	}
+	if (n == 0 && program->left_over != 0)
+		n = 1;
 	return n;
 }
 
@@ -274,6 +276,15 @@ gateway_turn(struct gateway *gateway)
 	if (n != 0)
 		GATEWAY_COUNT_N(gateway, requests, n);
 	return n;
+}
+
+void
+gateway_doze(struct gateway *gateway, bool doze)
+{
+	struct gateway_program *program;
+
+	TAILQ_FOREACH (program, &gateway->programs, entry)
+		__atomic_store_n(&program->view.lane->asleep, doze, __ATOMIC_RELAXED);
 }
 
 /* ---- News */

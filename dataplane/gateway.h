@@ -94,8 +94,12 @@ unsigned int gateway_users(const void *user, struct gateway_user *users, unsigne
 /* tcp_env.notify for those. */
 void gateway_notify(struct gateway *gateway, void *user);
 
-/* Takes the programs' requests. Returns how many. Call it once an iteration. */
+/* Takes the programs' requests. Returns how many, or 1 if there are some that have to wait. Call it
+ * once an iteration. */
 unsigned int gateway_turn(struct gateway *gateway);
+
+/* Programs ring their bells when they post something, or need not. */
+void gateway_doze(struct gateway *gateway, bool doze);
 
 /* Tells of what changed, and wakes programs that sleep. Call it at the end of an iteration. */
 void gateway_tell(struct gateway *gateway);

@@ -77,11 +77,11 @@ receive(struct lane *lane, uint16_t index)
 	return n;
 }
 
-/* One iteration. Returns how many frames came and went. */
+/* One iteration. Returns how much there was to do: frames, requests, messages. */
 static unsigned int
 turn(struct lane *lane)
 {
-	unsigned int frames = 0;
+	unsigned int frames = 0, others = 0;
 
 	read_clock(lane);
 	service_set_begin(lane->services, lane->now_us);
@@ -89,10 +89,10 @@ turn(struct lane *lane)
 		frames += receive(lane, i);
 	tcp_advance(lane->tcp, lane->now_us);
 	service_set_advance(lane->services, lane->now_us);
-	gateway_turn(lane->gateway);
+	others += gateway_turn(lane->gateway);
 	net_advance(lane->net, lane->now_us);
 	if (unlikely(!rte_ring_empty(lane->inbox)))
-		lane_inbox_run(lane);
+		others += lane_inbox_run(lane);
 	tcp_flush(lane->tcp);
 	gateway_tell(lane->gateway);
 	for (unsigned int i = 0; i < lane->n_ports; i++)
@@ -101,7 +101,7 @@ turn(struct lane *lane)
 	LANE_COUNT(lane, turns);
 	if (frames != 0)
 		LANE_COUNT(lane, turns_busy);
-	return frames;
+	return frames + others;
 }
 
 static void
@@ -148,8 +148,9 @@ run(void *arg)
 	uint64_t check_us = 0;
 	uint32_t order;
 
+	lane_idle_start(lane);
 	while ((order = __atomic_load_n(&lane->order, __ATOMIC_RELAXED)) != LANE_STOP) {
-		unsigned int frames = turn(lane);
+		unsigned int work = turn(lane);
 
 		/* A turn lies between begin_drain() and the first look: what it had to say is sent.
 		 */
@@ -162,9 +163,11 @@ run(void *arg)
 				check_us = lane->now_us + IDLE_CHECK_US;
 			}
 		}
-		if (frames == 0 && lane->shares_cpu)
+		if (lane->idle.sleeps)
+			lane_idle(lane, work != 0 || lane->draining);
+		if (work == 0 && lane->shares_cpu)
 			sched_yield();
-		else if (frames == 0)
+		else if (work == 0)
 			rte_pause();
 	}
 	tell_unfinished(lane);
@@ -383,7 +386,9 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 		log_line("lane %u: no memory for programs' sockets", lane->index);
 		return -1;
 	}
-	return on_lane(lane, create_services);
+	if (on_lane(lane, create_services) < 0)
+		return -1;
+	return lane_idle_open(lane);
 }
 
 int
@@ -405,6 +410,7 @@ void
 lane_order(struct lane *lane, enum lane_order order)
 {
 	__atomic_store_n(&lane->order, order, __ATOMIC_RELAXED);
+	lane_ring(lane);
 }
 
 bool
@@ -419,6 +425,7 @@ lane_dismantle(struct lane *lane)
 	if (lane == NULL)
 		return;
 	rte_eal_wait_lcore(lane->lcore);
+	lane_idle_close(lane);
 	lane_inbox_clear(lane);
 	on_lane(lane, close_services);
 	gateway_destroy(lane->gateway);

@@ -125,6 +125,7 @@ struct lane_request {
 	uint16_t port;                      /* ASK_LINK */
 	bool up;                            /* ASK_LINK */
 	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
+	int bell;                           /* ASK_ATTACH, ASK_DETACH: the program's */
 	struct gateway_program *share_from; /* ASK_ATTACH: whose sockets it shares; or NULL */
 	uint64_t now_us;                    /* ASK_FASTOPEN, _GUARD: what times are compared with */
 	union {
@@ -142,6 +143,21 @@ struct lane_request {
 };
 
 /* ---- The lane */
+
+/* Its sleep: see lane_idle.c. */
+struct lane_idle {
+	bool sleeps;
+	bool armed;        /* who has something for it rings */
+	bool interrupts;   /* devices tell of packets */
+	bool naps;         /* not all that may come is told of */
+	bool doubt;        /* it was woken for a packet that is not there yet */
+	uint32_t asleep;   /* atomic: `armed`, for other threads */
+	uint32_t nap_us;   /* the next one at most */
+	uint64_t since_us; /* nothing to do; 0: from now */
+	int epoll;         /* what may wake it */
+	int bell;          /* eventfd of other threads */
+	int rx;            /* epoll descriptor of the devices */
+};
 
 /* What a lane is to do, set by the main thread; each may only follow the one before. */
 enum lane_order {
@@ -176,8 +192,9 @@ struct lane {
 	uint8_t *port_lanes;                         /* see lane_ports.c; NULL: there is one lane */
 	uint64_t handing_to;                         /* bit i: handing[i] is not NULL */
 	struct lane_news *handing[CONFIG_MAX_LANES]; /* packets collected for each lane */
-	bool taking;                                 /* in the midst of another lane's packets */
-	bool shares_cpu;                             /* with another lane: yields when idle */
+	struct lane_idle idle;
+	bool taking;     /* in the midst of another lane's packets */
+	bool shares_cpu; /* with another lane: yields when idle */
 	bool draining;
 	uint64_t drain_end_us;
 	uint32_t order;   /* atomic: enum lane_order */

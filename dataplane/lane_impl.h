@@ -21,6 +21,25 @@ unsigned int lane_port_flush(struct lane *lane, struct lane_port *port);
 /* Tells all other lanes. `news` is copied; its kind and content are set. */
 void lane_tell(struct lane *lane, const struct lane_news *news);
 
+/* ---- lane_idle.c */
+
+/* Once ports and services are there. Returns 0, or -1 after telling why not. */
+int lane_idle_open(struct lane *lane);
+void lane_idle_close(struct lane *lane);
+
+/* In the lane's thread, before its loop. */
+void lane_idle_start(struct lane *lane);
+
+/* A turn has ended, in which there was something to do or was not. May sleep. */
+void lane_idle(struct lane *lane, bool worked);
+
+/* A program's bell: see lib/shm.h. */
+void lane_idle_watch(struct lane *lane, int bell);
+void lane_idle_forget(struct lane *lane, int bell);
+
+/* Any thread, after putting something down for the lane. */
+void lane_ring(struct lane *lane);
+
 /* ---- lane_ports.c */
 
 /* tcp_env.port and tcp_env.stray. */
@@ -36,7 +55,7 @@ void lane_drop_packets(const struct lane_packets *packets);
 
 /* ---- lane_inbox.c */
 
-/* Does what the inbox asks for. */
-void lane_inbox_run(struct lane *lane);
+/* Does what the inbox asks for. Returns how many messages there were. */
+unsigned int lane_inbox_run(struct lane *lane);
 
 #endif

@@ -40,6 +40,7 @@ lane_tell(struct lane *lane, const struct lane_news *news)
 			continue;
 		}
 		LANE_COUNT(lane, messages_out);
+		lane_ring(lane->lanes[i]);
 	}
 }
 
@@ -80,6 +81,7 @@ lane_ask(struct lane *lane, struct lane_request *request)
 		free(request);
 		return -1;
 	}
+	lane_ring(lane);
 	for (unsigned int waited = 0; waited < ASK_LIMIT_NS; waited += ASK_STEP_NS) {
 		state = __atomic_load_n(&request->state, __ATOMIC_ACQUIRE);
 		if (state == REQUEST_ANSWERED)
@@ -160,10 +162,12 @@ answer(struct lane *lane, struct lane_request *request)
 		break;
 	case ASK_ATTACH:
 		gateway_attach(lane->gateway, request->program);
+		lane_idle_watch(lane, request->bell);
 		if (request->share_from != NULL)
 			gateway_share(lane->gateway, request->share_from, request->program);
 		break;
 	case ASK_DETACH:
+		lane_idle_forget(lane, request->bell);
 		gateway_detach(lane->gateway, request->program);
 		break;
 	}
@@ -171,7 +175,7 @@ answer(struct lane *lane, struct lane_request *request)
 		free(request);
 }
 
-void
+unsigned int
 lane_inbox_run(struct lane *lane)
 {
 	void *messages[INBOX_BURST];
@@ -200,6 +204,7 @@ lane_inbox_run(struct lane *lane)
 		}
 		rte_mempool_put(news->pool, news);
 	}
+	return n;
 }
 
 void

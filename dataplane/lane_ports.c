@@ -52,6 +52,7 @@ post(struct lane *lane, unsigned int to)
 	}
 	LANE_COUNT(lane, messages_out);
 	LANE_COUNT_N(lane, handed_out, n);
+	lane_ring(lane->lanes[to]);
 }
 
 /* The message that collects for a lane; NULL without memory. */

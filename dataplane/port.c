@@ -173,7 +173,7 @@ setup_queues(struct port_device *port, const struct rte_eth_conf *conf, unsigned
 
 int
 port_configure(struct port_device *port, unsigned int lanes, const struct lane_pools *const *pools,
-	       const int *socket_ids)
+	       const int *socket_ids, enum config_idle idle)
 {
 	struct rte_eth_conf conf = {0};
 	unsigned int queues = RTE_MIN(port->info.max_rx_queues, port->info.max_tx_queues);
@@ -201,6 +201,7 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 	choose_offloads(port, &conf, lanes, room);
 	if (*port->info.dev_flags & RTE_ETH_DEV_INTR_LSC)
 		conf.intr_conf.lsc = 1;
+	conf.intr_conf.rxq = idle == IDLE_ADAPTIVE;
 	status = rte_eth_dev_configure(port->id, (uint16_t)lanes, (uint16_t)lanes, &conf);
 	port->configured = true;
 	if (status == 0 && port->config->mtu != 0)

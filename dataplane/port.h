@@ -38,9 +38,11 @@ struct port_device {
 /* Finds the device of [port index], and what it is. Returns 0, or -1 after telling why not. */
 int port_probe(struct port_device *port, unsigned int index, const struct config *config);
 
-/* Configures its queues, lane i receiving into pools[i]. Returns 0, or -1 after telling why not. */
+/* Configures its queues, lane i receiving into pools[i]; with interrupts for lanes that sleep.
+ * Returns 0, or -1 after telling why not. */
 int port_configure(struct port_device *port, unsigned int lanes,
-		   const struct lane_pools *const *pools, const int *socket_ids);
+		   const struct lane_pools *const *pools, const int *socket_ids,
+		   enum config_idle idle);
 
 /* Starts it, and has it receive what Neighbour Discovery needs. Returns as above. */
 int port_start(struct port_device *port);

@@ -35,6 +35,7 @@ struct program {
 	int channel;
 	int memfd;
 	int doorbell;
+	int bell; /* with which it wakes lanes */
 	uint8_t *arena;
 	size_t bytes;
 	struct gateway_program *parts[CONFIG_MAX_LANES];
@@ -136,24 +137,27 @@ free_program(struct programs *programs, struct program *program)
 		close(program->memfd);
 	if (program->doorbell >= 0)
 		close(program->doorbell);
+	if (program->bell >= 0)
+		close(program->bell);
 	if (program->channel >= 0)
 		close(program->channel);
-	*program = (struct program){.channel = -1, .memfd = -1, .doorbell = -1};
+	*program = (struct program){.channel = -1, .memfd = -1, .doorbell = -1, .bell = -1};
 	programs->n--;
 }
 
 /* Has a lane do something with a program's part. Returns 0, or -1 if it does not answer. */
 static int
-ask(struct lane *lane, enum lane_request_kind kind, struct gateway_program *part,
-    struct gateway_program *from)
+ask(const struct programs *programs, unsigned int lane, enum lane_request_kind kind,
+    const struct program *program, const struct program *from)
 {
 	struct lane_request *request = lane_request_make(kind);
 
 	if (request == NULL)
 		return -1;
-	request->program = part;
-	request->share_from = from;
-	if (lane_ask(lane, request) < 0)
+	request->program = program->parts[lane];
+	request->share_from = from != NULL ? from->parts[lane] : NULL;
+	request->bell = program->bell;
+	if (lane_ask(programs->config.lanes[lane], request) < 0)
 		return -1;
 	free(request);
 	return 0;
@@ -172,8 +176,8 @@ detach(struct programs *programs, struct program *program, const char *why)
 	for (unsigned int i = 0; i < programs->config.n_lanes; i++) {
 		struct lane *lane = programs->config.lanes[i];
 
-		if (program->parts[i] != NULL &&
-		    ask(lane, ASK_DETACH, program->parts[i], NULL) < 0 && !lane_has_stopped(lane))
+		if (program->parts[i] != NULL && ask(programs, i, ASK_DETACH, program, NULL) < 0 &&
+		    !lane_has_stopped(lane))
 			safe = false;
 	}
 	if (safe) {
@@ -225,8 +229,10 @@ make_program(struct programs *programs, const struct ucred *who, int channel,
 	*program = (struct program){.used = true, .who = *who, .channel = -1, .memfd = -1};
 	programs->n++;
 	program->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	program->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	*error = "no memory for another program";
-	if (program->doorbell < 0 || make_arena(program, programs, &header) < 0)
+	if (program->doorbell < 0 || program->bell < 0 ||
+	    make_arena(program, programs, &header) < 0)
 		goto failed;
 	arenas[index].bytes = program->bytes;
 	arenas[index].spoiled = 0;
@@ -244,8 +250,7 @@ make_program(struct programs *programs, const struct ucred *who, int channel,
 	program->channel = channel;
 	*error = "a lane does not answer";
 	for (unsigned int i = 0; i < header.lanes; i++) {
-		if (ask(programs->config.lanes[i], ASK_ATTACH, program->parts[i],
-			from != NULL ? from->parts[i] : NULL) == 0)
+		if (ask(programs, i, ASK_ATTACH, program, from) == 0)
 			continue;
 		epoll_ctl(programs->epoll, EPOLL_CTL_DEL, channel, NULL);
 		program->channel = -1; /* remains the caller's */
@@ -297,7 +302,7 @@ say(int channel, uint32_t op, int error, const int *fds, unsigned int n)
 	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		char bytes[CMSG_SPACE(3 * sizeof(int))];
 	} control = {0};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
@@ -347,7 +352,7 @@ take_message(struct programs *programs, struct program *program)
 	struct shm_message message;
 	/* MSG_TRUNC: the length of what was said. */
 	ssize_t n = recv(program->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
-	int fds[2] = {program->memfd, program->doorbell};
+	int fds[3] = {program->memfd, program->doorbell, program->bell};
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return NULL;
@@ -361,7 +366,7 @@ take_message(struct programs *programs, struct program *program)
 	case SHM_HELLO:
 		if (message.pid > 0)
 			take_pid(programs, program, message.pid);
-		say(program->channel, SHM_HELLO, 0, fds, 2);
+		say(program->channel, SHM_HELLO, 0, fds, 3);
 		return NULL;
 	case SHM_SHARE:
 		share(programs, program);

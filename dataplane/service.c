@@ -517,6 +517,12 @@ service_set_advance(struct service_set *set, uint64_t now_us)
 		run_waiting(set);
 }
 
+bool
+service_set_has_turns(const struct service_set *set)
+{
+	return set->turners != 0;
+}
+
 uint64_t
 service_set_next_timer(const struct service_set *set)
 {

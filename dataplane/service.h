@@ -60,6 +60,9 @@ void service_set_begin(struct service_set *set, uint64_t now_us);
 /* Gives waiting connections, timers and idle time-outs their turn; call once an iteration. */
 void service_set_advance(struct service_set *set, uint64_t now_us);
 
+/* Whether a service wants to be called in every iteration: lane_turn(). */
+bool service_set_has_turns(const struct service_set *set);
+
 /* When service_set_advance() has something to do next; UINT64_MAX: never. */
 uint64_t service_set_next_timer(const struct service_set *set);
 

@@ -24,7 +24,7 @@ enum {
 	SPINS = 2000, /* looks at an answer before sleeping */
 };
 
-struct arena arena = {.channel = -1, .doorbell = -1};
+struct arena arena = {.channel = -1, .doorbell = -1, .bell = -1};
 
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t asking =
@@ -211,30 +211,32 @@ static int
 greet(int channel)
 {
 	struct shm_message message = {.version = SHM_VERSION, .op = SHM_HELLO, .pid = getpid()};
-	int fds[2] = {-1, -1}, status = -EPROTO;
+	int fds[3] = {-1, -1, -1}, status = -EPROTO;
 
 	if (kernel.send(channel, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message)) {
 		struct pollfd fd = {.fd = channel, .events = POLLIN};
 
 		while (kernel.poll(&fd, 1, -1) < 0 && errno == EINTR)
 			;
-		if (receive_with_fds(channel, &message, sizeof(message), fds, 2) ==
+		if (receive_with_fds(channel, &message, sizeof(message), fds, 3) ==
 			    sizeof(message) &&
-		    message.op == SHM_HELLO && fds[1] >= 0)
+		    message.op == SHM_HELLO && fds[1] >= 0 && fds[2] >= 0)
 			status = 0;
 	}
 	/* With the memory come threads that already wait, and need all the rest. */
 	arena.channel = descriptor_own(channel);
 	arena.doorbell = fds[1] >= 0 ? descriptor_own(fds[1]) : -1;
+	arena.bell = fds[2] >= 0 ? descriptor_own(fds[2]) : -1;
 	arena.dead = false;
 	if (status == 0)
 		status = map_arena(fds[0]);
 	if (fds[0] >= 0)
 		kernel.close(fds[0]);
 	if (status < 0) {
+		descriptor_close_own(arena.bell);
 		descriptor_close_own(arena.doorbell);
 		descriptor_close_own(arena.channel);
-		arena.channel = arena.doorbell = -1;
+		arena.channel = arena.doorbell = arena.bell = -1;
 	}
 	return status;
 }
@@ -305,8 +307,9 @@ arena_forget(void)
 {
 	descriptor_close_own(arena.channel);
 	descriptor_close_own(arena.doorbell);
+	descriptor_close_own(arena.bell);
 	memset(&arena, 0, sizeof(arena));
-	arena.channel = arena.doorbell = -1;
+	arena.channel = arena.doorbell = arena.bell = -1;
 	memset(ring_locks, 0, sizeof(ring_locks));
 	busy_replies = 0;
 	pthread_mutex_init(&attaching, NULL);
@@ -412,6 +415,17 @@ gather(uint8_t *to, const struct iovec *iov, uint32_t bytes)
 	}
 }
 
+static void
+ring_bell(void)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+
+	/* If it is full, it rings already. */
+	if (kernel.write(arena.bell, &one, sizeof(one)) < 0)
+		errno = saved;
+}
+
 static struct arena_mark
 post(unsigned int lane, const struct shm_request *request, const struct iovec *iov)
 {
@@ -439,6 +453,8 @@ post(unsigned int lane, const struct shm_request *request, const struct iovec *i
 	ring_locks[lane][index].tail = tail;
 	__atomic_store_n(&ring->tail, tail, __ATOMIC_RELEASE);
 	__atomic_fetch_or(&view->lane->posted, UINT64_C(1) << index, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&view->lane->asleep, __ATOMIC_RELAXED) != 0)
+		ring_bell();
 	unlock_ring(lane, index);
 	return (struct arena_mark){.ring = ring, .end = tail};
 }

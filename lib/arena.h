@@ -22,6 +22,7 @@ enum {
 struct arena {
 	int channel;
 	int doorbell;
+	int bell;        /* wakes lanes */
 	uint8_t *memory; /* NULL: not attached */
 	struct shm_header header;
 	struct shm_header *shared; /* the header in the arena: for `sleepers` */

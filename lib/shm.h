@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 5,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 6,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -176,6 +176,8 @@ struct shm_lane {
 	_Alignas(SHM_LINE) uint32_t event_tail;
 	/* Program: events taken. */
 	_Alignas(SHM_LINE) uint32_t event_head;
+	/* Lane: it is, or is about to be; who has posted something rings its bell. */
+	_Alignas(SHM_LINE) uint32_t asleep;
 };
 
 struct shm_header {
@@ -272,7 +274,8 @@ _Static_assert(sizeof(struct shm_reply) == 4096, "a page each");
    The control socket hands a program one end of a SOCK_SEQPACKET pair; these are its messages. */
 
 enum shm_channel_op {
-	SHM_HELLO, /* program: here I am; ternd: memfd and doorbell, in this order */
+	SHM_HELLO, /* program: here I am; ternd: memfd, doorbell and the bell that wakes
+		      lanes, in this order */
 	SHM_SHARE, /* program: make a second channel with references to my sockets; ternd: here it
 		      is */
 	SHM_BYE,   /* ternd: you are detached; `error` says why */

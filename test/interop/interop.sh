@@ -76,7 +76,7 @@ expect()
 conf()
 {
 	local hugepages=no lanes=1 timewait=1 user_timeout=0 retries=15 idle_timeout=60 buffers=32768 \
-		connections=4096 fastopen= pair
+		connections=4096 fastopen= idle=${TERN_TEST_IDLE:-poll} pair
 	for pair in "$@"; do
 		local "$pair"
 	done
@@ -88,6 +88,7 @@ name      = $NAME
 eal       = --no-pci --vdev=net_tap0,iface=$TAP
 lanes     = $lanes
 hugepages = $hugepages
+idle      = $idle
 [port 0]
 ipv4 = $HOST4/24
 ipv6 = $HOST6/64
