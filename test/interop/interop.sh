@@ -71,12 +71,12 @@ expect()
 }
 
 # conf [KEY=VALUE…]: writes the usual configuration. The keys here are those that tests change:
-# hugepages, lanes, timewait, user_timeout, retries, idle_timeout, buffers, connections; and fastopen,
+# hugepages, lanes, idle, timewait, user_timeout, retries, idle_timeout, buffers, connections; and fastopen,
 # which turns it on, with that many seconds for the guard.
 conf()
 {
 	local hugepages=no lanes=1 timewait=1 user_timeout=0 retries=15 idle_timeout=60 buffers=32768 \
-		connections=4096 fastopen= idle=${TERN_TEST_IDLE:-poll} pair
+		connections=4096 fastopen= idle=adaptive pair
 	for pair in "$@"; do
 		local "$pair"
 	done

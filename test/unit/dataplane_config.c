@@ -81,6 +81,7 @@ UNIT_CASE(a_whole_file_is_read)
 		 "eal = --no-pci --vdev=net_tap0,iface=tern0\t; comment\n"
 		 "lanes = 2\n"
 		 "hugepages = no\n"
+		 "idle = adaptive\n"
 		 "[port 1]\nipv6 = 2001:db8:1::2/64 , 2001:db8:1::3/64\ngateway6 = fe80::1\n"
 		 "mtu = 1280\n"
 		 "[port 0]\nipv4 = 198.18.0.2/24,10.0.0.1/31\nipv6 = 2001:db8:18::2/64\n"
@@ -101,6 +102,7 @@ UNIT_CASE(a_whole_file_is_read)
 	CU_ASSERT_STRING_EQUAL(config.eal, "--no-pci --vdev=net_tap0,iface=tern0");
 	UNIT_EQ(config.lanes, 2);
 	UNIT_EQ(config.hugepages, HUGEPAGES_NO);
+	UNIT_EQ(config.idle, IDLE_ADAPTIVE);
 	UNIT_EQ(config.n_ports, 2);
 	UNIT_EQ(config.ports[0].n_addresses, 3);
 	UNIT_EQ(config.ports[0].addresses[1].prefix_len, 31);
@@ -226,6 +228,7 @@ UNIT_CASE(bad_values_are_refused)
 	refused(PORT0 "[dataplane]\nname = a/b\n", "[dataplane] name: \"a/b\" cannot name");
 	refused(PORT0 "[dataplane]\nname = ../x\n", "cannot name");
 	refused(PORT0 "[dataplane]\nhugepages = maybe\n", "write auto, yes or no");
+	refused(PORT0 "[dataplane]\nidle = never\n", "write poll or adaptive");
 	refused(PORT0 "[tcp]\ntimestamps = on\n", "\"on\" is neither yes nor no");
 	refused(PORT0 "[tcp]\nrmem = 1T\n", "\"1T\" is not a size");
 	refused(PORT0 "[tcp]\nrmem = 9G\n", "out of range");
