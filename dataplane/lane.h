@@ -20,6 +20,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/gateway.h"
+#include "dataplane/move.h"
 #include "dataplane/net.h"
 #include "dataplane/pools.h"
 #include "dataplane/port.h"
@@ -200,6 +201,7 @@ struct lane {
 	uint32_t order;   /* atomic: enum lane_order */
 	uint32_t stopped; /* atomic: the loop has ended, or not begun */
 	struct lane_stats stats;
+	struct move_stats moves;
 	unsigned int random_used;
 	uint8_t random[LANE_RANDOM_BYTES];
 

@@ -96,28 +96,32 @@ report_counters(const struct daemon *daemon, const struct lane *lane)
 	struct net_stats net;
 	struct gateway_stats gateway;
 	struct lane_stats loop;
+	struct move_stats move;
 
 	tcp_stats_read(lane->tcp, &tcp);
 	net_stats_read(lane->net, &net);
 	gateway_stats_read(lane->gateway, &gateway);
 	lane_stats_read(lane, &loop);
-	return json_pack("{s:i,s:o,s:o,s:o,s:o,s:o}", "lane", (int)lane->index, "tcp",
+	move_stats_read(&lane->moves, &move);
+	return json_pack("{s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "lane", (int)lane->index, "tcp",
 			 counters(&tcp, tcp_stats_names, TCP_STATS_COUNT), "net",
 			 counters(&net, net_stats_names, NET_STATS_COUNT), "service",
 			 service_counters(daemon, lane), "gateway",
 			 counters(&gateway, gateway_stats_names, GATEWAY_STATS_COUNT), "loop",
-			 counters(&loop, lane_stats_names, LANE_STATS_COUNT));
+			 counters(&loop, lane_stats_names, LANE_STATS_COUNT), "move",
+			 counters(&move, move_stats_names, MOVE_STATS_COUNT));
 }
 
 json_t *
 report_texts(const struct daemon *daemon)
 {
-	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "tcp",
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "tcp",
 			 texts(tcp_stats_names, tcp_stats_texts, TCP_STATS_COUNT), "net",
 			 texts(net_stats_names, net_stats_texts, NET_STATS_COUNT), "service",
 			 service_texts(daemon), "gateway",
 			 texts(gateway_stats_names, gateway_stats_texts, GATEWAY_STATS_COUNT),
-			 "loop", texts(lane_stats_names, lane_stats_texts, LANE_STATS_COUNT));
+			 "loop", texts(lane_stats_names, lane_stats_texts, LANE_STATS_COUNT),
+			 "move", texts(move_stats_names, move_stats_texts, MOVE_STATS_COUNT));
 }
 
 json_t *
