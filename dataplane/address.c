@@ -388,6 +388,62 @@ addresses_advance(struct net *net)
 	return due_us;
 }
 
+/* ---- While running */
+
+static void
+changed(struct net *net)
+{
+	sort_by_prefix(net);
+	own_rebuild(net);
+	net->paths_dirty = true;
+	net_wake_at(net, net->now_us);
+}
+
+int
+net_address_add(struct net *net, uint64_t now_us, uint16_t port,
+		const struct config_address *address, bool taken_over)
+{
+	unsigned int n = 0;
+	struct address *a;
+
+	if (port >= net->n_ports || !config_address_is_valid(address))
+		return -EINVAL;
+	for (unsigned int i = 0; i < net->n_addresses; i++) {
+		a = &net->addresses[i];
+		if (ip_eq(&a->ip, &address->ip))
+			return -EEXIST;
+		n += a->port == port && ip_is4(&a->ip) == ip_is4(&address->ip) && !a->generated;
+	}
+	if (n >= CONFIG_MAX_ADDRESSES)
+		return -ENOSPC;
+	net->now_us = now_us;
+	address_append(net, &address->ip, address->prefix_len, port);
+	a = &net->addresses[net->n_addresses - 1];
+	if (taken_over)
+		a->state = NET_ADDRESS_PREFERRED;
+	start(net, a);
+	changed(net);
+	return 0;
+}
+
+int
+net_address_del(struct net *net, uint64_t now_us, const struct ip_addr *ip)
+{
+	unsigned int i = 0;
+
+	while (i < net->n_addresses &&
+	       (net->addresses[i].generated || !ip_eq(&net->addresses[i].ip, ip)))
+		i++;
+	if (i == net->n_addresses)
+		return -ENOENT;
+	net->now_us = now_us;
+	net->n_addresses--;
+	memmove(&net->addresses[i], &net->addresses[i + 1],
+		(net->n_addresses - i) * sizeof(net->addresses[0]));
+	changed(net);
+	return 0;
+}
+
 /* ---- Looking at it */
 
 enum net_address_state

@@ -125,11 +125,13 @@ static const struct {
 	const char *name;
 	json_t *(*answer)(struct daemon *daemon, const json_t *request,
 			  struct control_cursor *cursor, const char **error);
-} fastopen_commands[] = {
+} changing_commands[] = {
 	{"fastopen", commands_fastopen},
 	{"fastopen-guard", commands_fastopen_guard},
 	{"fastopen-flush", commands_fastopen_flush},
 	{"fastopen-key", commands_fastopen_key},
+	{"address-add", commands_address_add},
+	{"address-del", commands_address_del},
 };
 
 json_t *
@@ -138,11 +140,11 @@ commands_answer(void *ctx, const char *command, const json_t *request,
 {
 	if (strcmp(command, "attach") == 0)
 		return answer_attach(ctx, request, cursor, error);
-	for (size_t i = 0; i < sizeof(fastopen_commands) / sizeof(fastopen_commands[0]); i++) {
-		if (strcmp(fastopen_commands[i].name, command) != 0)
+	for (size_t i = 0; i < sizeof(changing_commands) / sizeof(changing_commands[0]); i++) {
+		if (strcmp(changing_commands[i].name, command) != 0)
 			continue;
 		*error = "a lane does not answer";
-		return fastopen_commands[i].answer(ctx, request, cursor, error);
+		return changing_commands[i].answer(ctx, request, cursor, error);
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, command) != 0)
@@ -151,6 +153,7 @@ commands_answer(void *ctx, const char *command, const json_t *request,
 		return commands[i].answer(ctx, request, cursor);
 	}
 	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses, "
-		 "lanes, fastopen, fastopen-guard, fastopen-flush, fastopen-key and attach";
+		 "lanes, fastopen, fastopen-guard, fastopen-flush, fastopen-key, address-add, "
+		 "address-del and attach";
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The commands of the control socket: version, stats, ss, neighbours, pools, addresses, lanes,
- * attach, and those of Fast Open (commands_fastopen.c). */
+ * attach, those of Fast Open (commands_fastopen.c) and of addresses (commands_address.c). */
 #ifndef TERN_DATAPLANE_COMMANDS_H
 #define TERN_DATAPLANE_COMMANDS_H
 
@@ -29,5 +29,16 @@ json_t *commands_fastopen_flush(struct daemon *daemon, const json_t *request,
 /* The keys, after setting them to "keys" ([primary, backup]), or, with "new", to another one. */
 json_t *commands_fastopen_key(struct daemon *daemon, const json_t *request,
 			      struct control_cursor *cursor, const char **error);
+
+/* ---- commands_address.c; likewise */
+
+/*
+ * Gives "address" ("198.18.0.9/24") to port "port", 0 by default. "taken_over": another station had
+ * it until now. Both answer with "port" and "prefix_len".
+ */
+json_t *commands_address_add(struct daemon *daemon, const json_t *request,
+			     struct control_cursor *cursor, const char **error);
+json_t *commands_address_del(struct daemon *daemon, const json_t *request,
+			     struct control_cursor *cursor, const char **error);
 
 #endif

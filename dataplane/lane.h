@@ -91,6 +91,7 @@ enum lane_request_kind {
 	ASK_FASTOPEN_FLUSH, /* has cookies forgotten */
 	ASK_FASTOPEN_KEYS,  /* has cookies made with other keys */
 	ASK_LINK,           /* tells that a port's link went up or down */
+	ASK_ADDRESS,        /* has an address added to a port, or removed */
 	ASK_ATTACH,
 	ASK_DETACH,
 };
@@ -123,7 +124,8 @@ struct lane_request {
 	uint64_t cursor;                    /* lists: 0 at first */
 	unsigned int n;                     /* lists: entries that follow */
 	bool over;                          /* lists: nothing comes behind them */
-	uint16_t port;                      /* ASK_LINK */
+	int status;                         /* ASK_ADDRESS: of net_address_add(), _del() */
+	uint16_t port;                      /* ASK_LINK, ASK_ADDRESS */
 	bool up;                            /* ASK_LINK */
 	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
 	int bell;                           /* ASK_ATTACH, ASK_DETACH: the program's */
@@ -140,6 +142,10 @@ struct lane_request {
 		struct tcp_fastopen_guard guard;
 		struct ip_addr flush; /* whose cookie; any-address: all */
 		struct tcp_fastopen_keys keys;
+		struct {
+			struct config_address address;
+			bool add, taken_over;
+		};
 	};
 };
 

@@ -160,6 +160,13 @@ answer(struct lane *lane, struct lane_request *request)
 	case ASK_LINK:
 		net_link_changed(lane->net, lane->now_us, request->port, request->up);
 		break;
+	case ASK_ADDRESS:
+		request->status =
+			request->add
+				? net_address_add(lane->net, lane->now_us, request->port,
+						  &request->address, request->taken_over)
+				: net_address_del(lane->net, lane->now_us, &request->address.ip);
+		break;
 	case ASK_ATTACH:
 		gateway_attach(lane->gateway, request->program);
 		lane_idle_watch(lane, request->bell);

@@ -132,6 +132,17 @@ void net_link_changed(struct net *net, uint64_t now_us, uint16_t port, bool up);
  */
 void net_confirm(struct net *net, uint32_t hop);
 
+/*
+ * Takes an address more, and announces it. What another station on this link has had until now, and
+ * gives up, is in use at once; else an IPv6 address is first looked for on the link. Returns 0;
+ * -EEXIST; -EINVAL for what no station can have; -ENOSPC with CONFIG_MAX_ADDRESSES of its family.
+ */
+int net_address_add(struct net *net, uint64_t now_us, uint16_t port,
+		    const struct config_address *address, bool taken_over);
+
+/* Gives one up, in silence: connections that have it starve. Returns 0; -ENOENT. */
+int net_address_del(struct net *net, uint64_t now_us, const struct ip_addr *ip);
+
 /* What an address of ours is good for. */
 enum net_address_state {
 	NET_ADDRESS_NONE,      /* not ours */

@@ -287,6 +287,12 @@ programs_attach(struct programs *programs, const struct ucred *who, const char *
 	return open_channel(programs, who, NULL, error);
 }
 
+void
+programs_set_prefixes(struct programs *programs, unsigned int n)
+{
+	programs->config.n_prefixes = n;
+}
+
 unsigned int
 programs_count(const struct programs *programs)
 {

@@ -47,6 +47,10 @@ void programs_run(struct programs *programs);
  */
 int programs_attach(struct programs *programs, const struct ucred *who, const char **error);
 
+/* Has programs that attach from now on told of other prefixes; those that did before keep theirs.
+ */
+void programs_set_prefixes(struct programs *programs, unsigned int n);
+
 unsigned int programs_count(const struct programs *programs);
 
 /* Detaches all. Lanes must still run, or have ended. NULL is ignored. */

@@ -23,7 +23,7 @@ static const struct command commands[] = {
 	{"stats", command_stats},       {"neighbours", command_neighbours},
 	{"pools", command_pools},       {"addresses", command_addresses},
 	{"fastopen", command_fastopen}, {"fastopen-key", command_fastopen_key},
-	{"version", command_version},
+	{"version", command_version},   {"address", command_address},
 };
 
 static error_t
@@ -117,6 +117,7 @@ main(int argc, char **argv)
 		       "  neighbours    the ARP and Neighbour Discovery tables\n"
 		       "  pools         packet buffers: how many there are, and where\n"
 		       "  addresses     ports, their addresses, and what is served\n"
+		       "  address       gives a running ternd an address, or takes one away\n"
 		       "  version       which ternd answers\n"
 		       "\n"
 		       "`tern COMMAND --help` explains a command.",

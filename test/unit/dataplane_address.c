@@ -364,7 +364,97 @@ UNIT_CASE(full_ports_fit)
 	rig_free(rig);
 }
 
-UNIT_MAIN_EAL(UNIT_RUN(detection_and_announcement_keep_their_times), UNIT_RUN(objections_are_heard),
+static int
+add(struct rig *rig, const char *address, uint8_t prefix_len, bool taken_over)
+{
+	struct config_address a = {.ip = ip(address), .prefix_len = prefix_len};
+
+	return net_address_add(rig->net, rig->now_us, 0, &a, taken_over);
+}
+
+static int
+del(struct rig *rig, const char *address)
+{
+	struct ip_addr a = ip(address);
+
+	return net_address_del(rig->net, rig->now_us, &a);
+}
+
+UNIT_CASE(addresses_come_while_it_runs)
+{
+	struct rig *rig = rig_new();
+	struct ip_addr a;
+
+	rig_start(rig);
+	rig_until(rig, RIG_SETTLED);
+	rig_forget(rig);
+	UNIT_EQ(add(rig, "198.18.0.9", 24, false), 0);
+	UNIT_EQ(add(rig, "2001:db8:18::9", 64, true), 0);
+	UNIT_EQ(add(rig, "2001:db8:18::10", 64, false), 0);
+	a = ip("198.18.0.9");
+	CU_ASSERT(net_is_local(rig->net, &a));
+	UNIT_EQ(state(rig, "2001:db8:18::9"), NET_ADDRESS_PREFERRED);
+	UNIT_EQ(state(rig, "2001:db8:18::10"), NET_ADDRESS_TENTATIVE);
+	rig_until(rig, rig->now_us + 1);
+	CU_ASSERT(sent(rig, 0, "198.18.0.9", 0) != NULL);
+	CU_ASSERT(sent(rig, 136, "2001:db8:18::9", 0) != NULL);
+	CU_ASSERT(sent(rig, 135, "2001:db8:18::9", 0) == NULL);
+	CU_ASSERT(sent(rig, 136, "2001:db8:18::10", 0) == NULL);
+	CU_ASSERT(rig->paths_changed > 0);
+	rig_until(rig, rig->now_us + 10 * RIG_SECOND);
+	UNIT_EQ(state(rig, "2001:db8:18::10"), NET_ADDRESS_PREFERRED);
+	CU_ASSERT(sent(rig, 135, "2001:db8:18::10", 0) != NULL);
+	CU_ASSERT(sent(rig, 136, "2001:db8:18::10", 0) != NULL);
+	rig_free(rig);
+}
+
+UNIT_CASE(addresses_go_while_it_runs)
+{
+	struct rig *rig = rig_new();
+	struct ip_addr a = ip(RIG_IP4), b = ip("198.18.0.9");
+
+	rig_start(rig);
+	rig_until(rig, RIG_SETTLED);
+	UNIT_EQ(add(rig, "198.18.0.9", 32, true), 0);
+	UNIT_EQ(del(rig, RIG_IP4), 0);
+	CU_ASSERT(!net_is_local(rig->net, &a));
+	CU_ASSERT(net_is_local(rig->net, &b));
+	CU_ASSERT(address_find(rig->net, &b) == &rig->net->addresses[rig->net->n_addresses - 1]);
+	UNIT_EQ(state(rig, RIG_IP6), NET_ADDRESS_PREFERRED);
+	rig_forget(rig);
+	rig_until(rig, rig->now_us + RIG_SECOND);
+	CU_ASSERT(sent(rig, 0, RIG_IP4, 0) == NULL);
+	UNIT_EQ(add(rig, RIG_IP4, 24, true), 0);
+	CU_ASSERT(net_is_local(rig->net, &a));
+	rig_free(rig);
+}
+
+UNIT_CASE(changes_that_cannot_be_are_refused)
+{
+	struct rig *rig = rig_new();
+	char text[32];
+	int status = 0;
+
+	rig_start(rig);
+	rig_until(rig, RIG_SETTLED);
+	UNIT_EQ(add(rig, RIG_IP4, 24, false), -EEXIST);
+	UNIT_EQ(add(rig, RIG_LINK_LOCAL, 64, false), -EEXIST);
+	UNIT_EQ(add(rig, "127.0.0.1", 8, false), -EINVAL);
+	UNIT_EQ(add(rig, "198.18.0.9", 33, false), -EINVAL);
+	UNIT_EQ(del(rig, "198.18.0.9"), -ENOENT);
+	UNIT_EQ(del(rig, RIG_LINK_LOCAL), -ENOENT);
+	for (unsigned int i = 0; i < 2 * CONFIG_MAX_ADDRESSES; i++) {
+		snprintf(text, sizeof(text), i % 2 == 0 ? "198.18.1.%u" : "2001:db8::%u", i + 1);
+		status = add(rig, text, 24, true);
+	}
+	UNIT_EQ(status, -ENOSPC);
+	UNIT_EQ(rig->net->n_addresses, 2 * CONFIG_MAX_ADDRESSES + 1);
+	rig_free(rig);
+}
+
+UNIT_MAIN_EAL(UNIT_RUN(addresses_come_while_it_runs), UNIT_RUN(addresses_go_while_it_runs),
+	      UNIT_RUN(changes_that_cannot_be_are_refused),
+	      UNIT_RUN(detection_and_announcement_keep_their_times), UNIT_RUN(objections_are_heard),
 	      UNIT_RUN(our_own_question_come_back_is_no_objection),
 	      UNIT_RUN(who_asks_for_a_tentative_address_is_not_answered),
 	      UNIT_RUN(a_duplicate_link_local_address_is_replaced_three_times),
