@@ -108,7 +108,8 @@ answer_attach(const struct daemon *daemon, const json_t *request, struct control
 		*error = "libtern is of another version than ternd; install the same of both";
 		return NULL;
 	}
-	cursor->pass_fd = programs_attach(daemon->programs, &cursor->client, error);
+	cursor->pass_fd =
+		programs_attach(daemon->programs, cursor->client_fd, &cursor->client, error);
 	return cursor->pass_fd < 0 ? NULL : json_object();
 }
 

@@ -149,10 +149,11 @@ struct config {
 	uint32_t program_sockets; /* of each program and lane; a power of 2 */
 	uint32_t program_blocks;  /* of 4 KiB, of each program and lane, for what came in */
 
-	/* [programs]: which addresses are Tern's for them; see prefixes.h */
+	/* [programs]: which addresses are Tern's for them, see prefixes.h; and who may repair */
 	bool program_auto; /* on-link prefixes, and all where there is a gateway */
 	struct config_networks program_prefixes;
 	struct config_networks program_except;
+	gid_t repair_group; /* (gid_t)-1: root alone */
 
 	struct config_service services[CONFIG_MAX_SERVICES];
 	unsigned int n_services;

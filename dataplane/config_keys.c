@@ -439,6 +439,7 @@ static const struct config_key limits_keys[] = {
 static const struct config_key programs_keys[] = {
 	{"prefixes", parse_networks, CONFIG(program_prefixes), 0, 0},
 	{"except", parse_networks, CONFIG(program_except), 0, 0},
+	{"repair_group", parse_group, CONFIG(repair_group), 0, 0},
 };
 
 static const struct config_key port_keys[] = {
@@ -478,6 +479,7 @@ config_set_defaults(struct config *config)
 	*config = (struct config){
 		.name = "tern",
 		.group = (gid_t)-1,
+		.repair_group = (gid_t)-1,
 		.lanes = 1,
 		.hugepages = HUGEPAGES_AUTO,
 		.congestion = "cubic",

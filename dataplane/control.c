@@ -254,6 +254,7 @@ answer_request(struct control *control, struct client *client)
 	client->cursor.more = false;
 	client->cursor.pass_fd = -1;
 	client->cursor.client = peer_of(client->fd);
+	client->cursor.client_fd = client->fd;
 	answer = control->handler(control->ctx, command, client->request, &client->cursor, &error);
 	client->pass_fd = client->cursor.pass_fd;
 	put = put_answer(client, answer, error);

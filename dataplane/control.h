@@ -32,6 +32,7 @@ struct control_cursor {
 	uint64_t at;
 	bool more;           /* set by the handler: call again for the next part */
 	struct ucred client; /* set by control: who asks */
+	int client_fd;       /* set by control: its connection */
 	int pass_fd; /* set by the handler: goes along with the answer and is closed here; -1: none
 		      */
 };

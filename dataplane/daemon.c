@@ -158,6 +158,7 @@ open_programs(struct daemon *daemon)
 		.n_lanes = daemon->config.lanes,
 		.max_programs = daemon->config.programs,
 		.max_of_user = daemon->config.user_programs,
+		.repair_group = daemon->config.repair_group,
 		.sockets = rte_align32pow2(daemon->config.program_sockets),
 		.blocks = daemon->config.program_blocks,
 		.prefixes = daemon->prefixes,

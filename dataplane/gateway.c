@@ -101,7 +101,7 @@ gateway_program_create(void *arena, const struct shm_header *header, unsigned in
 	TAILQ_INIT(&program->hungry);
 	shm_lay_out(header, &layout);
 	shm_view(arena, &layout, lane, &program->view);
-	program->payloads = (const uint8_t *)arena + layout.payloads;
+	program->payloads = (uint8_t *)arena + layout.payloads;
 	program->replies = (struct shm_reply *)(void *)((uint8_t *)arena + layout.replies);
 	for (uint32_t i = header->blocks; i-- > 0;)
 		program->free_blocks[program->n_free_blocks++] = i;
@@ -116,6 +116,13 @@ gateway_program_destroy(struct gateway_program *program)
 	free(program->refs);
 	free(program->free_blocks);
 	free(program);
+}
+
+void
+gateway_program_set_user(struct gateway_program *program, uint32_t uid, bool may_repair)
+{
+	__atomic_store_n(&program->uid, uid, __ATOMIC_RELAXED);
+	__atomic_store_n(&program->may_repair, may_repair, __ATOMIC_RELAXED);
 }
 
 void

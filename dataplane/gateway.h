@@ -59,6 +59,12 @@ struct gateway_program *gateway_program_create(void *arena, const struct shm_hea
 /* Detached, or never attached. NULL is ignored. */
 void gateway_program_destroy(struct gateway_program *program);
 
+/*
+ * Whose it is from now on, and whether that one may set TCP_REPAIR, which at first nobody may; any
+ * thread.
+ */
+void gateway_program_set_user(struct gateway_program *program, uint32_t uid, bool may_repair);
+
 /* Which process it is; any thread. */
 void gateway_program_set_pid(struct gateway_program *program, int32_t pid);
 

@@ -13,21 +13,11 @@
 
 #include <linux/errqueue.h>
 
-#include "dataplane/gateway_impl.h"
+#include "dataplane/gateway_call.h"
 
 enum {
 	PORTS_OF_ROOT = 1024, /* are below this one */
-};
-
-/* A request on its way through. */
-struct call {
-	struct gateway *gateway;
-	struct gateway_program *program;
-	const struct shm_request *request;
-	const uint8_t *payload;
-	struct gateway_ref *ref; /* of request->socket */
-	struct shm_reply *reply; /* NULL: none is wanted */
-	uint32_t reply_bytes;
+	OPTION_BYTES = 1024,  /* longer values are none of an option's */
 };
 
 /* ---- Addresses */
@@ -151,7 +141,7 @@ call_open(struct call *call)
 	}
 	if (call->request->arg2 != 0)
 		tcp_smc_enable(c);
-	tcp_set_uid(c, call->program->uid);
+	tcp_set_uid(c, gateway_program_uid(call->program));
 	gateway_refer(call->gateway, call->program, call->request->socket, socket);
 	GATEWAY_COUNT(call->gateway, opened);
 	return 0;
@@ -163,7 +153,8 @@ call_bind(struct call *call)
 	struct tcp_endpoint local;
 	int status = endpoint_in(call, true, &local);
 
-	if (status == 0 && local.port != 0 && local.port < PORTS_OF_ROOT && call->program->uid != 0)
+	if (status == 0 && local.port != 0 && local.port < PORTS_OF_ROOT &&
+	    gateway_program_uid(call->program) != 0)
 		status = -EACCES;
 	return status < 0 ? status : tcp_bind(call->ref->socket->tcp, &local);
 }
@@ -327,13 +318,21 @@ call_shutdown(struct call *call)
 static int
 call_setsockopt(struct call *call)
 {
-	uint8_t value[256];
+	struct gateway_socket *socket = call->ref->socket;
+	bool was_in_repair = tcp_in_repair(socket->tcp);
+	uint8_t value[OPTION_BYTES];
+	int status;
 
 	if (call->request->bytes > sizeof(value))
 		return -EINVAL;
 	memcpy(value, call->payload, call->request->bytes);
-	return tcp_setsockopt(call->ref->socket->tcp, (int)call->request->arg,
-			      (int)call->request->arg2, value, call->request->bytes);
+	/* Whoever shares it may have other rights. */
+	tcp_set_privileged(socket->tcp, gateway_program_may_repair(call->program));
+	status = tcp_setsockopt(socket->tcp, (int)call->request->arg, (int)call->request->arg2,
+				value, call->request->bytes);
+	if (tcp_in_repair(socket->tcp) != was_in_repair)
+		gateway_repair_turned(call->gateway, socket);
+	return status;
 }
 
 static int
@@ -407,6 +406,7 @@ static int (*const calls[SHM_OPS])(struct call *call) = {
 	[SHM_SEND_NOW] = call_send_now,
 	[SHM_SEND_TO] = call_send_to,
 	[SHM_RECV] = call_recv,
+	[SHM_PEEK] = gateway_call_peek,
 	[SHM_SHUTDOWN] = call_shutdown,
 	[SHM_SETSOCKOPT] = call_setsockopt,
 	[SHM_GETSOCKOPT] = call_getsockopt,
@@ -452,19 +452,12 @@ wants_no_answer(uint16_t op)
 static bool
 find_bytes(struct call *call, uint32_t *bytes)
 {
-	uint64_t index = call->request->arg2 >> 32;
-
 	*bytes = call->request->bytes;
 	if (call->request->op == SHM_SEND)
 		return true;
-	*bytes = (uint32_t)call->request->arg2;
-	if (index >= call->program->header.payloads || *bytes > SHM_PAYLOAD_MAX) {
-		gateway_fault(call->gateway, call->program, "its request names no payload");
-		return false;
-	}
-	call->payload = call->program->payloads + index * SHM_PAYLOAD_MAX;
+	call->payload = gateway_payload(call->gateway, call->program, call->request->arg2, bytes);
 	call->program->news = true; /* somebody may wait for the payload */
-	return true;
+	return call->payload != NULL;
 }
 
 /* Returns as gateway_call() does. */

@@ -5,8 +5,8 @@
  * Bytes that came in are copied into data blocks, a chunk for each piece of a block. A block is
  * filled by one socket, chunk after chunk, while its last chunk is not read; when it is, the block
  * is free. So an idle connection holds none. The engine's queue keeps the bytes until the program
- * says that it has read them; where they cannot be delivered (the socket is shared, blocks are
- * short, an urgent byte) the program asks for them by a call.
+ * says that it has read them; where they cannot be delivered (the socket is shared or in repair,
+ * blocks are short, an urgent byte) the program asks for them by a call.
  *
  * Invariants: status.delivered - first_chunk <= SHM_CHUNKS; consumed <= delivered, and delivered -
  * consumed bytes at the front of the engine's queue are in the arena; ref->status is what the arena
@@ -151,7 +151,7 @@ deliver(struct gateway *gateway, struct gateway_ref *ref)
 	uint32_t offset, room;
 	uint8_t *to;
 
-	if (is_shared(ref) || tcp_readable(c) <= here || tcp_has_urgent(c))
+	if (is_shared(ref) || tcp_readable(c) <= here || tcp_has_urgent(c) || tcp_in_repair(c))
 		return;
 	tcp_peek_mbufs(c, &m);
 	for (offset = (uint32_t)here; offset >= m->data_len; m = m->next)
@@ -218,6 +218,8 @@ take_status(const struct gateway_ref *ref, struct shm_status *status)
 	status->flags = tcp_has_urgent(c) ? SHM_ASK_TO_READ : 0;
 	if (shared)
 		status->flags |= SHM_SHARED;
+	if (tcp_in_repair(c))
+		status->flags |= SHM_REPAIR;
 	if (tcp_is_deferred(c))
 		status->flags |= SHM_DEFERRED;
 	else if (is_connecting(c, status->poll))

@@ -6,6 +6,7 @@
  *     gateway.c        programs, rings, turns and doorbells
  *     gateway_call.c   what each request does
  *     gateway_data.c   status, delivery, sending
+ *     gateway_repair.c sockets in repair
  */
 #ifndef TERN_DATAPLANE_GATEWAY_IMPL_H
 #define TERN_DATAPLANE_GATEWAY_IMPL_H
@@ -64,15 +65,16 @@ struct gateway_program {
 	struct shm_header *shared;          /* in the arena: for `sleepers` alone */
 	struct shm_view view;
 	struct shm_reply *replies;
-	const uint8_t *payloads;
+	uint8_t *payloads;
 	struct gateway_ref *refs;   /* by slot */
 	struct gateway_refs hungry; /* wait for a block */
 	uint32_t *free_blocks;
 	uint32_t n_free_blocks;
 	uint32_t event_tail;
 	int doorbell;
-	uint32_t uid; /* of its user */
-	int32_t pid;  /* atomic; of its process */
+	uint32_t uid;    /* atomic; of its user */
+	bool may_repair; /* atomic; its user may set TCP_REPAIR */
+	int32_t pid;     /* atomic; of its process */
 	bool attached;
 	uint64_t left_over; /* rings that hold requests for the next turn, a bit each */
 	bool fed;           /* blocks came free while sockets were hungry */
@@ -105,6 +107,18 @@ enum {
 
 /* The program did what no honest one does. */
 void gateway_fault(struct gateway *gateway, struct gateway_program *program, const char *why);
+
+static inline uint32_t
+gateway_program_uid(const struct gateway_program *program)
+{
+	return __atomic_load_n(&program->uid, __ATOMIC_RELAXED);
+}
+
+static inline bool
+gateway_program_may_repair(const struct gateway_program *program)
+{
+	return __atomic_load_n(&program->may_repair, __ATOMIC_RELAXED);
+}
 
 /* ---- gateway_call.c */
 
@@ -146,5 +160,15 @@ void gateway_recall(struct gateway *gateway, struct gateway_ref *ref);
  */
 uint32_t gateway_send(struct gateway *gateway, struct gateway_ref *ref, const uint8_t *bytes,
 		      uint32_t n, int flags);
+
+/* ---- gateway_repair.c */
+
+/* A socket has gone into repair, or out of it: all who have it are told before anybody is answered.
+ */
+void gateway_repair_turned(struct gateway *gateway, struct gateway_socket *socket);
+
+/* A payload of which a request names `bytes`, as SHM_PEEK does; NULL: the program is bad. */
+uint8_t *gateway_payload(struct gateway *gateway, struct gateway_program *program, uint64_t named,
+			 uint32_t *bytes);
 
 #endif

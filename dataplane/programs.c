@@ -20,18 +20,20 @@
 
 #include "dataplane/log.h"
 #include "dataplane/programs.h"
+#include "dataplane/rights.h"
 
 enum {
 	MAX_PROGRAMS = 1024,
 	RINGS = 8, /* of each lane and program */
 	REPLIES = 64,
-	PAYLOADS = 16, /* that a program fills in at once */
-	EVENTS = 16,   /* looked at in one go */
+	PAYLOADS = 16 + 1, /* that a program fills in at once, and one of libtern's */
+	EVENTS = 16,       /* looked at in one go */
 };
 
 struct program {
 	bool used;
 	struct ucred who;
+	bool may_repair;
 	int channel;
 	int memfd;
 	int doorbell;
@@ -212,13 +214,15 @@ free_entry(struct programs *programs, uid_t uid, const char **error)
 	return NULL;
 }
 
-/* A program with its arena and its parts; with references to another's sockets, if that is given.
+/*
+ * A program with its arena and its parts, whose user and rights are those of `like`; with
+ * references to another's sockets, if that is given.
  */
 static struct program *
-make_program(struct programs *programs, const struct ucred *who, int channel,
+make_program(struct programs *programs, const struct program *like, int channel,
 	     const struct program *from, const char **error)
 {
-	struct program *program = free_entry(programs, who->uid, error);
+	struct program *program = free_entry(programs, like->who.uid, error);
 	struct epoll_event event = {.events = EPOLLIN};
 	struct shm_header header;
 	size_t index;
@@ -226,7 +230,11 @@ make_program(struct programs *programs, const struct ucred *who, int channel,
 	if (program == NULL)
 		return NULL;
 	index = (size_t)(program - programs->table);
-	*program = (struct program){.used = true, .who = *who, .channel = -1, .memfd = -1};
+	*program = (struct program){.used = true,
+				    .who = like->who,
+				    .may_repair = like->may_repair,
+				    .channel = -1,
+				    .memfd = -1};
 	programs->n++;
 	program->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	program->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -239,10 +247,11 @@ make_program(struct programs *programs, const struct ucred *who, int channel,
 	__atomic_store_n(&arenas[index].arena, program->arena, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < header.lanes; i++) {
 		program->parts[i] = gateway_program_create(program->arena, &header, i,
-							   program->doorbell, who->uid);
+							   program->doorbell, like->who.uid);
 		if (program->parts[i] == NULL)
 			goto failed;
-		gateway_program_set_pid(program->parts[i], who->pid);
+		gateway_program_set_user(program->parts[i], like->who.uid, like->may_repair);
+		gateway_program_set_pid(program->parts[i], like->who.pid);
 	}
 	event.data.u32 = (uint32_t)index;
 	if (epoll_ctl(programs->epoll, EPOLL_CTL_ADD, channel, &event) < 0)
@@ -265,15 +274,18 @@ failed:
 
 /* Makes a channel and a program at its end. Returns the other end, or -1. */
 static int
-open_channel(struct programs *programs, const struct ucred *who, const struct program *from,
+open_channel(struct programs *programs, const struct program *like, const struct program *from,
 	     const char **error)
 {
+	const int on = 1;
 	int ends[2];
 
 	*error = "no descriptors for another program";
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -1;
-	if (make_program(programs, who, ends[0], from, error) == NULL) {
+	/* With what a program says comes who it is. */
+	if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+	    make_program(programs, like, ends[0], from, error) == NULL) {
 		close(ends[0]);
 		close(ends[1]);
 		return -1;
@@ -282,9 +294,12 @@ open_channel(struct programs *programs, const struct ucred *who, const struct pr
 }
 
 int
-programs_attach(struct programs *programs, const struct ucred *who, const char **error)
+programs_attach(struct programs *programs, int fd, const struct ucred *who, const char **error)
 {
-	return open_channel(programs, who, NULL, error);
+	struct program like = {.who = *who};
+
+	like.may_repair = rights_of_peer(fd, who, programs->config.repair_group);
+	return open_channel(programs, &like, NULL, error);
 }
 
 void
@@ -330,7 +345,7 @@ static void
 share(struct programs *programs, struct program *program)
 {
 	const char *error;
-	int end = open_channel(programs, &program->who, program, &error);
+	int end = open_channel(programs, program, program, &error);
 
 	if (end < 0) {
 		log_line("process %d forks or executes, and its sockets cannot be shared: %s",
@@ -342,13 +357,50 @@ share(struct programs *programs, struct program *program)
 	close(end);
 }
 
-/* Whoever made the channel may have handed it to its child. */
+/*
+ * Whoever made the channel may have handed it to its child, which may have given up its user or its
+ * groups. It can have less than its parent had, but not more: who finds such a channel among its
+ * descriptors and writes to it shall lend nobody its rights.
+ */
 static void
-take_pid(const struct programs *programs, struct program *program, pid_t pid)
+take_up(const struct programs *programs, struct program *program, pid_t pid,
+	const struct ucred *sender)
 {
-	program->who.pid = pid;
-	for (unsigned int i = 0; i < programs->config.n_lanes; i++)
-		gateway_program_set_pid(program->parts[i], pid);
+	gid_t group = programs->config.repair_group;
+
+	program->may_repair = program->may_repair && rights_of_sender(sender, group);
+	if (program->who.uid == 0)
+		program->who.uid = sender->uid;
+	if (pid > 0)
+		program->who.pid = pid;
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++) {
+		gateway_program_set_user(program->parts[i], program->who.uid, program->may_repair);
+		gateway_program_set_pid(program->parts[i], program->who.pid);
+	}
+}
+
+/* Reads a message, and who has sent it. Returns as recv() does: the length of what was said. */
+static ssize_t
+receive(int channel, struct shm_message *message, struct ucred *sender)
+{
+	struct iovec iov = {.iov_base = message, .iov_len = sizeof(*message)};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} control = {0};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes)};
+	ssize_t n = recvmsg(channel, &msg, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cmsg = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	/* Nobody. There is no room for descriptors: they are closed. */
+	*sender = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
+	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_CREDENTIALS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(*sender)))
+		memcpy(sender, CMSG_DATA(cmsg), sizeof(*sender));
+	return n;
 }
 
 /* One message of a program. Returns why it is to be detached, NULL if it is not. */
@@ -356,8 +408,8 @@ static const char *
 take_message(struct programs *programs, struct program *program)
 {
 	struct shm_message message;
-	/* MSG_TRUNC: the length of what was said. */
-	ssize_t n = recv(program->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+	struct ucred sender;
+	ssize_t n = receive(program->channel, &message, &sender);
 	int fds[3] = {program->memfd, program->doorbell, program->bell};
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -370,8 +422,7 @@ take_message(struct programs *programs, struct program *program)
 		return "its libtern is of another version than ternd";
 	switch (message.op) {
 	case SHM_HELLO:
-		if (message.pid > 0)
-			take_pid(programs, program, message.pid);
+		take_up(programs, program, message.pid, &sender);
 		say(program->channel, SHM_HELLO, 0, fds, 3);
 		return NULL;
 	case SHM_SHARE:

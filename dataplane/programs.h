@@ -27,6 +27,7 @@ struct programs_config {
 	unsigned int n_lanes;
 	uint32_t max_programs;
 	uint32_t max_of_user;              /* programs of one user; 0: max_programs */
+	gid_t repair_group;                /* whose members may set TCP_REPAIR; (gid_t)-1: none */
 	uint32_t sockets;                  /* slots of each, on each lane; a power of 2 */
 	uint32_t blocks;                   /* data blocks of each, on each lane */
 	const struct shm_prefix *prefixes; /* what they are told of addresses */
@@ -42,10 +43,10 @@ int programs_fd(const struct programs *programs);
 void programs_run(struct programs *programs);
 
 /*
- * Attaches a process. Returns the channel's end for it, which the caller sends and closes; or
- * -1 with *error set to a static string.
+ * Attaches a process, the other end of `fd`. Returns the channel's end for it, which the caller
+ * sends and closes; or -1 with *error set to a static string.
  */
-int programs_attach(struct programs *programs, const struct ucred *who, const char **error);
+int programs_attach(struct programs *programs, int fd, const struct ucred *who, const char **error);
 
 /* Has programs that attach from now on told of other prefixes; those that did before keep theirs.
  */

@@ -206,14 +206,40 @@ map_arena(int memfd)
 	return 0;
 }
 
+/* Says who this process is: the message itself, and the kernel vouches for it. */
+static bool
+say_hello(int channel)
+{
+	struct shm_message message = {.version = SHM_VERSION, .op = SHM_HELLO, .pid = getpid()};
+	struct ucred who = {.pid = getpid(), .uid = geteuid(), .gid = getegid()};
+	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(who))];
+	} control = {0};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_CREDENTIALS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(who));
+	memcpy(CMSG_DATA(cmsg), &who, sizeof(who));
+	return kernel.sendmsg(channel, &msg, MSG_NOSIGNAL) == sizeof(message);
+}
+
 /* Takes the channel, on failure, too. */
 static int
 greet(int channel)
 {
-	struct shm_message message = {.version = SHM_VERSION, .op = SHM_HELLO, .pid = getpid()};
+	struct shm_message message;
 	int fds[3] = {-1, -1, -1}, status = -EPROTO;
 
-	if (kernel.send(channel, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message)) {
+	if (say_hello(channel)) {
 		struct pollfd fd = {.fd = channel, .events = POLLIN};
 
 		while (kernel.poll(&fd, 1, -1) < 0 && errno == EINTR)
@@ -549,6 +575,7 @@ arena_call(struct arena_call *call)
 				      .ticket = ticket,
 				      .socket = call->socket,
 				      .arg = call->arg,
+				      .offset = call->offset,
 				      .arg2 = call->arg2};
 	int result = -ECONNRESET;
 

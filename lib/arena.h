@@ -99,6 +99,7 @@ struct arena_call {
 	enum shm_op op;
 	uint32_t socket;
 	uint32_t arg;
+	uint32_t offset;
 	uint64_t arg2;
 	const struct iovec *payload; /* `bytes` gathered from it */
 	uint32_t bytes;

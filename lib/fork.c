@@ -25,8 +25,8 @@
 #include "epoll.h"
 #include "file.h"
 #include "fork.h"
+#include "payload.h"
 #include "wait.h"
-#include "zerocopy.h"
 
 static bool pending; /* atomic: a child's sockets are not taken up yet */
 static int channel = -1;
@@ -74,7 +74,7 @@ after_fork_in_child(void)
 	wait_reset();
 	pthread_mutex_init(&taking, NULL);
 	epoll_reset();
-	zerocopy_reset();
+	payload_reset();
 	file_begin_anew();
 	__atomic_store_n(&pending, shares, __ATOMIC_RELEASE);
 	pthread_setcancelstate(cancel_state, NULL);

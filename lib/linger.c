@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "linger.h"
+#include "repair.h"
 #include "wait.h"
 
 enum {
@@ -38,7 +39,8 @@ linger(const struct file *file)
 	int64_t deadline_ns;
 	int value = 0;
 
-	if (file->linger_s <= 0 || __atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE) ||
+	if (file->linger_s <= 0 || repair_is_on(file) ||
+	    __atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE) ||
 	    (__atomic_load_n(&file_status(file)->flags, __ATOMIC_ACQUIRE) & SHM_SHARED) != 0 ||
 	    __atomic_load_n(&file_status(file)->state, __ATOMIC_ACQUIRE) != SHM_OPENED)
 		return;

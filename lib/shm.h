@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 6,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 7,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -54,6 +54,8 @@ enum shm_op {
 	SHM_SEND_TO,    /* the same; an shm_endpoint before the bytes; for MSG_FASTOPEN */
 	SHM_RECV,       /* arg: MSG_... flags; arg2: bytes at most; data: the bytes, or with
 			   MSG_ERRQUEUE a struct sock_extended_err */
+	SHM_PEEK,       /* in repair: SHM_RECV with MSG_PEEK, behind the first `offset` bytes, into
+			   a payload; arg: flags; arg2: its index << 32 | bytes at most */
 	SHM_SHUTDOWN,   /* arg: how */
 	SHM_SETSOCKOPT, /* arg: level; arg2: name; payload: the value */
 	SHM_GETSOCKOPT, /* arg: level; arg2: name; payload: uint32_t, bytes at most; data: the value
@@ -72,7 +74,7 @@ struct shm_request {
 	uint32_t ticket; /* comes back in the reply */
 	uint32_t socket; /* slot */
 	uint32_t arg;
-	uint32_t unused;
+	uint32_t offset;
 	uint64_t arg2;
 };
 
@@ -116,6 +118,8 @@ enum {
 	SHM_DEFERRED = 1 << 2,
 	/* A handshake of its own runs. */
 	SHM_CONNECTING = 1 << 3,
+	/* It is in repair: reads and writes are calls, and none of them waits. */
+	SHM_REPAIR = 1 << 4,
 };
 
 /* Lane. */
@@ -189,7 +193,7 @@ struct shm_header {
 	uint32_t blocks;  /* of each lane */
 	uint32_t replies;
 	uint32_t prefixes;
-	uint32_t payloads; /* of SHM_PAYLOAD_MAX bytes, the program's to write and to share out */
+	uint32_t payloads; /* of SHM_PAYLOAD_MAX bytes, the program's to share out */
 	uint64_t bytes;    /* of the arena */
 	/* Program: threads that sleep, or are about to, on the doorbell. */
 	_Alignas(SHM_LINE) uint32_t sleepers;

@@ -26,6 +26,7 @@
 #include "fork.h"
 #include "kernel.h"
 #include "prefix.h"
+#include "repair.h"
 #include "result.h"
 #include "side.h"
 #include "socket.h"
@@ -107,16 +108,24 @@ keep_option(struct file *file, int level, int name, const void *value, socklen_t
 	memcpy(option->value, value, bytes);
 }
 
-/* Sets what was set so far on a new socket, by either setsockopt(). */
-static void
+/*
+ * Sets what was set so far on a new socket, by either setsockopt(). Returns 0; -EPERM if the
+ * program may repair on one side and not on the other: its connect() would not be what it thinks.
+ */
+static int
 repeat_options(const struct file *file, int fd,
 	       int (*set)(int fd, int level, int name, const void *value, socklen_t length))
 {
+	int status = 0;
+
 	for (uint32_t i = 0; file->options != NULL && i < file->options->n; i++) {
 		const struct side_option *option = &file->options->list[i];
 
-		set(fd, option->level, option->name, option->value, option->bytes);
+		if (set(fd, option->level, option->name, option->value, option->bytes) < 0 &&
+		    errno == EPERM && repair_is_option(option->level, option->name))
+			status = -EPERM;
 	}
+	return status;
 }
 
 /* ---- Beginning */
@@ -179,6 +188,15 @@ renew_kernel(struct file *file, int fd)
 
 /* ---- Choosing; under the lock */
 
+static void
+close_tern(struct file *file)
+{
+	if (file->slot == FILE_NO_SLOT)
+		return;
+	arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
+	file_drop_slot(file);
+}
+
 /* Opens Tern's socket beside the kernel's. Returns 0 or a negative errno. */
 static int
 open_tern(struct file *file, int fd)
@@ -190,17 +208,10 @@ open_tern(struct file *file, int fd)
 	status = socket_open(file);
 	if (status < 0)
 		return status == -ENXIO || status == -ECONNRESET ? -ENETDOWN : status;
-	repeat_options(file, fd, tern_setsockopt);
-	return 0;
-}
-
-static void
-close_tern(struct file *file)
-{
-	if (file->slot == FILE_NO_SLOT)
-		return;
-	arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
-	file_drop_slot(file);
+	status = repeat_options(file, fd, tern_setsockopt);
+	if (status < 0)
+		close_tern(file);
+	return status;
 }
 
 /* The socket is Tern's. What the kernel has of it holds no port and is in no epoll instance. */
@@ -533,6 +544,25 @@ side_getsockopt(struct file *file, int fd, int level, int name, void *value, soc
 	return status;
 }
 
+/* The kernel has answered. What only one of both knows is set there; repair is for both or none. */
+static int
+set_on_tern(int fd, int level, int name, const void *value, socklen_t length, int status)
+{
+	const int off = -1;
+	int error = errno;
+
+	if (tern_setsockopt(fd, level, name, value, length) == 0)
+		return 0;
+	if (status < 0 || !repair_is_option(level, name)) {
+		errno = error;
+		return status;
+	}
+	error = errno;
+	kernel.setsockopt(fd, level, name, &off, sizeof(off));
+	errno = error;
+	return -1;
+}
+
 int
 side_setsockopt(struct file *file, int fd, int level, int name, const void *value, socklen_t length)
 {
@@ -544,8 +574,7 @@ side_setsockopt(struct file *file, int fd, int level, int name, const void *valu
 		status = 0;
 	pthread_mutex_lock(&choosing);
 	if (file_side(file) == FILE_BOTH) {
-		if (tern_setsockopt(fd, level, name, value, length) == 0)
-			status = 0;
+		status = set_on_tern(fd, level, name, value, length, status);
 	} else if (status == 0) {
 		keep_option(file, level, name, value, length);
 	}

@@ -18,6 +18,7 @@
 #include "descriptors.h"
 #include "kernel.h"
 #include "message.h"
+#include "repair.h"
 #include "result.h"
 #include "socket.h"
 #include "stream.h"
@@ -231,8 +232,13 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 	undo = length >= sizeof(sa_family_t) && length <= sizeof(struct sockaddr_storage) &&
 	       !memory_is_bad(address, length) && address->sa_family == AF_UNSPEC;
 	status = undo ? 0 : address_take(file, address, length, &endpoint);
+	/* What was delivered is taken back: nobody reads it meanwhile. */
+	if (undo)
+		pthread_mutex_lock(&file->reading);
 	if (status == 0)
 		status = ask(file, SHM_CONNECT, undo, &endpoint, sizeof(endpoint), NULL);
+	if (undo)
+		pthread_mutex_unlock(&file->reading);
 	first = status;
 	while (!file->nonblocking && (status == -EINPROGRESS || status == -EALREADY)) {
 		status = stream_wait(file, POLLOUT, file->send_ns);
@@ -367,11 +373,25 @@ take_option(struct file *file, int level, int name, const void *value, socklen_t
 	}
 }
 
+/* While an option takes back what was delivered nobody reads it. */
+static int
+set_option(struct file *file, int level, int name, const void *value, socklen_t length)
+{
+	struct arena_call answer = {.arg2 = (uint32_t)name};
+	int status;
+
+	if (!repair_is_option(level, name))
+		return ask(file, SHM_SETSOCKOPT, (uint32_t)level, value, length, &answer);
+	pthread_mutex_lock(&file->reading);
+	status = ask(file, SHM_SETSOCKOPT, (uint32_t)level, value, length, &answer);
+	pthread_mutex_unlock(&file->reading);
+	return status;
+}
+
 int
 tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
 	struct file *file = socket_get(fd);
-	struct arena_call answer = {.arg2 = (uint32_t)name};
 	int status;
 
 	if (file == NULL)
@@ -381,7 +401,7 @@ tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length
 	else if (value == NULL && length > 0)
 		status = -EFAULT;
 	else
-		status = ask(file, SHM_SETSOCKOPT, (uint32_t)level, value, length, &answer);
+		status = set_option(file, level, name, value, length);
 	if (status == 0)
 		take_option(file, level, name, value, length);
 	file_put(file);

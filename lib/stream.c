@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "cursor.h"
 #include "fastopen.h"
+#include "repair.h"
 #include "result.h"
 #include "stream.h"
 
@@ -85,52 +87,6 @@ stream_wait(struct file *file, short events, int64_t limit_ns)
 	int status = wait_for(&wait);
 
 	return status == -ETIMEDOUT ? -EAGAIN : status;
-}
-
-/* ---- A position in an iovec */
-
-struct cursor {
-	const struct iovec *iov;
-	size_t n;      /* entries left */
-	size_t offset; /* into the first of them */
-	size_t left;   /* bytes in all of them */
-};
-
-static struct cursor
-cursor_at(const struct iovec *iov, size_t n)
-{
-	struct cursor cursor = {.iov = iov, .n = n};
-
-	for (size_t i = 0; i < n; i++)
-		cursor.left += iov[i].iov_len;
-	return cursor;
-}
-
-static void
-cursor_skip(struct cursor *cursor, size_t bytes)
-{
-	cursor->left -= bytes;
-	cursor->offset += bytes;
-	while (cursor->n > 0 && cursor->offset >= cursor->iov->iov_len) {
-		cursor->offset -= cursor->iov->iov_len;
-		cursor->iov++;
-		cursor->n--;
-	}
-}
-
-static void
-cursor_put(struct cursor *cursor, const uint8_t *from, size_t bytes)
-{
-	while (bytes > 0) {
-		size_t room = cursor->iov->iov_len - cursor->offset;
-		size_t n = bytes < room ? bytes : room;
-
-		if (n > 0)
-			memcpy((uint8_t *)cursor->iov->iov_base + cursor->offset, from, n);
-		from += n;
-		bytes -= n;
-		cursor_skip(cursor, n);
-	}
 }
 
 /* ---- Reading */
@@ -279,6 +235,17 @@ read_by_call(struct file *file, struct cursor *to, int flags)
 	return n;
 }
 
+/* The engine says what it thinks of it; a long look into a queue takes several calls. */
+static ssize_t
+read_in_repair(struct file *file, struct cursor *to, int flags)
+{
+	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
+		return orphaned(file, 0);
+	if ((flags & MSG_OOB) != 0 || (flags & MSG_PEEK) == 0 || to->left <= SHM_REPLY_DATA)
+		return read_by_call(file, to, flags);
+	return repair_peek(file, to, flags);
+}
+
 /*
  * Behind what was delivered there may be more in the engine's queue. Whoever knows that the peer
  * has ended takes a short read for the last one, as on Linux it is: then the rest is read, too.
@@ -316,6 +283,8 @@ read_once(struct file *file, struct cursor *to, int flags)
 	size_t n;
 	ssize_t got;
 
+	if (repair_is_on(file) && (got = read_in_repair(file, to, flags)) != -ESTALE)
+		return got;
 	if (flags & MSG_OOB)
 		return read_by_call(file, to, flags);
 	for (;;) {
@@ -405,7 +374,7 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 			done += got;
 		if (got > 0 && (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0 && to.left > 0)
 			continue;
-		if (got != -EAGAIN || !wait || (flags & MSG_OOB) != 0)
+		if (got != -EAGAIN || !wait || (flags & MSG_OOB) != 0 || repair_is_on(file))
 			break;
 		if (done > 0 && (flags & MSG_WAITALL) == 0)
 			break;
@@ -421,38 +390,16 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 
 /* ---- Writing */
 
-enum {
-	PIECES = 16,
-	/* The others are ours. */
-	LANES_FLAGS = MSG_MORE | MSG_EOR | MSG_OOB | MSG_ZEROCOPY | MSG_FASTOPEN,
+enum { /* The others are ours. */
+       LANES_FLAGS = MSG_MORE | MSG_EOR | MSG_OOB | MSG_ZEROCOPY | MSG_FASTOPEN,
 };
-
-/* Up to SHM_PAYLOAD_MAX bytes from the cursor, as an iovec of at most PIECES. Returns the bytes. */
-static uint32_t
-cursor_pieces(const struct cursor *from, struct iovec *pieces, size_t most)
-{
-	size_t offset = from->offset, done = 0;
-
-	if (most > SHM_PAYLOAD_MAX)
-		most = SHM_PAYLOAD_MAX;
-	for (size_t i = 0; i < from->n && i < PIECES && done < most; i++) {
-		size_t n = from->iov[i].iov_len - offset;
-
-		if (n > most - done)
-			n = most - done;
-		pieces[i] = (struct iovec){(uint8_t *)from->iov[i].iov_base + offset, n};
-		done += n;
-		offset = 0;
-	}
-	return (uint32_t)done;
-}
 
 /* One attempt. Returns bytes taken, or a negative errno. */
 static ssize_t
 write_once(struct file *file, struct cursor *from, int flags)
 {
 	uint64_t limit = __atomic_load_n(&file_status(file)->send_limit, __ATOMIC_ACQUIRE);
-	struct iovec pieces[PIECES];
+	struct iovec pieces[CURSOR_PIECES];
 	struct arena_call call;
 	uint32_t n;
 	int taken, more;
@@ -489,7 +436,7 @@ static ssize_t
 write_first(struct file *file, const struct cursor *from, int flags, bool wait,
 	    const struct fastopen_target *target, bool *over)
 {
-	struct iovec pieces[PIECES] = {0};
+	struct iovec pieces[CURSOR_PIECES] = {0};
 	uint32_t n = cursor_pieces(from, pieces, from->left);
 	ssize_t taken;
 	int status;
@@ -499,7 +446,7 @@ write_first(struct file *file, const struct cursor *from, int flags, bool wait,
 	*over = true;
 	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
 		return orphaned(file, -EPIPE);
-	taken = fastopen_start(file, pieces, PIECES, n, flags & LANES_FLAGS, target);
+	taken = fastopen_start(file, pieces, CURSOR_PIECES, n, flags & LANES_FLAGS, target);
 	if (!wait || (taken < 0 && taken != -EINPROGRESS))
 		return taken;
 	pthread_mutex_unlock(&file->writing);
@@ -518,7 +465,9 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags,
 {
 	struct cursor from = cursor_at(iov, n);
 	bool wait = !file->nonblocking && (flags & MSG_DONTWAIT) == 0;
-	bool first = (flags & MSG_FASTOPEN) != 0 || fastopen_is_deferred(file), over = false;
+	bool first =
+		!repair_is_on(file) && ((flags & MSG_FASTOPEN) != 0 || fastopen_is_deferred(file));
+	bool over = false;
 	ssize_t taken, done = 0;
 
 	pthread_mutex_lock(&file->writing);
@@ -533,7 +482,7 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags,
 			cursor_skip(&from, (size_t)taken);
 			continue;
 		}
-		if (taken != -EAGAIN || !wait)
+		if (taken != -EAGAIN || !wait || repair_is_on(file))
 			break;
 		pthread_mutex_unlock(&file->writing);
 		taken = stream_wait(file, POLLOUT, file->send_ns);

@@ -81,7 +81,7 @@ ssize_t tern_readv(int fd, const struct iovec *iov, int n);
  *
  * One loan at a time: until it ends, all other reads of the socket, by any thread, answer EBUSY,
  * and poll says that it is readable. Closing the last descriptor ends a loan, as with unread bytes.
- * So does fork(), in any thread: then the memory must not be looked at any more, and
+ * So do TCP_REPAIR, and fork(), in any thread: then the memory must not be looked at any more, and
  * tern_recv_zc_done() answers ESTALE and reads nothing. While another process has the socket
  * tern_recv_zc() answers EOPNOTSUPP: use tern_recv(). The child of a fork has no loan (EINVAL).
  */
@@ -137,6 +137,15 @@ ssize_t tern_writev(int fd, const struct iovec *iov, int n);
  * Servers set TCP_FASTOPEN to the number of connections that may wait with data of their SYN. Then
  * tern_accept() returns before the handshake is over, and what came can be read and answered.
  * TCP_FASTOPEN_KEY and TCP_FASTOPEN_NO_COOKIE are as on Linux.
+ */
+
+/*
+ * TCP_REPAIR and its sisters (TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_REPAIR_OPTIONS, TCP_TIMESTAMP,
+ * TCP_REPAIR_WINDOW), as on Linux, for root and the members of [programs] repair_group: a
+ * connection's state and queues are read, or put in, by socket calls. Here a connection in repair
+ * is frozen: nothing arrives, nothing leaves, and no time passes for it; closed in repair it
+ * vanishes without a packet, and its address is mute for a minute. So no packet filter is needed.
+ * No call on a socket in repair waits: where Linux does, it fails with EAGAIN.
  */
 
 /*

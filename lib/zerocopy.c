@@ -12,9 +12,9 @@
  * Bytes that are not in the arena (blocks are short, urgent data is near) are lent from a copy,
  * which the file holds until they are done with.
  *
- * A loan ends early where the lane takes back what it has delivered: when the process forks, and at
- * connect() to AF_UNSPEC. Then the memory may be another socket's already; nothing of the stream is
- * lost, since nothing of it was read.
+ * A loan ends early where the lane takes back what it has delivered: when the process forks, goes
+ * into repair, and at connect() to AF_UNSPEC. Then the memory may be another socket's already;
+ * nothing of the stream is lost, since nothing of it was read.
  *
  * Left out: reading in place from sockets that several processes have.
  */
@@ -25,10 +25,11 @@
 #include <sys/socket.h>
 
 #include "message.h"
+#include "payload.h"
+#include "repair.h"
 #include "result.h"
 #include "stream.h"
 #include "tern.h"
-#include "zerocopy.h"
 
 /* ---- Reading */
 
@@ -42,6 +43,8 @@ lend(struct file *file, struct iovec *iov, size_t n)
 		return -EBUSY;
 	if (__atomic_load_n(&file_status(file)->flags, __ATOMIC_ACQUIRE) & SHM_SHARED)
 		return -EOPNOTSUPP;
+	if (repair_is_on(file))
+		return -EPERM;
 	got = (ssize_t)stream_lend(file, iov, n);
 	if (got > 0) {
 		file->lent = (size_t)got;
@@ -124,80 +127,6 @@ tern_recv_zc_done(int fd, size_t bytes)
 
 /* ---- Writing */
 
-enum {
-	PAYLOADS_MAX = 64, /* that are used, whatever the arena has */
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct payload {
-	enum { UNUSED, FILLED_IN, POSTED } state;
-	struct arena_mark mark; /* POSTED: free when the lane has come so far */
-} payloads[PAYLOADS_MAX];
-
-static uint32_t
-payloads_count(void)
-{
-	return arena.header.payloads < PAYLOADS_MAX ? arena.header.payloads : PAYLOADS_MAX;
-}
-
-static bool
-is_free(const struct payload *payload)
-{
-	return payload->state == UNUSED ||
-	       (payload->state == POSTED && arena_has_taken(&payload->mark));
-}
-
-/* Returns the index of a payload, -EAGAIN if one will be free, -ENOBUFS if all are filled in. */
-static int
-take_payload(void)
-{
-	int status = -ENOBUFS;
-
-	pthread_mutex_lock(&lock);
-	for (uint32_t i = 0; i < payloads_count() && status < 0; i++) {
-		if (payloads[i].state == POSTED)
-			status = -EAGAIN;
-		if (!is_free(&payloads[i]))
-			continue;
-		payloads[i].state = FILLED_IN;
-		status = (int)i;
-	}
-	pthread_mutex_unlock(&lock);
-	return status;
-}
-
-static bool
-any_is_free(void *arg)
-{
-	(void)arg;
-	for (uint32_t i = 0; i < payloads_count(); i++)
-		if (is_free(&payloads[i]))
-			return true;
-	return __atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE);
-}
-
-/* Waits for the lane alone, which does not keep anybody waiting. */
-static int
-wait_for_payload(void)
-{
-	struct wait wait = {.ready = any_is_free, .deadline_ns = WAIT_FOREVER, .deaf = true};
-	int index;
-
-	while ((index = take_payload()) == -EAGAIN) {
-		if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
-			return -ECONNRESET;
-		wait_for(&wait);
-	}
-	return index;
-}
-
-void
-zerocopy_reset(void)
-{
-	pthread_mutex_init(&lock, NULL);
-	memset(payloads, 0, sizeof(payloads));
-}
-
 /* The room that there is now; whoever can send without credit has all of a payload. */
 static size_t
 room_for(const struct file *file, size_t bytes)
@@ -225,10 +154,10 @@ reserve(struct file *file, void **buffer, size_t bytes, int flags)
 		status = stream_wait(file, POLLOUT, file->send_ns);
 	}
 	if (status == 0)
-		status = wait_for_payload();
+		status = payload_take();
 	if (status < 0)
 		return status;
-	*buffer = arena.payloads + (size_t)status * SHM_PAYLOAD_MAX;
+	*buffer = payload_memory(status);
 	return (ssize_t)room_for(file, bytes);
 }
 
@@ -245,29 +174,6 @@ tern_send_zc(int fd, void **buffer, size_t bytes, int flags)
 	return tern_result_bytes(room);
 }
 
-/* The payload that begins there and is filled in; -1: none. */
-static int
-payload_at(const void *buffer)
-{
-	uintptr_t at = (uintptr_t)buffer - (uintptr_t)arena.payloads;
-	uintptr_t index = at / SHM_PAYLOAD_MAX;
-
-	if (buffer == NULL || arena.payloads == NULL || at % SHM_PAYLOAD_MAX != 0 ||
-	    index >= payloads_count())
-		return -1;
-	return payloads[index].state == FILLED_IN ? (int)index : -1;
-}
-
-static void
-give_back(int index, const struct arena_mark *mark)
-{
-	pthread_mutex_lock(&lock);
-	payloads[index].state = mark != NULL ? POSTED : UNUSED;
-	if (mark != NULL)
-		payloads[index].mark = *mark;
-	pthread_mutex_unlock(&lock);
-}
-
 /* Posts it if the credit still suffices. Returns false if it does not. */
 static bool
 post_payload(struct file *file, int index, size_t bytes, int flags)
@@ -282,14 +188,14 @@ post_payload(struct file *file, int index, size_t bytes, int flags)
 	mark = arena_post_placed(file->lane, file->slot, (uint32_t)(flags & (MSG_MORE | MSG_EOR)),
 				 (uint32_t)index, (uint32_t)bytes);
 	file->sent += bytes;
-	give_back(index, &mark);
+	payload_give_back(index, &mark);
 	return true;
 }
 
 ssize_t
 tern_send_zc_done(int fd, void *buffer, size_t bytes, int flags)
 {
-	int index = payload_at(buffer);
+	int index = payload_find(buffer);
 	struct file *file;
 	bool posted;
 	ssize_t sent;
@@ -298,7 +204,7 @@ tern_send_zc_done(int fd, void *buffer, size_t bytes, int flags)
 		return tern_result(-EINVAL);
 	file = bytes == 0 ? NULL : socket_get(fd);
 	if (file == NULL) {
-		give_back(index, NULL);
+		payload_give_back(index, NULL);
 		return bytes == 0 ? 0 : tern_result(-EBADF);
 	}
 	pthread_mutex_lock(&file->writing);
@@ -308,6 +214,6 @@ tern_send_zc_done(int fd, void *buffer, size_t bytes, int flags)
 	if (posted)
 		return (ssize_t)bytes;
 	sent = tern_send(fd, buffer, bytes, flags);
-	give_back(index, NULL);
+	payload_give_back(index, NULL);
 	return sent;
 }

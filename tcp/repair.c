@@ -144,9 +144,9 @@ peek(const struct mbufq *q, uint32_t from, void *buf, size_t bytes, int flags)
 }
 
 static ssize_t
-peek_received(struct tcp_conn *c, void *buf, size_t bytes, int flags)
+peek_received(struct tcp_conn *c, uint32_t skip, void *buf, size_t bytes, int flags)
 {
-	uint32_t from = c->peek_off > 0 ? (uint32_t)c->peek_off : 0;
+	uint32_t from = c->peek_off >= 0 ? (uint32_t)c->peek_off : skip;
 	ssize_t n;
 
 	if (from >= c->recvq.bytes)
@@ -160,20 +160,26 @@ peek_received(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 }
 
 ssize_t
+tcp_repair_peek(struct tcp_conn *c, uint32_t skip, void *buf, size_t bytes, int flags)
+{
+	switch (c->repair.queue) {
+	case TCP_REPAIR_SEND_QUEUE:
+		return peek(&c->sendq, RTE_MIN(skip, c->sendq.bytes), buf, bytes, flags);
+	case TCP_REPAIR_RECV_QUEUE:
+		return peek_received(c, skip, buf, bytes, flags);
+	default:
+		return -EINVAL;
+	}
+}
+
+ssize_t
 tcp_repair_recv(struct tcp_conn *c, void *buf, size_t bytes, int flags)
 {
 	if (flags & MSG_OOB)
 		return -EINVAL;
 	if ((flags & MSG_PEEK) == 0)
 		return -EPERM;
-	switch (c->repair.queue) {
-	case TCP_REPAIR_SEND_QUEUE:
-		return peek(&c->sendq, 0, buf, bytes, flags);
-	case TCP_REPAIR_RECV_QUEUE:
-		return peek_received(c, buf, bytes, flags);
-	default:
-		return -EINVAL;
-	}
+	return tcp_repair_peek(c, 0, buf, bytes, flags);
 }
 
 struct rte_mbuf *

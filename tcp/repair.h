@@ -10,13 +10,23 @@
 #ifndef TERN_TCP_REPAIR_H
 #define TERN_TCP_REPAIR_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct tcp_conn;
 struct tcp_engine;
 
 /* Whether the socket's user may set TCP_REPAIR; nobody may at first, nor on an accepted one. */
 void tcp_set_privileged(struct tcp_conn *c, bool privileged);
+
+/*
+ * In repair: what tcp_recv() with MSG_PEEK says of the chosen queue, but of the bytes behind the
+ * first `skip`. Where SO_PEEK_OFF is on, its place counts instead.
+ */
+ssize_t tcp_repair_peek(struct tcp_conn *c, uint32_t skip, void *buf, size_t bytes, int flags);
 
 /* Whether the connection is frozen. */
 bool tcp_in_repair(const struct tcp_conn *c);

@@ -61,7 +61,22 @@ number(struct fuzz_input *in, uint8_t good, uint8_t all)
 	return (uint8_t)(n < 250 ? n % good : n % (all + 1));
 }
 
-/* One of Fast Open's options, now and then. */
+/* One of repair's: most often TCP_REPAIR itself, or a queue, with a value that may be right. */
+static bool
+repair_option(uint32_t value, struct shm_request *request, uint8_t *payload)
+{
+	/* TCP_REPAIR, _QUEUE, TCP_QUEUE_SEQ, TCP_REPAIR_OPTIONS, TCP_TIMESTAMP, _WINDOW. */
+	static const uint8_t names[] = {19, 19, 19, 20, 20, 20, 21, 21, 22, 24, 29};
+
+	request->arg = IPPROTO_TCP;
+	request->arg2 = names[value % sizeof(names)];
+	request->bytes = request->arg2 == 29 ? 20 : request->arg2 == 22 ? 16 : 4;
+	memset(payload, 0, 32);
+	payload[0] = (uint8_t)(value / sizeof(names) % 3);
+	return true;
+}
+
+/* One of Fast Open's options or of repair's, now and then. */
 static bool
 early_option(struct fuzz_input *in, struct shm_request *request, uint8_t *payload)
 {
@@ -70,8 +85,10 @@ early_option(struct fuzz_input *in, struct shm_request *request, uint8_t *payloa
 	static const uint8_t names[] = {23, 30, KEY, 34};
 	uint32_t value = fuzz_u8(in);
 
-	if (value >= 128)
+	if (value >= 192)
 		return false;
+	if (value >= 128)
+		return repair_option(value - 128, request, payload);
 	request->arg = IPPROTO_TCP;
 	request->arg2 = names[value % 4];
 	request->bytes = request->arg2 == KEY ? value : sizeof(value);
@@ -105,6 +122,9 @@ bad_request(struct fuzz_input *in)
 		request.bytes = sizeof(to);
 		memcpy(payload, &to, sizeof(to));
 		break;
+	case SHM_PEEK:
+		request.offset = fuzz_u8(in) % 4 * 1000;
+		/* fall through */
 	case SHM_SEND_PLACED:
 		request.arg2 = (uint64_t)number(in, PAYLOADS, PAYLOADS) << 32 | fuzz_u16(in) % 2048;
 		break;

@@ -109,6 +109,7 @@ arena_attach(unsigned int i, const struct program *from)
 	p->tickets = 0;
 	p->gateway = gateway_program_create(p->arena, &header, 0, arena_world.event, i);
 	FUZZ_CHECK(p->gateway != NULL, "no memory");
+	gateway_program_set_user(p->gateway, i, i != GOOD);
 	gateway_attach(arena_world.gateway, p->gateway);
 	if (from != NULL)
 		gateway_share(arena_world.gateway, from->gateway, p->gateway);

@@ -46,7 +46,7 @@ attach_as(uid_t uid, const char **error)
 {
 	struct ucred who = {.pid = getpid(), .uid = uid};
 
-	return programs_attach(programs, &who, error);
+	return programs_attach(programs, -1, &who, error);
 }
 
 static int

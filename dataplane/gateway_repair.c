@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sockets of programs in repair. The engine answers their calls as ever; what is besides:
+ *
+ * Going into repair takes back what was delivered and not read, and the credit, before the call
+ * answers: from then on the program reads and writes by calls, each with the engine's answer. What
+ * it posted within its credit before is in the queue, since requests of a socket are taken in their
+ * order. Leaving repair opens the fast way again. All programs that share the socket are told.
+ *
+ * Whoever peeks at a long queue gets it in pieces, each into a payload of the program's: nothing
+ * comes or goes meanwhile, unless the program itself writes to the queue.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "dataplane/gateway_call.h"
+
+void
+gateway_repair_turned(struct gateway *gateway, struct gateway_socket *socket)
+{
+	for (struct gateway_ref *ref = socket->refs; ref != NULL; ref = ref->next) {
+		if (tcp_in_repair(socket->tcp))
+			gateway_recall(gateway, ref);
+		gateway_refresh(gateway, ref);
+	}
+}
+
+uint8_t *
+gateway_payload(struct gateway *gateway, struct gateway_program *program, uint64_t named,
+		uint32_t *bytes)
+{
+	uint64_t index = named >> 32;
+
+	*bytes = (uint32_t)named;
+	if (index >= program->header.payloads || *bytes > SHM_PAYLOAD_MAX) {
+		gateway_fault(gateway, program, "its request names no payload");
+		return NULL;
+	}
+	return program->payloads + index * SHM_PAYLOAD_MAX;
+}
+
+/* Out of repair there is no such call: what another thread ended is to be seen by looking again. */
+int
+gateway_call_peek(struct call *call)
+{
+	struct tcp_conn *c = call->ref->socket->tcp;
+	uint32_t bytes;
+	uint8_t *to = gateway_payload(call->gateway, call->program, call->request->arg2, &bytes);
+	ssize_t n;
+
+	if (to == NULL)
+		return -EINVAL;
+	if (!tcp_in_repair(c))
+		return -ESTALE;
+	n = tcp_repair_peek(c, call->request->offset, to, bytes, (int)call->request->arg);
+	if (n > 0)
+		GATEWAY_COUNT_N(call->gateway, bytes_in, n);
+	return (int)n;
+}
