@@ -96,8 +96,10 @@ turn(struct lane *lane)
 	tcp_flush(lane->tcp);
 	gateway_tell(lane->gateway);
 	for (unsigned int i = 0; i < lane->n_ports; i++)
-		if (lane->ports[i].n_tx != 0)
+		if (lane->ports[i].n_tx != 0) {
 			frames += lane_port_flush(lane, &lane->ports[i]);
+			others += lane->ports[i].n_tx;
+		}
 	LANE_COUNT(lane, turns);
 	if (frames != 0)
 		LANE_COUNT(lane, turns_busy);
