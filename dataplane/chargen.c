@@ -4,6 +4,9 @@
  * peer's FIN. What the peer sends is dropped. The pattern lies in memory once, and is sent from
  * there.
  */
+#include <errno.h>
+#include <stdio.h>
+
 #include "dataplane/service_plugin.h"
 
 enum {
@@ -72,6 +75,40 @@ chargen_accepted(struct tern_service_conn *conn, void *state)
 	return 0;
 }
 
+/* Little-endian, four bytes: its place in the lines. */
+static ssize_t
+chargen_save(struct tern_service_conn *conn, void *state, void *to, size_t bytes, char *why)
+{
+	const struct chargen_conn *c = state;
+	uint8_t *p = to;
+
+	(void)conn;
+	(void)bytes;
+	(void)why;
+	for (unsigned int i = 0; i < sizeof(c->at); i++)
+		p[i] = (uint8_t)(c->at >> 8 * i);
+	return sizeof(c->at);
+}
+
+static int
+chargen_restored(struct tern_service_conn *conn, void *state, const void *from, size_t bytes,
+		 char *why)
+{
+	struct chargen_conn *c = state;
+	const uint8_t *p = from;
+	uint32_t at = 0;
+
+	(void)conn;
+	for (unsigned int i = 0; bytes == sizeof(at) && i < sizeof(at); i++)
+		at |= (uint32_t)p[i] << 8 * i;
+	if (bytes != sizeof(at) || at >= REPEATS * PATTERN_BYTES) {
+		snprintf(why, TERN_SERVICE_WHY_BYTES, "it has no such place in its lines");
+		return -EINVAL;
+	}
+	c->at = at;
+	return 0;
+}
+
 const struct tern_service_plugin chargen_plugin = {
 	.abi = TERN_SERVICE_ABI,
 	.bytes = sizeof(struct tern_service_plugin),
@@ -82,4 +119,6 @@ const struct tern_service_plugin chargen_plugin = {
 	.accepted = chargen_accepted,
 	.readable = discard_all,
 	.writable = chargen_send,
+	.save = chargen_save,
+	.restored = chargen_restored,
 };

@@ -9,8 +9,9 @@
  * A request stays in the receive queue until its head is complete; no byte of it is stored
  * elsewhere.
  *
- * The head of an answer is a pure function of struct http_answer: when only a part of it could be
- * queued, it is made again later. Short bodies are copied behind it, long ones go by reference.
+ * When only a part of an answer's head could be queued, it is made again later (http_answer.c).
+ * Short bodies are copied behind it, long ones go by reference. A connection that moves takes its
+ * answer along; a request that is half there is in the receive queue, and read anew.
  *
  * GET and HEAD; If-Modified-Since, and one byte range with If-Range by date. Left out: bodies of
  * requests (whatever has one is answered and the connection ended), entity tags, content codings,
@@ -23,20 +24,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/http_answer.h"
 #include "dataplane/http_date.h"
 #include "dataplane/http_files.h"
 #include "dataplane/http_parser.h"
 #include "dataplane/service_plugin.h"
 
 enum {
-	ANSWER_BYTES = 2048,                   /* head, and a short body with it */
-	HEAD_BYTES = HTTP_FILE_PATH_MAX + 512, /* the most that a head takes */
 	REQUESTS_IN_TURN = 64, /* answered in a row before other connections have their turn */
 };
-
-static_assert(HEAD_BYTES <= ANSWER_BYTES, "every head fits");
-
-#define GENERATED_MAX (UINT64_C(1) << 32) /* N of /bytes/N */
 
 /*
  * The stream behind /bytes/N: with j = i mod 65521, byte i is (j xor (j >> 8)) mod 256. The period
@@ -58,25 +54,7 @@ struct http {
 struct http_lane {
 	char scratch[HTTP_HEAD_MAX];    /* a request that lies in several pieces */
 	char path[HTTP_TARGET_MAX + 2]; /* a request's path */
-	uint32_t date_s;                /* the second that `date` tells, since 1970 */
-	char date[HTTP_DATE_BYTES];
-};
-
-/* What is being sent. */
-struct http_answer {
-	const struct http_file *file; /* NULL: generated stream, or an error's text */
-	uint64_t first;               /* next byte of the body to send */
-	uint64_t length;              /* bytes of body still to send after the head */
-	uint64_t total;               /* bytes of the whole body, whatever the range */
-	uint32_t date_s;              /* Date, seconds since 1970 */
-	uint16_t head_sent;           /* bytes of the head that are queued already */
-	uint16_t status;
-	bool head_done : 1;  /* the head is queued */
-	bool no_body : 1;    /* the method is HEAD */
-	bool generated : 1;  /* the body is the pattern's stream */
-	bool close : 1;      /* the connection ends with this answer */
-	bool linger : 1;     /* ... and the peer may still be sending */
-	bool keep_alive : 1; /* say so: HTTP/1.0 */
+	struct http_answer_date date;
 };
 
 struct http_conn {
@@ -87,6 +65,7 @@ struct http_conn {
 	};
 };
 
+static_assert(HTTP_SAVED_BYTES_MAX <= TERN_SERVICE_SAVED_BYTES_MAX, "every answer can move");
 static_assert(sizeof(struct http_conn) <= 64, "a cache line behind the connection's own");
 
 /* The counters, in the order of their descriptors at the end. */
@@ -107,187 +86,26 @@ enum {
 	COUNT_505,
 };
 
-/* ---- Making an answer's head */
-
-/* Text that is being written; who writes knows that it fits. */
-struct out {
-	char *at;
-	char *end;
-};
-
-static void
-put(struct out *o, const char *p, size_t n)
-{
-	assert((size_t)(o->end - o->at) >= n);
-	memcpy(o->at, p, n);
-	o->at += n;
-}
-
-#define PUT(o, literal) put(o, literal, sizeof(literal) - 1)
-
-static void
-put_text(struct out *o, const char *text)
-{
-	put(o, text, strlen(text));
-}
-
-static void
-put_number(struct out *o, uint64_t v)
-{
-	char digits[20], *p = digits + sizeof(digits);
-
-	do {
-		*--p = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	put(o, p, (size_t)(digits + sizeof(digits) - p));
-}
-
-static const char *
-status_text(uint16_t status)
-{
-	switch (status) {
-	case 200:
-		return "200 OK";
-	case 206:
-		return "206 Partial Content";
-	case 301:
-		return "301 Moved Permanently";
-	case 304:
-		return "304 Not Modified";
-	case 400:
-		return "400 Bad Request";
-	case 404:
-		return "404 Not Found";
-	case 405:
-		return "405 Method Not Allowed";
-	case 414:
-		return "414 URI Too Long";
-	case 416:
-		return "416 Range Not Satisfiable";
-	case 431:
-		return "431 Request Header Fields Too Large";
-	case 501:
-		return "501 Not Implemented";
-	default:
-		return "505 HTTP Version Not Supported";
-	}
-}
-
-static bool
-has_content(const struct http_answer *a)
-{
-	return a->status == 200 || a->status == 206;
-}
-
-/* An error's body is its status line's text and a line end. */
-static bool
-has_error_text(const struct http_answer *a)
-{
-	return !has_content(a) && a->status != 304;
-}
-
-static void
-put_content_fields(struct out *o, const struct http_answer *a)
-{
-	if (a->generated)
-		PUT(o, "Content-Type: application/octet-stream\r\nAccept-Ranges: bytes\r\n");
-	else
-		put(o, a->file->fields, a->file->fields_bytes);
-	if (a->status == 304)
-		return;
-	PUT(o, "Content-Length: ");
-	put_number(o, a->length);
-	if (a->status == 206) {
-		PUT(o, "\r\nContent-Range: bytes ");
-		put_number(o, a->first);
-		PUT(o, "-");
-		put_number(o, a->first + a->length - 1);
-		PUT(o, "/");
-		put_number(o, a->total);
-	}
-	PUT(o, "\r\n");
-}
-
-static void
-put_error_fields(struct out *o, const struct http_answer *a)
-{
-	if (a->status == 405)
-		PUT(o, "Allow: GET, HEAD\r\n");
-	if (a->status == 301) {
-		PUT(o, "Location: ");
-		put_text(o, a->file->location);
-		PUT(o, "\r\n");
-	}
-	if (a->status == 416) {
-		PUT(o, "Content-Range: bytes */");
-		put_number(o, a->total);
-		PUT(o, "\r\n");
-	}
-	PUT(o, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
-	put_number(o, strlen(status_text(a->status)) + 1);
-	PUT(o, "\r\n");
-}
-
-static void
-put_date(struct out *o, struct http_lane *own, uint32_t date_s)
-{
-	if (own->date_s != date_s) {
-		http_date_format(date_s, own->date);
-		own->date_s = date_s;
-	}
-	put(o, own->date, sizeof(own->date));
-}
-
-static void
-put_head(struct out *o, struct http_lane *own, const struct http_answer *a)
-{
-	PUT(o, "HTTP/1.1 ");
-	put_text(o, status_text(a->status));
-	PUT(o, "\r\nServer: Tern\r\nDate: ");
-	put_date(o, own, a->date_s);
-	PUT(o, "\r\n");
-	if (has_error_text(a))
-		put_error_fields(o, a);
-	else
-		put_content_fields(o, a);
-	if (a->close)
-		PUT(o, "Connection: close\r\n");
-	else if (a->keep_alive)
-		PUT(o, "Connection: keep-alive\r\n");
-	PUT(o, "\r\n");
-}
-
 /* ---- Sending an answer */
 
 /* Queues the head with the body behind it if that is short. Returns whether all of it is queued. */
 static bool
 send_head(struct tern_service_conn *conn, struct http_answer *a)
 {
-	char buf[ANSWER_BYTES];
-	struct out o = {buf, buf + sizeof(buf)};
-	bool body = has_content(a) && !a->no_body && a->length > 0, inlined = false;
+	struct http_lane *own = tern_service_lane_state(tern_service_lane_of(conn));
+	char buf[HTTP_ANSWER_BYTES];
 	size_t bytes;
+	bool rest;
 	ssize_t n;
 
-	put_head(&o, tern_service_lane_state(tern_service_lane_of(conn)), a);
-	if (has_error_text(a) && !a->no_body) {
-		put_text(&o, status_text(a->status));
-		PUT(&o, "\n");
-	} else if (body && !a->generated && a->length <= (size_t)(o.end - o.at)) {
-		put(&o, (const char *)tern_service_memory_data(a->file->body) + a->first,
-		    (size_t)a->length);
-		inlined = true;
-	}
-	bytes = (size_t)(o.at - buf) - a->head_sent;
-	n = tern_service_send(conn, buf + a->head_sent, bytes,
-			      body && !inlined ? TERN_SERVICE_MORE : 0);
+	bytes = http_answer_write(a, &own->date, buf, &rest) - a->head_sent;
+	n = tern_service_send(conn, buf + a->head_sent, bytes, rest ? TERN_SERVICE_MORE : 0);
 	if (n > 0)
 		a->head_sent = (uint16_t)(a->head_sent + n);
 	if (n < (ssize_t)bytes)
 		return false;
 	a->head_done = true;
-	if (!body || inlined)
+	if (!rest)
 		a->length = 0;
 	return true;
 }
@@ -361,7 +179,7 @@ generated_bytes(const char *path, size_t n, uint64_t *total)
 			return false;
 		*total = *total * 10 + (uint64_t)(path[i] - '0');
 	}
-	return *total <= GENERATED_MAX;
+	return *total <= HTTP_GENERATED_MAX;
 }
 
 static bool
@@ -539,6 +357,40 @@ go_on(struct tern_service_conn *conn, void *state)
 	tern_service_yield(conn);
 }
 
+/* ---- Connections that move */
+
+static ssize_t
+http_save(struct tern_service_conn *conn, void *state, void *to, size_t bytes, char *why)
+{
+	const struct http_conn *c = state;
+
+	(void)conn;
+	(void)bytes;
+	(void)why;
+	return c->answering ? (ssize_t)http_answer_save(&c->answer, to) : 0;
+}
+
+static int
+http_restored(struct tern_service_conn *conn, void *state, const void *from, size_t bytes,
+	      char *why)
+{
+	struct tern_service_lane *lane = tern_service_lane_of(conn);
+	const struct http *http = tern_service_shared_state(lane);
+	struct http_lane *own = tern_service_lane_state(lane);
+	struct http_conn *c = state;
+	struct http_answer a;
+	int status;
+
+	if (bytes == 0)
+		return 0;
+	status = http_answer_restore(&a, &http->site, &own->date, from, bytes, why);
+	if (status == 0) {
+		c->answer = a;
+		c->answering = true;
+	}
+	return status;
+}
+
 /* ---- The service */
 
 static int
@@ -633,4 +485,6 @@ const struct tern_service_plugin http_plugin = {
 	.readable = go_on,
 	.writable = go_on,
 	.peer_closed = go_on, /* what is being sent is sent to its end */
+	.save = http_save,
+	.restored = http_restored,
 };

@@ -31,8 +31,9 @@
 enum {
 	TIMEOUT_GRAIN_US = 250000,
 	LINGER_BYTES = 16 << 20,
-	WAITING_US = 1000,  /* when the waiting list has its next turn, at the latest */
-	SWEEP_CLOSES = 256, /* connections closed in one iteration for being idle */
+	WAITING_US = 1000,       /* when the waiting list has its next turn, at the latest */
+	SWEEP_CLOSES = 256,      /* connections closed in one iteration for being idle */
+	FROZEN_TIMER_US = 10000, /* when a timer that is due on a frozen connection is looked at */
 };
 
 /* ---- Timeouts */
@@ -163,6 +164,18 @@ linger(struct tern_service_conn *conn)
 	}
 }
 
+void
+service_linger_on(struct tern_service_conn *conn)
+{
+	struct service_set *set = conn->lane->set;
+
+	TAILQ_REMOVE(&conn->lane->idle.conns, conn, by_activity);
+	conn->lingering = true;
+	conn->ending = ENDING_NOT;
+	conn->drained_bytes = 0;
+	timeouts_add(set, &set->lingering, conn);
+}
+
 static void
 start_lingering(struct tern_service_conn *conn)
 {
@@ -173,11 +186,7 @@ start_lingering(struct tern_service_conn *conn)
 		abort_conn(conn);
 		return;
 	}
-	TAILQ_REMOVE(&conn->lane->idle.conns, conn, by_activity);
-	conn->lingering = true;
-	conn->ending = ENDING_NOT;
-	conn->drained_bytes = 0;
-	timeouts_add(set, &set->lingering, conn);
+	service_linger_on(conn);
 	SERVICE_COUNT(set, lingered, 1);
 	linger(conn);
 }
@@ -210,6 +219,26 @@ service_end(struct tern_service_conn *conn, enum service_ending ending, int erro
 	mark(conn, ending, error);
 	if (conn->lane->set->running != conn)
 		service_wait_for_turn(conn);
+}
+
+void
+service_gone(struct tern_service_conn *conn)
+{
+	struct service_set *set = conn->lane->set;
+
+	if (conn->waiting) {
+		STAILQ_REMOVE(&set->waiting, conn, tern_service_conn, by_turn);
+		conn->waiting = false;
+	}
+	if (conn->ending == ENDING_NOT)
+		mark(conn, ENDING_ABORT, ECONNABORTED);
+	if (!conn->lingering) {
+		set->running = conn;
+		conn->lane->ops->closed(conn, conn->state, conn->error);
+		set->running = NULL;
+	}
+	tcp_close_silently(conn->tcp);
+	service_slot_free(conn);
 }
 
 /* Tells the service, and ends the connection as it is to end. The slot may be free afterwards. */
@@ -372,6 +401,8 @@ service_set_notify(struct service_set *set, struct tcp_conn *c, void *user)
 	if (listener >= set->listeners && listener < set->listeners + set->n_listeners) {
 		while (tcp_accept(c, &child) == 0)
 			take(listener, child);
+	} else if (conn->frozen) {
+		return; /* it is looked at when it goes on */
 	} else if (conn->lingering) {
 		linger(conn);
 	} else if (!conn->waiting) { /* else its turn comes in this iteration's advance */
@@ -385,6 +416,12 @@ turn(struct tern_service_conn *conn)
 {
 	short forced = 0;
 
+	if (conn->frozen) /* it waits again when it goes on */
+		return false;
+	if (conn->lingering) {
+		linger(conn);
+		return false;
+	}
 	if (conn->ending != ENDING_NOT) {
 		settle(conn);
 		return false;
@@ -429,6 +466,10 @@ run_timers(struct service_set *set)
 		conn = service_timer_pop(set, now_us);
 		if (conn == NULL)
 			return;
+		if (unlikely(conn->frozen)) {
+			service_timer_set(conn, now_us + FROZEN_TIMER_US);
+			continue;
+		}
 		set->running = conn;
 		set->ran |= 1u << conn->lane->index;
 		conn->moved = false;
@@ -477,7 +518,7 @@ sweep(struct service_set *set, struct service_timeouts *t, unsigned int *closes)
 
 		if (due > set->now_us)
 			return due;
-		if (!conn->lingering && queue_moves(conn)) {
+		if (conn->frozen || (!conn->lingering && queue_moves(conn))) {
 			stamp(conn);
 			continue;
 		}

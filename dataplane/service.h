@@ -13,6 +13,7 @@
 #include <rte_mempool.h>
 
 #include "dataplane/config.h"
+#include "dataplane/tern_service.h"
 #include "tcp/tcp.h"
 
 struct service_set;
@@ -65,6 +66,48 @@ bool service_set_has_turns(const struct service_set *set);
 
 /* When service_set_advance() has something to do next; UINT64_MAX: never. */
 uint64_t service_set_next_timer(const struct service_set *set);
+
+/* ---- Connections that move: service_move.c */
+
+enum {
+	SERVICE_SAVED_BYTES_MAX = TERN_SERVICE_SAVED_BYTES_MAX + 2,
+};
+
+/* The service that has a connection, by its place in the configuration; -1: none has. */
+int service_set_owner(const struct service_set *set, const void *user);
+
+/* The service that listens there; -1: none does. */
+int service_set_listens(const struct service_set *set, const struct tcp_endpoint *local);
+
+/*
+ * Whether the service's connections can move at all: 0, or -EOPNOTSUPP with the reason in `why`,
+ * TERN_SERVICE_WHY_BYTES.
+ */
+int service_set_movable(const struct service_set *set, unsigned int service, char *why);
+
+/* From now on its service hears nothing of it, whatever happens; and again. */
+void service_set_freeze(struct service_set *set, void *user);
+void service_set_thaw(struct service_set *set, void *user);
+
+/*
+ * Writes what its service needs to go on with it elsewhere, SERVICE_SAVED_BYTES_MAX at most.
+ * Returns how many bytes, or a negative errno with the reason in `why`.
+ */
+ssize_t service_set_save(struct service_set *set, void *user, uint8_t *to, char *why);
+
+/* It goes on elsewhere: tells the service, and closes it silently. */
+void service_set_leave(struct service_set *set, void *user);
+
+/*
+ * Hands a connection that is in repair still to a service, with what was saved of it; what that is
+ * comes from outside. With 0 bytes it had no service, and is as one that was accepted. Returns 0,
+ * and its first callbacks come in the next iteration; or a negative errno with the reason in `why`,
+ * and the connection is the caller's.
+ */
+int service_set_restore(struct service_set *set, unsigned int service, struct tcp_conn *c,
+			const uint8_t *from, size_t bytes, char *why);
+
+/* ---- From other threads */
 
 /*
  * The longest of the iterations that took too long since this was called last, 0 if none did;

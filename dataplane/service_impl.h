@@ -66,6 +66,7 @@ struct tern_service_conn {
 	bool yielded : 1;    /* readable() is to be called in the next turn */
 	bool told_end : 1;   /* peer_closed() was called */
 	bool shut : 1;       /* the service sends no more */
+	bool frozen : 1;     /* about to move: no callback comes, nothing is read or sent */
 	_Alignas(16) uint8_t state[];
 };
 
@@ -176,6 +177,12 @@ struct tern_service_conn *service_slot_take(struct tern_service_lane *lane, stru
 
 /* Gives back a slot of a connection that nobody was told of. */
 void service_slot_free(struct tern_service_conn *conn);
+
+/* Has a connection that was restored, whose service is in conn->lane, go on as one that lingers. */
+void service_linger_on(struct tern_service_conn *conn);
+
+/* It is gone, without a packet: tells the service, and frees the slot. */
+void service_gone(struct tern_service_conn *conn);
 
 /* Ends a connection because ternd ends. */
 void service_shut_down(struct tern_service_conn *conn);

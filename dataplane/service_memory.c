@@ -426,7 +426,9 @@ tern_service_send_memory(struct tern_service_conn *conn, const struct tern_servi
 		return -EINVAL;
 	if (bytes == 0)
 		return 0;
-	if (release == NULL)
+	if (conn->frozen)
+		n = -EAGAIN;
+	else if (release == NULL)
 		n = send_chains(conn, memory, offset, bytes, flags, &conn->lane->set->shared);
 	else
 		n = send_told(conn, memory, offset, bytes, flags, release, arg);

@@ -3,7 +3,8 @@
  * Loading plugins, checking their descriptors, and what happens to them on the main thread.
  *
  * A descriptor is copied, with do-nothing callbacks in the place of missing ones. It may be longer
- * than ours if a newer header made it, as long as what we do not know is zero: not used.
+ * than ours if a newer header made it, as long as what we do not know is zero: not used. It may be
+ * shorter, down to what the first header had: what is missing is as if it were NULL.
  *
  * Two sections with one file share its code and its globals, and have a state each.
  */
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include <rte_common.h>
 
 #include "dataplane/service_plugin.h"
 
@@ -25,6 +28,7 @@ struct service_plugin {
 	unsigned int n_counters;
 	bool has_turn;
 	bool closes_at_end;
+	bool movable;
 	char text[2 * CONFIG_VALUE_BYTES];
 };
 
@@ -40,6 +44,7 @@ static const struct {
 
 enum {
 	BUILT_IN = sizeof(built_in) / sizeof(built_in[0]),
+	FIRST_BYTES = offsetof(struct tern_service_plugin, save), /* of the first header's */
 };
 
 static int say(char *why, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -129,6 +134,28 @@ no_closed(struct tern_service_conn *conn, void *state, int error)
 	(void)error;
 }
 
+static ssize_t
+no_save(struct tern_service_conn *conn, void *state, void *to, size_t bytes, char *why)
+{
+	(void)conn;
+	(void)state;
+	(void)to;
+	(void)bytes;
+	(void)why;
+	return 0;
+}
+
+static int
+no_restored(struct tern_service_conn *conn, void *state, const void *from, size_t bytes, char *why)
+{
+	(void)conn;
+	(void)state;
+	(void)from;
+	(void)bytes;
+	(void)why;
+	return 0;
+}
+
 static void
 fill_in(struct tern_service_plugin *ops)
 {
@@ -149,6 +176,8 @@ fill_in(struct tern_service_plugin *ops)
 	DEFAULT(peer_closed, no_event);
 	DEFAULT(timer, no_event);
 	DEFAULT(closed, no_closed);
+	DEFAULT(save, no_save);
+	DEFAULT(restored, no_restored);
 #undef DEFAULT
 }
 
@@ -165,11 +194,11 @@ check_descriptor(const struct tern_service_plugin *from, char *why)
 			   "is made for version %u of tern_service.h, and this ternd has version "
 			   "%u; build it with the header of this ternd",
 			   from->abi, TERN_SERVICE_ABI);
-	if (from->bytes < sizeof(*from))
+	if (from->bytes < FIRST_BYTES)
 		return say(why, -EINVAL,
-			   "its descriptor says it has %u bytes, and must have %zu at least: write "
+			   "its descriptor says it has %u bytes, and must have %d at least: write "
 			   ".bytes = sizeof(struct tern_service_plugin)",
-			   from->bytes, sizeof(*from));
+			   from->bytes, FIRST_BYTES);
 	for (uint32_t i = sizeof(*from); i < from->bytes; i++)
 		if (bytes[i] != 0)
 			return say(why, -EINVAL,
@@ -194,6 +223,14 @@ count_counters(const struct tern_service_plugin *ops)
 	return n;
 }
 
+/* Who knows of moving says how, or has nothing to say: no state. */
+static bool
+can_move(const struct tern_service_plugin *from)
+{
+	return from->bytes >= sizeof(*from) && (from->save != NULL) == (from->restored != NULL) &&
+	       (from->save != NULL || from->conn_bytes == 0);
+}
+
 /* Takes over a descriptor. On failure the handle stays the caller's. */
 static struct service_plugin *
 make(const struct tern_service_plugin *from, void *handle, char *why)
@@ -215,7 +252,8 @@ make(const struct tern_service_plugin *from, void *handle, char *why)
 		free(plugin);
 		return NULL;
 	}
-	plugin->ops = *from;
+	memcpy(&plugin->ops, from, RTE_MIN((size_t)from->bytes, sizeof(*from)));
+	plugin->movable = can_move(from);
 	plugin->handle = handle;
 	plugin->n_counters = count_counters(from);
 	plugin->has_turn = from->lane_turn != NULL;
@@ -392,6 +430,12 @@ bool
 service_plugin_is_built_in(const struct service_plugin *plugin)
 {
 	return plugin->handle == NULL;
+}
+
+bool
+service_plugin_can_move(const struct service_plugin *plugin)
+{
+	return plugin->movable;
 }
 
 bool

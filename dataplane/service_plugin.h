@@ -56,6 +56,8 @@ void *service_plugin_state(const struct service_plugin *plugin);
 unsigned int service_plugin_counters(const struct service_plugin *plugin);
 
 bool service_plugin_is_built_in(const struct service_plugin *plugin);
+/* Whether its connections can go on elsewhere. */
+bool service_plugin_can_move(const struct service_plugin *plugin);
 bool service_plugin_has_turn(const struct service_plugin *plugin);
 bool service_plugin_closes_at_end(const struct service_plugin *plugin);
 

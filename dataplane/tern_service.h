@@ -71,8 +71,8 @@ extern "C" {
 struct tern_service_lane;
 
 /*
- * A connection; valid from accepted(), or from tern_service_connect(), to the end of closed(). If
- * accepted() refuses it, to the end of that.
+ * A connection; valid from accepted(), restored() or tern_service_connect() to the end of closed().
+ * If accepted() or restored() refuses it, to the end of that.
  */
 struct tern_service_conn;
 
@@ -196,17 +196,49 @@ struct tern_service_plugin {
 	/*
 	 * The connection is over; called once, as the last for this connection, whatever ended it.
 	 * error, positive: 0 if this service closed it or both sides did in order; ECONNABORTED if
-	 * this service aborted it; ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, ... as Linux;
-	 * ETIMEDOUT, too, if nothing moved for idle_timeout; ESHUTDOWN if ternd ends, which resets
-	 * a connection that has not sent everything. Only what asks (the addresses, the lane) may
-	 * be called on this connection. Bytes received and not consumed are gone; what was queued
-	 * when the service closed is still being sent; what was sent by reference is released when
-	 * that is over.
+	 * this service aborted it, or if it goes on elsewhere; ECONNRESET, ETIMEDOUT, ECONNREFUSED,
+	 * EHOSTUNREACH, ... as Linux; ETIMEDOUT, too, if nothing moved for idle_timeout; ESHUTDOWN
+	 * if ternd ends, which resets a connection that has not sent everything. Only what asks
+	 * (the addresses, the lane) may be called on this connection. Bytes received and not
+	 * consumed are gone; what was queued when the service closed is still being sent; what was
+	 * sent by reference is released when that is over.
 	 */
 	void (*closed)(struct tern_service_conn *conn, void *state, int error);
+
+	/* ---- Connections that move (`tern checkpoint`, `tern restore`). A plugin made for a
+	 * header without these two has connections that stay; so has one whose connections have
+	 * state (conn_bytes) and that leaves them out.
+	 */
+
+	/*
+	 * The connection may go on elsewhere, in another ternd, of another version, on another
+	 * machine: writes what the service there needs to know, at most `bytes`
+	 * (TERN_SERVICE_SAVED_BYTES_MAX) into `to`. Both queues move with the connection and need
+	 * not be saved: what was not consumed is read again there, what was queued is sent. Returns
+	 * how many bytes it wrote; a negative errno if this connection cannot move now, with the
+	 * reason in `why`. Nothing else may be called here, but what asks. Afterwards the
+	 * connection may go on all the same, and be asked again; if it leaves, closed() is called
+	 * with ECONNABORTED.
+	 */
+	ssize_t (*save)(struct tern_service_conn *conn, void *state, void *to, size_t bytes,
+			char *why);
+
+	/*
+	 * A connection has come from elsewhere; called instead of accepted(), with the state zeroed
+	 * and with what save() wrote there. That came from outside: it may be anything, also cut
+	 * short, and save() of another version may have written it. So look at each length, index
+	 * and number before using it. 0 takes the connection; a negative errno refuses it, with the
+	 * reason in `why`: nothing else is called for it, and it has not been touched, so that it
+	 * may be restored elsewhere. Nothing can be read or sent yet; options and the timer may be
+	 * set. readable() and writable() follow, once at least, and peer_closed() if the peer has
+	 * sent its FIN, whether or not that was told before.
+	 */
+	int (*restored)(struct tern_service_conn *conn, void *state, const void *from, size_t bytes,
+			char *why);
 };
 
 #define TERN_SERVICE_CONN_BYTES_MAX 4096
+#define TERN_SERVICE_SAVED_BYTES_MAX 4096
 
 /* The plugin's one symbol, which it defines. */
 #if defined(__GNUC__)

@@ -164,3 +164,21 @@ tcp_list(const struct tcp_engine *e, uint64_t *cursor, struct tcp_listing *listi
 	*cursor = part == PARTS ? TCP_LIST_END : (uint64_t)part << 32 | index;
 	return written;
 }
+
+struct tcp_conn *
+tcp_walk(struct tcp_engine *e, uint64_t *cursor)
+{
+	uint64_t index = *cursor;
+
+	for (unsigned int looked = 0; index < e->conns.carved && looked < LOOK_MAX; looked++) {
+		struct tcp_conn *c = slab_at(&e->conns, (uint32_t)index++);
+
+		if ((c->flags & (CONN_DEAD | CONN_ORPHAN)) == 0 && c->state > TCP_LISTEN &&
+		    c->user != NULL) {
+			*cursor = index;
+			return c;
+		}
+	}
+	*cursor = index < e->conns.carved ? index : TCP_LIST_END;
+	return NULL;
+}

@@ -589,4 +589,10 @@ struct tcp_listing {
 unsigned int tcp_list(const struct tcp_engine *engine, uint64_t *cursor,
 		      struct tcp_listing *listing, unsigned int n);
 
+/*
+ * The next of the connections that a user has, half-closed ones included, with a cursor as above.
+ * Returns NULL at the end, or, with a cursor that is not at the end, after a few hundred places.
+ */
+struct tcp_conn *tcp_walk(struct tcp_engine *engine, uint64_t *cursor);
+
 #endif

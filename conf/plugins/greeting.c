@@ -17,7 +17,8 @@
  *
  * It shows: keys and their checking; memory that is sent by reference, and knows when that is over;
  * input that is read in place, also when a line lies in several pieces; back-pressure; a timer; the
- * end of the peer's stream; a counter. What each function does exactly is in tern_service.h.
+ * end of the peer's stream; a connection that moves; a counter. What each function does exactly is
+ * in tern_service.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -249,6 +250,34 @@ timer(struct tern_service_conn *conn, void *state)
 	tern_service_finish(conn);
 }
 
+/* Its state elsewhere: one byte. Its patience begins anew there. */
+static ssize_t
+save(struct tern_service_conn *conn, void *state, void *to, size_t bytes, char *why)
+{
+	const struct visitor *v = state;
+
+	(void)conn;
+	(void)bytes; /* TERN_SERVICE_SAVED_BYTES_MAX */
+	(void)why;
+	*(unsigned char *)to = v->greeted;
+	return 1;
+}
+
+static int
+restored(struct tern_service_conn *conn, void *state, const void *from, size_t bytes, char *why)
+{
+	struct visitor *v = state;
+
+	/* It came from outside, and may be anything. */
+	if (bytes != 1 || *(const unsigned char *)from > 1) {
+		snprintf(why, TERN_SERVICE_WHY_BYTES, "what is saved of it is no visitor's");
+		return -EINVAL;
+	}
+	v->greeted = *(const unsigned char *)from != 0;
+	wait_for_words(conn, tern_service_shared_state(tern_service_lane_of(conn)));
+	return 0;
+}
+
 const struct tern_service_plugin tern_service_plugin = {
 	.abi = TERN_SERVICE_ABI,
 	.bytes = sizeof(struct tern_service_plugin),
@@ -268,4 +297,6 @@ const struct tern_service_plugin tern_service_plugin = {
 	.writable = go_on,
 	.peer_closed = go_on,
 	.timer = timer,
+	.save = save,
+	.restored = restored,
 };
