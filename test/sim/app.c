@@ -70,7 +70,8 @@ accept_all(struct sim *s, unsigned int side)
 		s->user_runs++;
 		if (s->accept_gap_us > 0)
 			s->accept_at_us[side] = sim_pause_until(s, s->accept_gap_us);
-		if (conn == NULL || conn->user[side].c != NULL || conn->user[side].done) {
+		if (conn == NULL || conn->user[side].c != NULL || conn->user[side].away != NULL ||
+		    conn->user[side].done) {
 			/* Reset before it was accepted, or a late SYN's. */
 			tcp_close(child);
 		} else {
@@ -86,17 +87,23 @@ accept_all(struct sim *s, unsigned int side)
 }
 
 void
-sim_users_start(struct sim *s)
+sim_listen(struct sim *s, unsigned int side)
 {
 	struct tcp_endpoint any = {.port = OBSERVER_PORT};
 
+	if (tcp_open(s->pair.side[side].engine, AF_INET6, &s->listener[side]) != 0 ||
+	    tcp_bind(s->listener[side], &any) != 0 ||
+	    tcp_listen(s->listener[side], s->backlog) != 0)
+		sim_fail(s, "cannot listen");
+}
+
+void
+sim_users_start(struct sim *s)
+{
 	for (unsigned int side = 0; side < 2; side++) {
 		s->pair.side[side].notify = sim_notify;
 		s->pair.side[side].notify_ctx = s;
-		if (tcp_open(s->pair.side[side].engine, AF_INET6, &s->listener[side]) != 0 ||
-		    tcp_bind(s->listener[side], &any) != 0 ||
-		    tcp_listen(s->listener[side], s->backlog) != 0)
-			sim_fail(s, "cannot listen");
+		sim_listen(s, side);
 	}
 	for (unsigned int i = 0; i < s->n_conns; i++)
 		for (unsigned int side = 0; side < 2; side++) {
@@ -127,7 +134,8 @@ static bool
 is_due(const struct sim_user *u, uint64_t now_us)
 {
 	return u->ready || (u->write_at_us != 0 && u->write_at_us <= now_us) ||
-	       (u->read_at_us != 0 && u->read_at_us <= now_us);
+	       (u->read_at_us != 0 && u->read_at_us <= now_us) ||
+	       (u->close_at_us != 0 && u->close_at_us <= now_us);
 }
 
 void
@@ -136,6 +144,9 @@ sim_users_run(void *sim, unsigned int side)
 	struct sim *s = sim;
 
 	if (s->failed)
+		return;
+	sim_moves_run(s, side);
+	if (s->pair.side[side].engine == NULL)
 		return;
 	accept_all(s, side);
 	for (unsigned int i = 0; i < s->n_conns && !s->failed; i++) {
@@ -153,6 +164,7 @@ sim_users_run(void *sim, unsigned int side)
 		s->user_runs++;
 		sim_user_run(s, u);
 	}
+	sim_moves_run(s, side);
 }
 
 static uint64_t
@@ -169,7 +181,7 @@ sim_users_next_us(const struct sim *s)
 	for (unsigned int i = 0; i < s->n_conns; i++) {
 		const struct sim_conn *conn = &s->conns[i];
 
-		if (conn->seen == NULL)
+		if (conn->seen == NULL && s->pair.side[conn->client].engine != NULL)
 			next = earlier(next, conn->open_at_us);
 		for (int side = 0; side < 2; side++) {
 			const struct sim_user *u = &conn->user[side];
@@ -180,10 +192,11 @@ sim_users_next_us(const struct sim *s)
 				return sim_now(s);
 			next = earlier(next, u->write_at_us);
 			next = earlier(next, u->read_at_us);
+			next = earlier(next, u->close_at_us);
 		}
 	}
 	for (int side = 0; side < 2; side++)
-		if (s->accept_ready[side])
+		if (s->accept_ready[side] && s->pair.side[side].engine != NULL)
 			next = earlier(next, RTE_MAX(s->accept_at_us[side], sim_now(s)));
 	return next;
 }
@@ -196,7 +209,7 @@ is_waiting(const struct sim_conn *conn, unsigned int side)
 
 	if (conn->seen == NULL)
 		return true;
-	return side != conn->client && u->c == NULL && !u->done &&
+	return side != conn->client && u->c == NULL && u->away == NULL && !u->done &&
 	       (!peer->done || (conn->graceful && peer->error == 0));
 }
 
@@ -205,7 +218,8 @@ sim_users_are_done(const struct sim *s)
 {
 	for (unsigned int i = 0; i < s->n_conns; i++)
 		for (unsigned int side = 0; side < 2; side++)
-			if (s->conns[i].user[side].c != NULL || is_waiting(&s->conns[i], side))
+			if (s->conns[i].user[side].c != NULL ||
+			    s->conns[i].user[side].away != NULL || is_waiting(&s->conns[i], side))
 				return false;
 	return true;
 }
@@ -282,8 +296,11 @@ sim_print_conns(const struct sim *s)
 	for (unsigned int side = 0; side < 2; side++) {
 		struct tcp_listing l[SIM_CONNS];
 		uint64_t cursor = 0;
-		unsigned int n = tcp_list(s->pair.side[side].engine, &cursor, l, SIM_CONNS);
+		unsigned int n;
 
+		if (s->pair.side[side].engine == NULL)
+			continue;
+		n = tcp_list(s->pair.side[side].engine, &cursor, l, SIM_CONNS);
 		for (unsigned int i = 0; i < n; i++)
 			if (l[i].state == TCP_TIME_WAIT)
 				continue;

@@ -364,7 +364,7 @@ had_cookie(void *ctx, unsigned int side)
 	struct tcp_stats stats;
 
 	tcp_stats_read(s->pair.side[side].engine, &stats);
-	return stats.syncookies_received > 0;
+	return stats.syncookies_received + s->moving.past[side].syncookies_received > 0;
 }
 
 static uint64_t

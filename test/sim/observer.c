@@ -33,6 +33,7 @@ struct seen {
 	const uint8_t *payload;
 	uint32_t len;
 	bool timestamps, sack_permitted;
+	uint32_t ts;
 	int wscale;
 	uint16_t mss;
 	unsigned int n_sack, option_bytes;
@@ -114,9 +115,11 @@ parse_options(const uint8_t *at, const uint8_t *end, struct seen *s)
 			s->wscale = at[2];
 		else if (*at == TCP_OPT_SACK_PERMITTED)
 			s->sack_permitted = true;
-		else if (*at == TCP_OPT_TIMESTAMPS && at[1] == 10)
+		else if (*at == TCP_OPT_TIMESTAMPS && at[1] == 10) {
 			s->timestamps = true;
-		else if (*at == TCP_OPT_SACK && at[1] % 8 == 2 && at[1] <= 34) {
+			memcpy(&s->ts, at + 2, 4);
+			s->ts = rte_be_to_cpu_32(s->ts);
+		} else if (*at == TCP_OPT_SACK && at[1] % 8 == 2 && at[1] <= 34) {
 			for (unsigned int i = 2; i < at[1]; i += 8) {
 				uint32_t edges[2];
 
@@ -372,7 +375,8 @@ check_silence(struct observer *o, struct observer_conn *c, unsigned int side, ui
 	uint64_t since = RTE_MAX(h->last_sent_us, h->busy_us), silent, bound;
 
 	/* A SYN-ACK with a cookie is not sent again. */
-	if (h->busy_us == UINT64_MAX || (!c->established && side != c->client))
+	if (h->busy_us == UINT64_MAX || (!c->established && side != c->client) ||
+	    c->away_us[side] != 0)
 		return;
 	o->silences_checked++;
 	/* News may put the timer off, and leave it as far backed off as it was. */
@@ -450,6 +454,7 @@ check_sequence(struct observer *o, uint64_t now_us, struct observer_conn *c, uns
 		return;
 	if (start < h->sent_end) {
 		h->again_segs++;
+		h->again_bytes += RTE_MIN(end, h->sent_end) - start;
 		o->again_segs++;
 		h->resent_end = RTE_MAX(h->resent_end, RTE_MIN(end + fin, h->sent_end));
 	}
@@ -466,9 +471,10 @@ check_sequence(struct observer *o, uint64_t now_us, struct observer_conn *c, uns
 		 * Told of a smaller MTU the sender counts what is under way in smaller segments;
 		 * and what it takes for lost is under way to it no more.
 		 */
-		if (h->first_segs >
-		    INITIAL_WINDOW_SEGS + EXTRA_SEGS +
-			    (h->path_mtu != 0 || h->again_segs > 0 ? 4 : 2) * h->arrived_segs)
+		if (!h->moved &&
+		    h->first_segs > INITIAL_WINDOW_SEGS + EXTRA_SEGS +
+					    (h->path_mtu != 0 || h->again_segs > 0 ? 4 : 2) *
+						    h->arrived_segs)
 			o->fail(o->ctx,
 				"side %u has sent %" PRIu64 " segments on port %u when %" PRIu64
 				" had arrived: more than any slow start",
@@ -523,6 +529,25 @@ check_ack(struct observer *o, struct observer_conn *c, unsigned int side, const 
 	peer->offered = RTE_MAX(peer->offered, edge);
 }
 
+static void
+check_timestamp(struct observer *o, struct observer_conn *c, unsigned int side,
+		const struct seen *s)
+{
+	struct observer_half *h = &c->half[side];
+
+	if (c->established && (s->flags & TCP_SYN) == 0 &&
+	    s->timestamps != (c->half[0].syn_timestamps && c->half[1].syn_timestamps))
+		o->fail(o->ctx, "side %u sends on port %u %s timestamps", side, c->port,
+			s->timestamps ? "unexpected" : "no");
+	if (!c->established || !s->timestamps)
+		return;
+	if (h->ts_known && seq_lt(s->ts, h->ts))
+		o->fail(o->ctx, "side %u's clock goes back on port %u: from %u to %u", side,
+			c->port, h->ts, s->ts);
+	h->ts_known = true;
+	h->ts = s->ts;
+}
+
 void
 observer_sent(struct observer *o, uint64_t now_us, unsigned int side, const struct rte_mbuf *m)
 {
@@ -542,10 +567,7 @@ observer_sent(struct observer *o, uint64_t now_us, unsigned int side, const stru
 		return;
 	check_sequence(o, now_us, c, side, &s);
 	check_size(o, c, side, &s, m);
-	if (c->established && (s.flags & TCP_SYN) == 0 &&
-	    s.timestamps != (c->half[0].syn_timestamps && c->half[1].syn_timestamps))
-		o->fail(o->ctx, "side %u sends on port %u %s timestamps", side, c->port,
-			s.timestamps ? "unexpected" : "no");
+	check_timestamp(o, c, side, &s);
 	/* What acknowledges only has SEG.SEQ at the end of what was sent. */
 	if ((s.flags & (TCP_SYN | TCP_FIN)) != 0 || s.len > 0 ||
 	    seq_lt(s.seq, c->half[side].iss + (seq_t)c->half[side].sent_end)) {
@@ -567,7 +589,7 @@ observer_arrived(struct observer *o, uint64_t now_us, unsigned int side, const s
 	if ((m->hash.usr & LINK_CORRUPTED) != 0 || parse(m, &s) != NULL)
 		return;
 	c = conn_of(o, !side, &s);
-	if (c == NULL || c->reborn || (s.flags & TCP_RST) != 0)
+	if (c == NULL || c->reborn || c->away_us[side] != 0 || (s.flags & TCP_RST) != 0)
 		return;
 	h = &c->half[!side];
 	own = &c->half[side];
@@ -589,6 +611,10 @@ observer_arrived(struct observer *o, uint64_t now_us, unsigned int side, const s
 	if ((s.flags & TCP_ACK) == 0 || !own->iss_known)
 		return;
 	if (!c->established && (s.flags & TCP_SYN) == 0)
+		return;
+	/* From before the window, as probes are: answered, and not looked at (RFC 9293 §3.10.7.4).
+	 */
+	if (end < h->told)
 		return;
 	end = offset_of(own, s.ack, own->acked);
 	if (end > own->sent_end)
@@ -647,4 +673,40 @@ observer_silence(struct observer *o, uint64_t now_us, struct observer_conn *c, u
 	else if (h->busy_us == UINT64_MAX)
 		h->busy_us = now_us;
 	check_silence(o, c, side, now_us);
+}
+
+/* ---- Moves */
+
+void
+observer_away(struct observer *o, uint64_t now_us, struct observer_conn *c, unsigned int side)
+{
+	(void)o;
+	c->away_us[side] = now_us;
+}
+
+static void
+shift(uint64_t *at_us, uint64_t by_us)
+{
+	if (*at_us != 0 && *at_us != UINT64_MAX)
+		*at_us += by_us;
+}
+
+void
+observer_back(struct observer *o, uint64_t now_us, struct observer_conn *c, unsigned int side,
+	      bool new_path)
+{
+	struct observer_half *h = &c->half[side];
+	uint64_t by_us = now_us - c->away_us[side];
+
+	(void)o;
+	/* Its time stood still. */
+	shift(&h->last_sent_us, by_us);
+	shift(&h->last_news_us, by_us);
+	shift(&h->busy_us, by_us);
+	shift(&h->chain_us, by_us);
+	c->away_us[side] = 0;
+	if (!new_path)
+		return;
+	h->path_mtu = 0;
+	h->moved = true;
 }

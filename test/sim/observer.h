@@ -10,6 +10,7 @@
  *     (RFC 9293 §3.8.6), and no more segments than the initial window and what has arrived allow;
  *   - nothing is acknowledged, by number or by SACK block, that has never arrived (RFC 2018 §3);
  *   - no acknowledgment takes an earlier one back;
+ *   - timestamps do not go back (RFC 7323 §4.1);
  *   - the right edge that a receiver offers does not move left (RFC 9293 §3.8.6, SHLD-14);
  *   - who has something outstanding does not fall silent for longer than its retransmission timer
  *     may back off to (RFC 6298 §5.5).
@@ -55,7 +56,11 @@ struct observer_half {
 	struct observer_range *ranges; /* arrived beyond it, in order */
 	unsigned int n_ranges, ranges_room;
 	uint64_t first_segs, again_segs, arrived_segs;
+	bool moved;           /* small segments that were in flight count as few large ones since */
+	uint64_t again_bytes; /* sent more than once, each time counted */
 	bool fin_sent, fin_arrived;
+	bool ts_known;
+	uint32_t ts; /* the last timestamp */
 	bool syn_sack, syn_timestamps;
 	int syn_wscale; /* offered in its SYN; -1: none */
 	uint16_t syn_mss;
@@ -87,6 +92,7 @@ struct observer_conn {
 	/* Its SO_RCVBUF was changed: what no longer fits is dropped and the window shut, as Linux.
 	 */
 	bool may_shrink[2];
+	uint64_t away_us[2]; /* since when the connection of a side is nowhere; 0: it is there */
 	struct observer_half half[2]; /* by the side that sends */
 };
 
@@ -123,6 +129,12 @@ void observer_icmp(struct observer *o, unsigned int side, const struct tcp_icmp 
  */
 void observer_silence(struct observer *o, uint64_t now_us, struct observer_conn *c,
 		      unsigned int side, uint64_t given_bytes);
+
+/* A side's connection is nowhere from now on: what arrives for it is lost, and it may be silent. */
+void observer_away(struct observer *o, uint64_t now_us, struct observer_conn *c, unsigned int side);
+/* It is back; new_path: it finds out anew how large a packet may be. */
+void observer_back(struct observer *o, uint64_t now_us, struct observer_conn *c, unsigned int side,
+		   bool new_path);
 
 /* The bytes that a side sends on a connection, from an offset on: at most OBSERVER_PAYLOAD_PERIOD.
  */

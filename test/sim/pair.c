@@ -67,6 +67,10 @@ arrive(void *ctx, struct rte_mbuf *m, uint64_t now_us)
 
 	(void)now_us;
 	from->link.counts.delivered++;
+	if (to->engine == NULL) {
+		rte_pktmbuf_free(m);
+		return;
+	}
 	if (p->on_arrived != NULL)
 		p->on_arrived(p->ctx, index_of(to), m);
 	if (p->rx_checks_checksums)
@@ -208,11 +212,11 @@ address(bool ipv6, unsigned int i)
 }
 
 static void
-start_side(struct pair *p, unsigned int i, const struct pair_setup *setup)
+start_engine(struct pair *p, unsigned int i, const struct tcp_config *config)
 {
 	static const char *const names[2] = {"left", "right"};
 	struct pair_side *s = &p->side[i];
-	struct tcp_config c = *setup->config[i];
+	struct tcp_config c = *config;
 	struct tcp_env env = {
 		.ctx = s,
 		.transmit = transmit,
@@ -224,13 +228,6 @@ start_side(struct pair *p, unsigned int i, const struct pair_setup *setup)
 		.free = table_free,
 	};
 
-	s->pair = p;
-	s->ip = address(setup->ipv6, i);
-	s->rng.state = setup->seed * 4 + i;
-	s->mtu = 1500;
-	s->path_flags = TCP_PATH_TX_MULTI_SEG;
-	p->pools_of[i] = setup->pools[i] != NULL ? setup->pools[i] : &p->pools;
-	link_init(&s->link, setup->seed * 4 + 2 + i, p->pools_of[0]->rx, arrive, s);
 	c.name = names[i];
 	c.header_pool = p->pools_of[i]->header;
 	c.data_pool = p->pools_of[i]->data;
@@ -239,7 +236,36 @@ start_side(struct pair *p, unsigned int i, const struct pair_setup *setup)
 		fprintf(stderr, "no engine\n");
 		exit(2);
 	}
-	tcp_advance(s->engine, p->now_us);
+	tcp_advance(s->engine, p->now_us + s->clock_us);
+}
+
+static void
+start_side(struct pair *p, unsigned int i, const struct pair_setup *setup)
+{
+	struct pair_side *s = &p->side[i];
+
+	s->pair = p;
+	s->ip = address(setup->ipv6, i);
+	s->rng.state = setup->seed * 4 + i;
+	s->mtu = 1500;
+	s->path_flags = TCP_PATH_TX_MULTI_SEG;
+	p->pools_of[i] = setup->pools[i] != NULL ? setup->pools[i] : &p->pools;
+	link_init(&s->link, setup->seed * 4 + 2 + i, p->pools_of[0]->rx, arrive, s);
+	start_engine(p, i, setup->config[i]);
+}
+
+void
+pair_kill(struct pair *p, unsigned int side)
+{
+	tcp_engine_destroy(p->side[side].engine);
+	p->side[side].engine = NULL;
+}
+
+void
+pair_revive(struct pair *p, unsigned int side, const struct tcp_config *config, uint64_t clock_us)
+{
+	p->side[side].clock_us = clock_us;
+	start_engine(p, side, config);
 }
 
 void
@@ -264,6 +290,14 @@ pair_start(struct pair *p, const struct tcp_config *config)
 
 /* ---- The clock */
 
+static uint64_t
+next_timer(const struct pair_side *s)
+{
+	uint64_t at_us = s->engine != NULL ? tcp_next_timer(s->engine) : UINT64_MAX;
+
+	return at_us == UINT64_MAX ? UINT64_MAX : at_us - s->clock_us;
+}
+
 uint64_t
 pair_next_us(const struct pair *p)
 {
@@ -271,7 +305,7 @@ pair_next_us(const struct pair *p)
 
 	for (int i = 0; i < 2; i++) {
 		const struct pair_side *s = &p->side[i];
-		uint64_t timer = tcp_next_timer(s->engine), arrival = link_next_us(&s->link);
+		uint64_t timer = next_timer(s), arrival = link_next_us(&s->link);
 
 		if (p->poll_us > 0 && arrival != UINT64_MAX)
 			arrival = (arrival + p->poll_us - 1) / p->poll_us * p->poll_us;
@@ -299,6 +333,8 @@ deliver_icmp(struct pair *p, unsigned int side)
 			p->icmp[kept++] = p->icmp[i];
 			continue;
 		}
+		if (p->side[side].engine == NULL)
+			continue;
 		if (p->on_icmp != NULL)
 			p->on_icmp(p->ctx, side, &p->icmp[i].icmp);
 		tcp_icmp_input(p->side[side].engine, &p->icmp[i].icmp);
@@ -310,17 +346,20 @@ static void
 run_side(struct pair_side *s)
 {
 	struct pair *p = s->pair;
+	uint64_t now_us = p->now_us + s->clock_us;
 	unsigned int n = s->n_inbox;
 
 	s->n_inbox = 0;
 	s->received += n;
 	for (unsigned int at = 0; at < n; at += p->burst)
-		tcp_input(s->engine, p->now_us, s->inbox + at, RTE_MIN(p->burst, n - at));
-	tcp_advance(s->engine, p->now_us);
+		tcp_input(s->engine, now_us, s->inbox + at, RTE_MIN(p->burst, n - at));
+	if (s->engine != NULL)
+		tcp_advance(s->engine, now_us);
 	deliver_icmp(p, index_of(s));
 	if (p->users != NULL)
 		p->users(p->ctx, index_of(s));
-	tcp_flush(s->engine);
+	if (s->engine != NULL)
+		tcp_flush(s->engine);
 }
 
 void

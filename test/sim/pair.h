@@ -26,7 +26,8 @@ struct pair_pools {
 
 struct pair_side {
 	struct pair *pair;
-	struct tcp_engine *engine;
+	struct tcp_engine *engine; /* NULL: its process is dead */
+	uint64_t clock_us;         /* the engine's clock is the pair's plus this */
 	struct ip_addr ip;
 	struct link link; /* away from this side */
 	struct rng rng;   /* what env.random gives */
@@ -104,6 +105,13 @@ void pair_run_until(struct pair *p, uint64_t time_us);
 
 /* Puts an ICMP error on its way to a side. */
 void pair_icmp(struct pair *p, unsigned int side, uint64_t at_us, const struct tcp_icmp *icmp);
+
+/* A side's process dies, with its engine and all that it has. What arrives from now on is lost. */
+void pair_kill(struct pair *p, unsigned int side);
+
+/* Another process comes in its place, with a clock of its own. */
+void pair_revive(struct pair *p, unsigned int side, const struct tcp_config *config,
+		 uint64_t clock_us);
 
 /* Whether a side holds nothing for any connection; says what if it does. */
 bool pair_is_idle(const struct pair_side *s);

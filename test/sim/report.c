@@ -35,15 +35,18 @@ sim_report_print(const struct sim_report *r)
 {
 	printf("%12s %8s\n", "how often", "in seeds");
 	for (unsigned int i = 0; i < SIM_EVENTS; i++)
-		printf("%12" PRIu64 " %8" PRIu64 "  %s\n", r->total[i], r->of_seeds[i], texts[i]);
+		if (i < SIM_FIRST_MOVE || r->total[SIM_FIRST_MOVE] > 0)
+			printf("%12" PRIu64 " %8" PRIu64 "  %s\n", r->total[i], r->of_seeds[i],
+			       texts[i]);
 }
 
 bool
-sim_report_is_complete(const struct sim_report *r)
+sim_report_is_complete(const struct sim_report *r, bool moves)
 {
+	unsigned int first = moves ? SIM_FIRST_MOVE : 0, end = moves ? SIM_EVENTS : SIM_FIRST_MOVE;
 	bool complete = true;
 
-	for (unsigned int i = 0; i < SIM_EVENTS; i++)
+	for (unsigned int i = first; i < end; i++)
 		if (r->total[i] == 0) {
 			printf("never occurred: %s\n", texts[i]);
 			complete = false;

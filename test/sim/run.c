@@ -62,7 +62,8 @@ sim_fail(void *sim, const char *format, ...)
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
-	printf("\n  again: build/test/sim/sim --seed %" PRIu64 " --verbose\n", s->seed);
+	printf("\n  again: build/test/sim/sim --seed %" PRIu64 "%s --verbose\n", s->seed,
+	       s->moving.on ? " --moves" : "");
 }
 
 /* ---- What passes the link */
@@ -160,6 +161,14 @@ check_silence(struct sim *s)
 		}
 }
 
+static int64_t
+timer_in_us(const struct pair_side *side, uint64_t now_us)
+{
+	return side->engine != NULL
+		       ? (int64_t)(tcp_next_timer(side->engine) - side->clock_us - now_us)
+		       : -1;
+}
+
 static void
 print_stuck(const struct sim *s)
 {
@@ -167,13 +176,15 @@ print_stuck(const struct sim *s)
 		printf("  side %u: %" PRIu64 " packets sent, %" PRIu64 " received, next timer in "
 		       "%" PRId64 " us, next packet leaves the link in %" PRId64 " us\n",
 		       side, s->pair.side[side].transmitted, s->pair.side[side].received,
-		       (int64_t)(tcp_next_timer(s->pair.side[side].engine) - sim_now(s)),
+		       timer_in_us(&s->pair.side[side], sim_now(s)),
 		       (int64_t)(link_next_us(&s->pair.side[side].link) - sim_now(s)));
 	sim_print_conns(s);
 	for (unsigned int side = 0; side < 2; side++) {
 		struct tcp_stats stats;
 		const uint64_t *value = (const uint64_t *)&stats;
 
+		if (s->pair.side[side].engine == NULL)
+			continue;
 		tcp_stats_read(s->pair.side[side].engine, &stats);
 		printf("  side %u:", side);
 		for (unsigned int i = 0; i < TCP_STATS_COUNT; i++)
@@ -210,6 +221,7 @@ transfer(struct sim *s)
 
 	while (!s->failed && !sim_users_are_done(s)) {
 		next = RTE_MIN(pair_next_us(&s->pair), sim_users_next_us(s));
+		next = RTE_MIN(next, sim_moves_next_us(s));
 		if (next == UINT64_MAX || sim_now(s) > s->deadline_us) {
 			if (sim_users_give_up(s) || (next == UINT64_MAX && s->may_time_out))
 				break;
@@ -293,6 +305,18 @@ count_links(struct sim *s)
 		}
 }
 
+/* Of a side's engines, one after the other. */
+static void
+read_stats(struct sim *s, unsigned int side, struct tcp_stats *stats)
+{
+	const uint64_t *past = (const uint64_t *)&s->moving.past[side];
+	uint64_t *value = (uint64_t *)stats;
+
+	tcp_stats_read(s->pair.side[side].engine, stats);
+	for (unsigned int i = 0; i < TCP_STATS_COUNT; i++)
+		value[i] += past[i];
+}
+
 #define EXPECT(s, a, relation, b)                                                                  \
 	do {                                                                                       \
 		uint64_t value_a = (a), value_b = (b);                                             \
@@ -310,7 +334,7 @@ check_counters(struct sim *s)
 	for (unsigned int i = 0; i < s->n_conns; i++)
 		graceful &= s->conns[i].graceful;
 	for (unsigned int side = 0; side < 2; side++)
-		tcp_stats_read(s->pair.side[side].engine, &stats[side]);
+		read_stats(s, side, &stats[side]);
 	for (unsigned int side = 0; side < 2; side++) {
 		const struct tcp_stats *own = &stats[side], *peer = &stats[!side];
 		const struct pair_side *p = &s->pair.side[side];
@@ -341,12 +365,14 @@ check_counters(struct sim *s)
 }
 
 bool
-sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, bool verbose)
+sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, unsigned int how)
 {
 	memset(s, 0, sizeof(*s));
 	s->seed = seed;
-	s->verbose = verbose;
+	s->verbose = (how & SIM_VERBOSE) != 0;
 	sim_draw(s, pools);
+	if (how & SIM_WITH_MOVES)
+		sim_moves_draw(s);
 	s->pair.on_sent = on_sent;
 	s->pair.on_arrived = on_arrived;
 	s->pair.on_icmp = on_icmp;
@@ -361,6 +387,8 @@ sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, bool verbose)
 	count_links(s);
 	if (!s->failed)
 		check_counters(s);
+	if (!s->failed)
+		sim_moves_check(s);
 	if (s->failed) {
 		/* What is left is no news; the engines free it. */
 		for (unsigned int side = 0; side < 2; side++) {
@@ -371,6 +399,7 @@ sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, bool verbose)
 	} else if (!pair_end(&s->pair)) {
 		sim_fail(s, "something is left over");
 	}
+	sim_moves_clear(s);
 	observer_clear(&s->observer);
 	return !s->failed;
 }

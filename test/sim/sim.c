@@ -6,6 +6,7 @@
  *     sim [COUNT]               seeds 1 to COUNT (2000)
  *     sim --seeds A-B           seeds A to B
  *     sim --seed N              one seed
+ *         --moves               connections are moved meanwhile: checkpointed and restored
  *         --verbose             shows each packet
  *         --report              shows how often what occurred
  *     sim --goodput [TIMES]     how fast a transfer is under loss, against theory
@@ -23,6 +24,7 @@ enum {
 	COUNT = 2000,
 	/* From so many seeds on each event must occur. */
 	COMPLETE_FROM = 1500,
+	COMPLETE_MOVES_FROM = 500,
 	/* Every so many seeds one is run a second time: it must do exactly the same. */
 	REPEAT_EVERY = 50,
 	MAX_FAILURES = 10,
@@ -33,14 +35,15 @@ static struct sim_pools pools;
 
 struct arguments {
 	uint64_t first, last;
-	bool verbose, report, goodput;
+	bool verbose, moves, report, goodput;
 	unsigned int times;
 };
 
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: sim [COUNT | --seed N | --seeds A-B] [--verbose] [--report]\n"
+	fprintf(stderr, "usage: sim [COUNT | --seed N | --seeds A-B] [--moves] [--verbose] "
+			"[--report]\n"
 			"       sim --goodput [TIMES]\n");
 	return 2;
 }
@@ -64,6 +67,8 @@ read_arguments(int argc, char **argv, struct arguments *a)
 
 		if (strcmp(argv[i], "--verbose") == 0) {
 			a->verbose = true;
+		} else if (strcmp(argv[i], "--moves") == 0) {
+			a->moves = true;
 		} else if (strcmp(argv[i], "--report") == 0) {
 			a->report = true;
 		} else if (strcmp(argv[i], "--goodput") == 0) {
@@ -87,14 +92,14 @@ read_arguments(int argc, char **argv, struct arguments *a)
 }
 
 static bool
-run_seed(uint64_t seed, bool verbose)
+run_seed(uint64_t seed, unsigned int how)
 {
-	bool good = sim_run(&sim, &pools, seed, verbose);
+	bool good = sim_run(&sim, &pools, seed, how);
 	uint64_t hash = sim.hash;
 
 	if (!good || seed % REPEAT_EVERY != 0)
 		return good;
-	good = sim_run(&sim, &pools, seed, false);
+	good = sim_run(&sim, &pools, seed, how & ~(unsigned int)SIM_VERBOSE);
 	if (good && sim.hash != hash) {
 		sim_fail(&sim, "the second run of the same seed went differently");
 		good = false;
@@ -107,11 +112,12 @@ run_seeds(const struct arguments *a)
 {
 	struct sim_report report = {0};
 	struct timespec start, end;
+	unsigned int how = (a->verbose ? SIM_VERBOSE : 0u) | (a->moves ? SIM_WITH_MOVES : 0u);
 	bool good = true;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (uint64_t seed = a->first; seed <= a->last && report.failed < MAX_FAILURES; seed++) {
-		good &= run_seed(seed, a->verbose);
+		good &= run_seed(seed, how);
 		sim_report_add(&report, &sim);
 		fflush(stdout);
 	}
@@ -119,7 +125,9 @@ run_seeds(const struct arguments *a)
 	if (a->report)
 		sim_report_print(&report);
 	if (report.seeds >= COMPLETE_FROM)
-		good &= sim_report_is_complete(&report);
+		good &= sim_report_is_complete(&report, false);
+	if (a->moves && report.seeds >= COMPLETE_MOVES_FROM)
+		good &= sim_report_is_complete(&report, true);
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed, %.1f s\n", report.seeds, report.failed,
 	       (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9);
 	return good ? 0 : 1;

@@ -6,6 +6,10 @@
  *     user.c      one user: writes, reads, stops, closes and aborts as decided; checks each byte
  *     app.c       all of them: who opens, accepts and is to run when
  *     run.c       the clock's loop, and the invariants
+ *     move.c      connections leave their engine and come back, in it or in another
+ *     move_calls.c   the same by socket calls, as Linux's users do it
+ *     move_when.c    which, how and when
+ *     move_count.c   what that costs
  *     report.c    what occurred, over all seeds
  *     goodput.c   another use of the same parts: how fast, against theory
  */
@@ -19,6 +23,12 @@ enum {
 	SIM_CONNS = 64,
 	SIM_READ_BYTES = 65521,
 	SIM_PORT = 20000, /* of those who bind: not an ephemeral one */
+};
+
+/* How to run a seed. */
+enum {
+	SIM_VERBOSE = 1 << 0,
+	SIM_WITH_MOVES = 1 << 1,
 };
 
 /* How a user ends its side of a connection. */
@@ -57,6 +67,7 @@ struct sim_script {
 };
 
 struct sim_conn;
+struct sim_away;
 
 struct sim_user {
 	struct sim_conn *conn;
@@ -69,8 +80,10 @@ struct sim_user {
 	bool connected, shut, at_end, done;
 	bool more; /* its last write said MSG_MORE */
 	bool corked;
-	bool oob_read; /* it has read the urgent byte by MSG_OOB */
-	int error;     /* what ended it; 0: nothing did */
+	bool oob_read;         /* it has read the urgent byte by MSG_OOB */
+	int error;             /* what ended it; 0: nothing did */
+	uint64_t close_at_us;  /* it puts off its close() until then; 0: not decided */
+	struct sim_away *away; /* while its connection is nowhere */
 };
 
 struct sim_conn {
@@ -79,6 +92,10 @@ struct sim_conn {
 	struct sim_script script[2]; /* by side */
 	struct sim_user user[2];
 	struct observer_conn *seen;
+	/* Of both sides, since one last came back: what was sent again by then, and what it was
+	 * free to send again. */
+	uint64_t again_bytes[2], again_max[2];
+	bool watched;
 	bool graceful; /* all bytes of both must arrive */
 };
 
@@ -88,6 +105,22 @@ enum sim_event {
 #include "sim_events.def"
 #undef SIM_EVENT
 	SIM_EVENTS,
+	SIM_FIRST_MOVE = SIM_MOVES, /* those from here on are of moves */
+};
+
+/* When connections are moved, and how. */
+struct sim_moving {
+	bool on;
+	struct rng rng; /* its own: without moves a seed is what it is */
+	unsigned int left;
+	uint64_t gap_us;          /* between moves of a side, about */
+	double at_wake;           /* how likely one is each time that a side wakes up */
+	uint64_t pauses_us;       /* that may still be spent away */
+	uint64_t next_us[2];      /* of each side */
+	uint64_t revive_us[2];    /* while its process is dead */
+	struct tcp_stats past[2]; /* of the engines that are gone */
+	uint64_t again_excess;    /* the most bytes sent again beyond what was outstanding */
+	uint16_t excess_port;     /* of which connection */
 };
 
 struct sim {
@@ -111,6 +144,7 @@ struct sim {
 	bool scarce[2];    /* few mbufs, or few that queues may hold */
 	bool icmp_lost;    /* half of the ICMP errors are */
 	bool wrap;         /* sequence numbers start just before they wrap */
+	struct sim_moving moving;
 	bool verbose;
 	bool failed;
 	uint64_t user_runs; /* in which a user had something to do */
@@ -151,8 +185,21 @@ bool sim_users_give_up(struct sim *s);
 void sim_users_check(struct sim *s);
 void sim_print_conns(const struct sim *s);
 
+/* Opens a side's listener. */
+void sim_listen(struct sim *s, unsigned int side);
+
+/* move_when.c, move_count.c, move.c */
+void sim_moves_draw(struct sim *s);
+/* To be called whenever a side is awake; moves what is to be moved now. */
+void sim_moves_run(struct sim *s, unsigned int side);
+uint64_t sim_moves_next_us(const struct sim *s);
+/* All is over: what the moves have cost. */
+void sim_moves_check(struct sim *s);
+void sim_moves_clear(struct sim *s);
+
 /* run.c: returns false if something went wrong. */
-bool sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, bool verbose);
+/* how: of SIM_VERBOSE, SIM_WITH_MOVES */
+bool sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, unsigned int how);
 uint64_t sim_now(const struct sim *s);
 
 /* report.c */
@@ -165,8 +212,8 @@ struct sim_report {
 void sim_count_stats(struct sim *s, const struct tcp_stats *stats);
 void sim_report_add(struct sim_report *r, const struct sim *s);
 void sim_report_print(const struct sim_report *r);
-/* false, with a line for each, if something never occurred. */
-bool sim_report_is_complete(const struct sim_report *r);
+/* false, with a line for each, if something never occurred; moves: of moves only. */
+bool sim_report_is_complete(const struct sim_report *r, bool moves);
 
 /* goodput.c */
 int sim_goodput(struct sim_pools *pools, unsigned int repetitions);

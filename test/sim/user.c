@@ -294,6 +294,21 @@ abort_user(struct sim *s, struct sim_user *u)
 	sim_user_finish(u);
 }
 
+/* Where connections are moved some wait before they close: so that they are moved in the last
+ * states.
+ */
+static bool
+may_close(struct sim *s, struct sim_user *u)
+{
+	if (!s->moving.on)
+		return true;
+	if (u->close_at_us == 0)
+		u->close_at_us =
+			sim_now(s) +
+			(rng_chance(&s->moving.rng, 0.5) ? rng_below(&s->moving.rng, 400000) : 0);
+	return u->close_at_us <= sim_now(s);
+}
+
 static void
 end_user(struct sim *s, struct sim_user *u)
 {
@@ -311,7 +326,7 @@ end_user(struct sim *s, struct sim_user *u)
 			u->shut = true;
 			s->events[SIM_HALF_CLOSES]++;
 		}
-		if (!u->shut || !u->at_end)
+		if (!u->shut || !u->at_end || !may_close(s, u))
 			return;
 		break;
 	case SIM_CLOSE_AT_END:

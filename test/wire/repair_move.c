@@ -332,3 +332,52 @@ WIRE_TEST(close_wait)
 	tcp_engine_destroy(first);
 	wire_end(w);
 }
+
+/* Our FIN waits behind data that the peer has no room for: neither is lost, nor a byte too many. */
+WIRE_TEST(fin_waits_behind_data)
+{
+	struct tcp_engine *first;
+
+	wire_start(w);
+	wire_accepted(w, plain, 1000);
+	wire_send(w, 1500, 1500);
+	wire_out(w, ". 1:1001(1000) ack 1");
+	wire_shutdown(w, SHUT_WR, 0);
+	wire_in(w, ". 1:1(0) ack 1001 win 0");
+	first = move(w);
+	WIRE_EQ(w, queued(w, SIOCOUTQ), 501);
+	WIRE_EQ(w, queued(w, SIOCOUTQNSD), 501);
+	repair_off(w, 0);
+	wire_in(w, "+10ms . 1:1(0) ack 1001 win 9000");
+	wire_out(w, "FP. 1001:1501(500) ack 1");
+	wire_in(w, ". 1:1(0) ack 1502 win 9000");
+	wire_state(w, TCP_FIN_WAIT_2);
+	tcp_engine_destroy(first);
+	wire_end(w);
+}
+
+/* Out of repair a SYN leaves again with the numbers that it had, in the place of the mute one. */
+WIRE_TEST(syn_sent_in_the_same_engine)
+{
+	uint32_t iss;
+
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	repair_on(w);
+	iss = get_seq(w, REPAIR_SEND) - 1;
+	wire_close(w);
+	wire_idle(w);
+	wire_in(w, "S. 0:0(0) ack 1 win 9000 <mss 1460>");
+	wire_idle(w);
+	wire_open(w);
+	repair_on(w);
+	WIRE_EQ(w, tcp_bind(w->flow->c, &w->flow->local), 0);
+	set_seq(w, REPAIR_SEND, iss);
+	repair_off(w, 0);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	wire_in(w, "S. 0:0(0) ack 1 win 9000 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_end(w);
+}
