@@ -53,25 +53,42 @@ tcp_checkpoint_rows(const struct tcp_conn *c, struct tcp_checkpoint *out)
 #include "checkpoint.def"
 }
 
+static void
+prefetch(const struct tcp_conn *c)
+{
+	for (size_t at = 0; at < sizeof(*c); at += RTE_CACHE_LINE_SIZE)
+		__builtin_prefetch((const uint8_t *)c + at, 1);
+}
+
+void
+tcp_checkpoint_prefetch(const struct tcp_conn *c)
+{
+	prefetch(c);
+}
+
+void
+tcp_checkpoint_congestion(const struct tcp_cc_ops *cc, struct tcp_checkpoint *out)
+{
+	memset(out->congestion, 0, sizeof(out->congestion));
+	memcpy(out->congestion, cc->name, RTE_MIN(strlen(cc->name), sizeof(out->congestion) - 1));
+}
+
 int
 tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out)
 {
 	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN || (c->flags & CONN_OPENING))
 		return -EINVAL;
-	*out = (struct tcp_checkpoint){
-		.tuple = c->tuple,
-		.state = c->state,
-		.ts_now = tcp_now_ts(c->engine, c->ts_offset),
-		.ts_recent_age = tcp_now_s(c->engine) - c->ts_recent_s,
-		.recvq = c->recvq.head,
-		.sendq = c->sendq.head,
-		.recvq_bytes = c->recvq.bytes,
-		.sendq_bytes = c->sendq.bytes,
-		.unsent_bytes = c->unsent_bytes,
-	};
+	out->tuple = c->tuple;
+	out->state = c->state;
+	out->ts_now = tcp_now_ts(c->engine, c->ts_offset);
+	out->ts_recent_age = tcp_now_s(c->engine) - c->ts_recent_s;
+	out->recvq = c->recvq.head;
+	out->sendq = c->sendq.head;
+	out->recvq_bytes = c->recvq.bytes;
+	out->sendq_bytes = c->sendq.bytes;
+	out->unsent_bytes = c->unsent_bytes;
 	tcp_checkpoint_rows(c, out);
-	memcpy(out->congestion, c->cc->name,
-	       RTE_MIN(strlen(c->cc->name), (size_t)TCP_CHECKPOINT_CONGESTION - 1));
+	tcp_checkpoint_congestion(c->cc, out);
 	if (c->ca_state >= CA_CWR)
 		out->cwnd = RTE_MAX(RTE_MIN(c->cwnd, c->ssthresh), 1u);
 	/* What is lost, and when to probe, it finds out anew. */
@@ -260,19 +277,21 @@ take_place(struct tcp_conn *c)
 static void
 begin(struct tcp_conn *c, const struct tcp_checkpoint *in)
 {
+	c->snd_una = in->snd_una;
+	c->snd_nxt = in->snd_nxt;
+	c->cc->start(c);
 	load_rows(c, in);
-	if (in->state > TCP_SYN_SENT) {
-		tcp_conn_start(c);
-		load_rows(c, in);
-	} else {
+	if (in->state > TCP_SYN_SENT)
+		tcp_conn_start_path(c);
+	else
 		tcp_conn_set_mss(c);
-	}
+	tcp_rcv_announce(c);
 	c->cubic.per = RTE_MAX(c->cubic.per, 1u);
 	c->state = in->state;
 	c->ts_offset = in->ts_now - c->engine->now_ms;
 	c->ts_recent_s = tcp_now_s(c->engine) - in->ts_recent_age;
 	c->rtt_seq = c->snd_nxt;
-	c->recover = c->snd_una;
+	c->recover = c->rack.fack = c->snd_una;
 	c->autotune.window_end = c->autotune.space_seq = c->rcv_nxt;
 	if (in->peer_fin) {
 		c->flags |= CONN_FIN_KNOWN;
@@ -373,6 +392,9 @@ tcp_restore(struct tcp_engine *e, const struct tcp_checkpoint *in, struct tcp_co
 		return status;
 	}
 	TCP_COUNT(e, restores);
+	/* They come in numbers: the next one's place. */
+	if (e->conns.free_head != NULL)
+		prefetch(e->conns.free_head);
 	*out = c;
 	return 0;
 }

@@ -77,6 +77,9 @@ struct tcp_known {
 void tcp_checkpoint_init(struct tcp_engine *engine, const struct tcp_known *known,
 			 struct tcp_checkpoint *out);
 
+/* Brings a connection into the cache: to be called for the next while one is being saved. */
+void tcp_checkpoint_prefetch(const struct tcp_conn *c);
+
 /* Fills in *out. Returns 0; -EINVAL in CLOSED, LISTEN and where there is no socket any more. */
 int tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out);
 

@@ -135,6 +135,5 @@ tcp_checkpoint_init(struct tcp_engine *e, const struct tcp_known *known, struct 
 		.unsent_bytes = known->unsent_bytes,
 	};
 	tcp_checkpoint_rows(&c, out);
-	memcpy(out->congestion, e->cc->name,
-	       RTE_MIN(strlen(e->cc->name), (size_t)TCP_CHECKPOINT_CONGESTION - 1));
+	tcp_checkpoint_congestion(e->cc, out);
 }

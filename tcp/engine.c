@@ -572,7 +572,7 @@ tcp_conn_set_mss(struct tcp_conn *c)
 }
 
 void
-tcp_conn_start(struct tcp_conn *c)
+tcp_conn_start_path(struct tcp_conn *c)
 {
 	if (c->flags & CONN_ACTIVE) {
 		tcp_mtu_probe_start(c);
@@ -581,6 +581,12 @@ tcp_conn_start(struct tcp_conn *c)
 		tcp_conn_set_mss(c);
 		tcp_mtu_probe_start(c);
 	}
+}
+
+void
+tcp_conn_start(struct tcp_conn *c)
+{
+	tcp_conn_start_path(c);
 	tcp_rcv_start(c);
 	c->cwnd = c->engine->config.initial_cwnd;
 	c->snd_sml = c->snd_una;
@@ -603,7 +609,7 @@ tcp_usage(const struct tcp_engine *e, struct tcp_usage *usage)
 		.orphans = e->orphans,
 		.requests = e->requests.used,
 		.timewait = e->timewaits.used,
-		.flows = e->flows.count,
+		.flows = flow_count(&e->flows),
 		.held_bufs = e->held_bufs,
 		.queued_bufs = e->queued_bufs,
 		.sent_records = e->sents.used,

@@ -114,6 +114,8 @@ void tcp_conn_reset(struct tcp_conn *c, int error);
 
 /* A new connection's windows, MSS and congestion state, once path and peer's options are known. */
 void tcp_conn_start(struct tcp_conn *c);
+/* Of that, what depends on the path alone: what a segment holds, and the search for more. */
+void tcp_conn_start_path(struct tcp_conn *c);
 
 /* Finds the path again, after tcp_paths_changed() or before connecting. 0 or a negative errno. */
 int tcp_conn_find_path(struct tcp_conn *c);
@@ -464,6 +466,8 @@ struct tcp_rcv_offer {
 void tcp_rcv_first_offer(const struct tcp_conn *c, uint32_t mss, bool wscale,
 			 struct tcp_rcv_offer *o);
 void tcp_rcv_start(struct tcp_conn *c);
+/* Sets adv_mss. */
+void tcp_rcv_announce(struct tcp_conn *c);
 /* Window for buffer memory, and the reverse. */
 uint32_t tcp_rcv_window_of(const struct tcp_conn *c, uint32_t space);
 uint64_t tcp_rcv_space_for(const struct tcp_conn *c, uint64_t wnd);
@@ -742,6 +746,7 @@ void tcp_sndbuf_expand(struct tcp_conn *c);
 
 /* What checkpoint.def lists. */
 void tcp_checkpoint_rows(const struct tcp_conn *c, struct tcp_checkpoint *out);
+void tcp_checkpoint_congestion(const struct tcp_cc_ops *cc, struct tcp_checkpoint *out);
 
 /* ---- info.c, chrono.c */
 

@@ -23,7 +23,6 @@ flow_table_init(struct flow_table *t, const char *name, uint32_t entries, int so
 	};
 
 	snprintf(hash_name, sizeof(hash_name), "flow_%s", name);
-	t->count = 0;
 	t->generation = 0;
 	t->hash = rte_hash_create(&parameters);
 	return t->hash == NULL ? -ENOMEM : 0;
@@ -75,14 +74,17 @@ flow_lookup_bulk(const struct flow_table *t, const struct tcp_tuple **tuples, ui
 		found[i] = hits >> i & 1 ? (flow_t)data[i] : 0;
 }
 
+uint32_t
+flow_count(const struct flow_table *t)
+{
+	return (uint32_t)rte_hash_count(t->hash);
+}
+
 int
 flow_set(struct flow_table *t, const struct tcp_tuple *tuple, uint32_t hash, flow_t value)
 {
-	bool is_new = rte_hash_lookup_with_hash(t->hash, tuple, hash) < 0;
-
 	if (rte_hash_add_key_with_hash_data(t->hash, tuple, hash, (void *)value) < 0)
 		return -ENOSPC;
-	t->count += is_new;
 	t->generation++;
 	return 0;
 }
@@ -90,7 +92,6 @@ flow_set(struct flow_table *t, const struct tcp_tuple *tuple, uint32_t hash, flo
 void
 flow_remove(struct flow_table *t, const struct tcp_tuple *tuple)
 {
-	if (rte_hash_del_key_with_hash(t->hash, tuple, flow_hash(t, tuple)) >= 0)
-		t->count--;
+	rte_hash_del_key_with_hash(t->hash, tuple, flow_hash(t, tuple));
 	t->generation++;
 }

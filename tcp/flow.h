@@ -51,7 +51,6 @@ enum { FLOW_BURST = RTE_HASH_LOOKUP_BULK_MAX };
 
 struct flow_table {
 	struct rte_hash *hash;
-	uint32_t count;
 	uint32_t generation; /* counts changes, so that a burst knows when to look up again */
 	uint64_t secret[12];
 };
@@ -67,6 +66,9 @@ flow_t flow_lookup(const struct flow_table *t, const struct tcp_tuple *tuple, ui
 /* Looks up n <= FLOW_BURST tuples at once. */
 void flow_lookup_bulk(const struct flow_table *t, const struct tcp_tuple **tuples, uint32_t *hashes,
 		      unsigned int n, flow_t *found);
+
+/* How many entries there are. */
+uint32_t flow_count(const struct flow_table *t);
 
 /* Adds an entry, or changes what an existing one means. Returns 0 or -ENOSPC. */
 int flow_set(struct flow_table *t, const struct tcp_tuple *tuple, uint32_t hash, flow_t value);

@@ -36,13 +36,19 @@ schedule(struct tcp_mutes *t)
 }
 
 void
-tcp_mute_free(struct tcp_engine *e, struct tcp_mute *m)
+tcp_mute_give(struct tcp_engine *e, struct tcp_mute *m)
 {
-	flow_remove(&e->flows, &m->tuple);
 	tcp_hold_mute_release(e, m);
 	TAILQ_REMOVE(&e->mutes.list, m, link);
 	slab_put(&e->mutes.slab, m);
 	schedule(&e->mutes);
+}
+
+void
+tcp_mute_free(struct tcp_engine *e, struct tcp_mute *m)
+{
+	flow_remove(&e->flows, &m->tuple);
+	tcp_mute_give(e, m);
 }
 
 static struct tcp_mute *

@@ -351,8 +351,9 @@ tcp_port_ended(struct tcp_conn *c)
 /*
  * Takes a 4-tuple: 0 if no connection has it. With tw_reuse one in TIME-WAIT gives way after a
  * second, if both ends used timestamps: RFC 6191, as Linux's tcp_tw_reuse. Then 1, and sequence
- * numbers must begin beyond *iss_floor. A mute one gives way to who repairs, or
- * has and now sends its SYN again: it is he who was meant.
+ * numbers must begin beyond *iss_floor. A mute one gives way to who repairs, or has and now sends
+ * its SYN again: it is he who was meant. It leaves him its entry in the flow table, to be set at
+ * once.
  */
 static int
 take_tuple(struct tcp_conn *c, const struct tcp_tuple *t, seq_t *iss_floor)
@@ -364,7 +365,7 @@ take_tuple(struct tcp_conn *c, const struct tcp_tuple *t, seq_t *iss_floor)
 	if (flow == 0)
 		return 0;
 	if (flow_kind(flow) == FLOW_MUTE && (c->frozen || c->repair.snd_seq_set)) {
-		tcp_mute_free(e, flow_object(flow));
+		tcp_mute_give(e, flow_object(flow));
 		return 0;
 	}
 	if (flow_kind(flow) != FLOW_TIMEWAIT || !e->config.tw_reuse || !tw->timestamps ||

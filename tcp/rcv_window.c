@@ -58,16 +58,24 @@ tcp_rcv_first_offer(const struct tcp_conn *c, uint32_t mss, bool wscale, struct 
 	o->wnd = (uint16_t)RTE_MIN(wnd, 65535u);
 }
 
+void
+tcp_rcv_announce(struct tcp_conn *c)
+{
+	uint32_t mss = tcp_announced_mss(c->mtu, ip_is4(&c->tuple.remote), c->user_mss);
+
+	if (c->flags & CONN_TIMESTAMPS)
+		mss -= TCP_TIMESTAMPS_ALIGNED_BYTES;
+	c->adv_mss = (uint16_t)mss;
+}
+
 /* Room is left for one segment more than is offered. */
 void
 tcp_rcv_start(struct tcp_conn *c)
 {
 	uint32_t mss, full;
 
-	mss = tcp_announced_mss(c->mtu, ip_is4(&c->tuple.remote), c->user_mss);
-	if (c->flags & CONN_TIMESTAMPS)
-		mss -= TCP_TIMESTAMPS_ALIGNED_BYTES;
-	c->adv_mss = (uint16_t)mss;
+	tcp_rcv_announce(c);
+	mss = c->adv_mss;
 	c->rcv_ratio = RATIO_FIRST;
 	full = tcp_rcv_window_of(c, c->rcvbuf_bytes);
 	c->rcv_ssthresh = c->rcv_adv - c->rcv_wup;

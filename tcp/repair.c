@@ -15,6 +15,7 @@
  * queue is not chosen, and answers MSG_PEEK on a short buffer with the whole queue's length.
  * Tests: test/wire/repair*.c.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -57,6 +58,13 @@ tcp_repair_enter(struct tcp_conn *c)
 	c->repair.since_us = c->engine->now_us;
 	wheel_remove(&c->timer);
 	change_flow(c, FLOW_FROZEN);
+}
+
+void
+tcp_freeze(struct tcp_conn *c)
+{
+	assert(c->state > TCP_LISTEN);
+	tcp_repair_enter(c);
 }
 
 static void

@@ -28,6 +28,12 @@ void tcp_set_privileged(struct tcp_conn *c, bool privileged);
  */
 ssize_t tcp_repair_peek(struct tcp_conn *c, uint32_t skip, void *buf, size_t bytes, int flags);
 
+/*
+ * Into repair, whoever its user is: for a connection with a peer that is about to be saved.
+ * tcp_resume() and tcp_close_silently() lead out.
+ */
+void tcp_freeze(struct tcp_conn *c);
+
 /* Whether the connection is frozen. */
 bool tcp_in_repair(const struct tcp_conn *c);
 

@@ -415,9 +415,9 @@ fuzz_check_engine(struct tcp_engine *e)
 		   "%u listeners, %u orphans; counted %u, %u", t.listeners, t.orphans, e->listeners,
 		   e->orphans);
 	half_open = e->requests.used - e->fastopen_requests;
-	FUZZ_CHECK(t.in_flows + half_open + e->timewaits.used == e->flows.count,
+	FUZZ_CHECK(t.in_flows + half_open + e->timewaits.used == flow_count(&e->flows),
 		   "%u flows, counted %u", t.in_flows + half_open + e->timewaits.used,
-		   e->flows.count);
+		   flow_count(&e->flows));
 	FUZZ_CHECK(t.held == e->held_bufs && t.queued == e->queued_bufs,
 		   "%u held, %u queued; counted %u, %u", t.held, t.queued, e->held_bufs,
 		   e->queued_bufs);

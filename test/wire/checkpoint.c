@@ -90,6 +90,33 @@ WIRE_TEST(established)
 	wire_end(w);
 }
 
+/* Saved from repair, in which its time stood still: it goes on from when it was frozen. */
+WIRE_TEST(frozen_first)
+{
+	struct tcp_checkpoint saved;
+	struct tcp_conn *c;
+
+	wire_start(w);
+	wire_accepted(w, plain, 9000);
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1");
+	c = w->flow->c;
+	tcp_checkpoint_prefetch(c);
+	tcp_freeze(c);
+	WIRE_EQ(w, tcp_in_repair(c), true);
+	wire_in(w, "P. 1:101(100) ack 1 win 9000");
+	wire_count(w, drop_frozen, 1);
+	wire_idle_for(w, SEC(5));
+	WIRE_EQ(w, tcp_checkpoint(c, &saved), 0);
+	WIRE_EQ(w, saved.progress_us, 0);
+	WIRE_EQ(w, saved.recvq_bytes, 0);
+	tcp_resume(c);
+	wire_flush(w);
+	wire_out(w, ". 0:0(0) ack 1");
+	wire_in(w, ". 1:1(0) ack 101 win 9000");
+	wire_end(w);
+}
+
 /* A SYN waits for its answer as long as it would have. */
 WIRE_TEST(syn_sent)
 {
