@@ -29,6 +29,8 @@ int command_ss(int argc, char **argv, const char *socket);
 int command_neighbours(int argc, char **argv, const char *socket);
 int command_pools(int argc, char **argv, const char *socket);
 int command_addresses(int argc, char **argv, const char *socket);
+int command_adopt(int argc, char **argv, const char *socket);
+int command_release(int argc, char **argv, const char *socket);
 int command_address(int argc, char **argv, const char *socket);
 int command_fastopen(int argc, char **argv, const char *socket);
 int command_fastopen_key(int argc, char **argv, const char *socket);

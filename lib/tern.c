@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{"pools", command_pools},       {"addresses", command_addresses},
 	{"fastopen", command_fastopen}, {"fastopen-key", command_fastopen_key},
 	{"version", command_version},   {"address", command_address},
+	{"adopt", command_adopt},       {"release", command_release},
 };
 
 static error_t
@@ -118,6 +119,8 @@ main(int argc, char **argv)
 		       "  pools         packet buffers: how many there are, and where\n"
 		       "  addresses     ports, their addresses, and what is served\n"
 		       "  address       gives a running ternd an address, or takes one away\n"
+		       "  adopt         takes connections from the Linux kernel\n"
+		       "  release       gives connections to the Linux kernel\n"
 		       "  version       which ternd answers\n"
 		       "\n"
 		       "`tern COMMAND --help` explains a command.",
