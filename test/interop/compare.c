@@ -373,8 +373,13 @@ static const struct compare_case *const fastopen_tables[] = {
 };
 
 static const struct compare_case *const repair_tables[] = {
-	compare_repair_cases,        compare_repair_options_cases, compare_repair_queue_cases,
-	compare_repair_silent_cases, compare_repair_leave_cases,   NULL,
+	compare_repair_cases,
+	compare_repair_options_cases,
+	compare_repair_queue_cases,
+	compare_repair_silent_cases,
+	compare_repair_leave_cases,
+	compare_repair_shared_cases,
+	NULL,
 };
 
 static const struct compare_case *const repair_user_tables[] = {compare_repair_user_cases, NULL};
@@ -432,6 +437,8 @@ main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "peer") == 0)
 		return compare_peer(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "repair-exec") == 0)
+		return compare_repair_exec(argv[2]);
 	for (size_t i = 0; argc >= 7 && i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			table = modes[i].tables;

@@ -86,6 +86,7 @@ extern const struct compare_case compare_repair_options_cases[];
 extern const struct compare_case compare_repair_queue_cases[];
 extern const struct compare_case compare_repair_silent_cases[];
 extern const struct compare_case compare_repair_leave_cases[];
+extern const struct compare_case compare_repair_shared_cases[];
 extern const struct compare_case compare_repair_user_cases[];
 
 /* ---- Addresses */
@@ -175,6 +176,8 @@ int peer_reach(const char *path); /* returns the descriptor by which it hears us
 
 /* compare_peer.c: the peer's process. */
 int compare_peer(const char *path);
+/* compare_repair_shared.c: what a case executes, with a descriptor's number. */
+int compare_repair_exec(const char *word);
 
 /* What is asked of it, and its answer. */
 enum peer_op {
