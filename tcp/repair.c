@@ -286,7 +286,8 @@ ssize_t
 tcp_repair_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 {
 	(void)flags;
-	if (c->state < TCP_ESTABLISHED)
+	/* A child with data in its SYN may write before its handshake is over. */
+	if (c->state < TCP_ESTABLISHED && (c->flags & CONN_OPENING) == 0)
 		return -EAGAIN;
 	if (c->repair.queue == TCP_REPAIR_NO_QUEUE)
 		return -EINVAL;

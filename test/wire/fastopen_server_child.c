@@ -3,7 +3,11 @@
  * Fast Open, the server's child between SYN and final ACK: what it may send and when, what is sent
  * again, what its peer may do to it, and how its user may leave it. RFC 7413 §4.2.2.
  */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "fastopen_server.h"
+#include "repair_calls.h"
 
 /* ---- Early answers */
 
@@ -344,5 +348,28 @@ WIRE_TEST(what_does_not_fit)
 	wire_in(w, "S 500:500(0) win 8000 <mss 1460>");
 	wire_out(w, "R. *:*(0) ack 501");
 	wire_state(w, TCP_SYN_RECEIVED);
+	wire_end(w);
+}
+
+/* ---- In repair */
+
+/* As Linux, it may be given what it sends and receives like a connection; that counts as sent. */
+WIRE_TEST(child_in_repair_is_filled)
+{
+	wire_start(w, .configure = server_on);
+	server_listen(w, 16, 5);
+	server_accepted(w, 10);
+	repair_on(w);
+	WIRE_EQ(w, tcp_send(w->flow->c, "abc", 3, 0), -EINVAL);
+	WIRE_EQ(w, put_bytes(w, REPAIR_RECV, 0, 0), 0);
+	WIRE_EQ(w, put_bytes(w, REPAIR_SEND, 100, 0), 100);
+	WIRE_EQ(w, queued(w, SIOCOUTQ), 0); /* as ever before ESTABLISHED */
+	wire_idle_for(w, SEC(10));
+	repair_off(w, 0);
+	wire_state(w, TCP_SYN_RECEIVED);
+	wire_in(w, "+10ms . 11:11(0) ack 1 win 8000");
+	wire_state(w, TCP_ESTABLISHED);
+	wire_out(w, "+%uus P. 1:101(100) ack 11 win *", wire_rto(w));
+	wire_in(w, "+10ms . 11:11(0) ack 101 win 8000");
 	wire_end(w);
 }
