@@ -50,9 +50,17 @@ ssize_t
 tern_recvfrom(int fd, void *buffer, size_t bytes, int flags, struct sockaddr *address,
 	      socklen_t *length)
 {
-	(void)address;
-	(void)length;
-	return tern_recv(fd, buffer, bytes, flags);
+	ssize_t got = tern_recv(fd, buffer, bytes, flags);
+
+	/* As Linux: a stream names nobody, and says so once there is something. */
+	if (got < 0 || address == NULL)
+		return got;
+	if (memory_is_bad(length, sizeof(*length)))
+		return tern_result(-EFAULT);
+	if ((int)*length < 0)
+		return tern_result(-EINVAL);
+	*length = 0;
+	return got;
 }
 
 ssize_t

@@ -59,6 +59,27 @@ message_shapes(void)
 	GIVES(0, message.msg_controllen);
 }
 
+/* A stream does not say from whom, and says so. */
+static void
+message_address(void)
+{
+	struct pair pair = connect_pair(AF_INET);
+	struct address from = {.bytes = sizeof(from.storage)};
+	socklen_t negative = (socklen_t)-1;
+	char byte;
+
+	FAILS(EAGAIN, recvfrom(pair.fd, &byte, 1, MSG_DONTWAIT, &from.any, &from.bytes));
+	GIVES(sizeof(from.storage), from.bytes);
+	GIVES(4, peer_send(pair.peer, 4, 0));
+	HOLDS(await(pair.fd, POLLIN));
+	GIVES(1, recvfrom(pair.fd, &byte, 1, 0, &from.any, &from.bytes));
+	GIVES(0, from.bytes);
+	GIVES(1, recvfrom(pair.fd, &byte, 1, MSG_PEEK, NULL, &negative));
+	FAILS(EINVAL, recvfrom(pair.fd, &byte, 1, MSG_PEEK, &from.any, &negative));
+	FAILS(EFAULT, recvfrom(pair.fd, &byte, 1, MSG_PEEK, &from.any, NULL));
+	GIVES(1, byte);
+}
+
 static void
 message_flags(void)
 {
@@ -284,6 +305,7 @@ urgent_out(void)
 
 const struct compare_case compare_message_cases[] = {
 	{"message_shapes", message_shapes},
+	{"message_address", message_address},
 	{"message_flags", message_flags},
 	{"message_control_out", message_control_out},
 	{"message_control_in", message_control_in},
