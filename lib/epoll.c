@@ -11,7 +11,8 @@
  * Level-triggered interests leave the ready list when nothing of theirs holds; since the socket is
  * armed, the next change brings them back. Edge-triggered ones leave it when they are looked at,
  * and are reported if something has come since they last were: more bytes, or a condition that did
- * not hold.
+ * not hold. Who was told that there is no room is told when there is, even if that came before
+ * anybody looked.
  *
  * A set may be a member of another one. Its descriptor is one of the kernel's there, too, for what
  * it has of the kernel's; the kernel also finds loops. A set's candidate is the outer set's.
@@ -22,6 +23,7 @@
  * One lock covers everything here; it is taken after wait.c's, never before.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
@@ -159,26 +161,27 @@ progress_of(const struct file *file)
 	return __atomic_load_n(&file_status(file)->readable, __ATOMIC_ACQUIRE);
 }
 
-/* What is to be reported of a candidate now; 0: nothing, and it may leave the list. */
+/* What holds of a candidate now; nothing once its one shot is spent. */
 static uint32_t
 holds(const struct interest *interest)
 {
 	struct epoll *inner = interest->file->epoll;
-	uint32_t wanted =
-		interest->event.events; /* no condition at all once its one shot is spent */
 	uint32_t found;
 
 	if (inner != NULL)
 		found = has_candidate(inner) ? EPOLLIN | EPOLLRDNORM : 0;
 	else
 		found = (uint16_t)stream_events(interest->file);
-	found &= wanted;
-	if (found == 0 || (wanted & EPOLLET) == 0)
-		return found;
-	if (progress_of(interest->file) <= interest->readable &&
-	    (found & ~(uint32_t)(uint16_t)interest->events) == 0)
-		return 0;
-	return found;
+	return found & interest->event.events;
+}
+
+/* Whether that is to be reported; if not, it may leave the list. */
+static bool
+is_news(const struct interest *interest, uint32_t found)
+{
+	return found != 0 && ((interest->event.events & EPOLLET) == 0 ||
+			      progress_of(interest->file) > interest->readable ||
+			      (found & ~(uint32_t)(uint16_t)interest->events) != 0);
 }
 
 /* Reports up to n candidates. Returns how many. */
@@ -193,7 +196,7 @@ collect(struct epoll *epoll, struct epoll_event *events, int n)
 		bool was_last = interest == last;
 
 		drop_candidate(interest);
-		if (what != 0) {
+		if (is_news(interest, what)) {
 			events[found++] =
 				(struct epoll_event){.events = what, .data = interest->event.data};
 			interest->readable = progress_of(interest->file);
@@ -220,10 +223,12 @@ has_candidate(struct epoll *epoll)
 			make_candidate(interest);
 	}
 	for (interest = TAILQ_FIRST(&epoll->ready); interest != NULL; interest = next) {
+		uint32_t what = holds(interest);
+
 		next = TAILQ_NEXT(interest, by_ready);
-		if (holds(interest) != 0)
+		if (is_news(interest, what))
 			return true;
-		interest->events = 0;
+		interest->events = (short)what;
 		drop_candidate(interest);
 	}
 	return false;
@@ -274,6 +279,22 @@ epoll_look_again(struct file *file)
 
 	pthread_mutex_lock(&lock);
 	LIST_FOREACH (interest, &file->interests, by_file) {
+		arm(file);
+		make_candidate(interest);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void
+epoll_was_full(struct file *file)
+{
+	struct interest *interest;
+
+	pthread_mutex_lock(&lock);
+	LIST_FOREACH (interest, &file->interests, by_file) {
+		if ((interest->event.events & EPOLLET) == 0)
+			continue;
+		interest->events &= (short)~(POLLOUT | POLLWRNORM);
 		arm(file);
 		make_candidate(interest);
 	}

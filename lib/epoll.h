@@ -26,6 +26,9 @@ bool epoll_is_ready(struct file *file);
 /* A socket has become Tern's, or listens: what its members wait for may hold. */
 void epoll_look_again(struct file *file);
 
+/* A write did not take all. */
+void epoll_was_full(struct file *file);
+
 /* In a child, when its arena is there: every socket is to be looked at. */
 void epoll_begin_anew(void);
 

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "cursor.h"
+#include "epoll.h"
 #include "fastopen.h"
 #include "repair.h"
 #include "result.h"
@@ -61,6 +62,7 @@ stream_events(const struct file *file)
 struct readiness {
 	const struct file *file;
 	short events;
+	bool out_of_repair; /* it is not ready in repair */
 };
 
 static bool
@@ -68,13 +70,15 @@ is_ready(void *arg)
 {
 	const struct readiness *readiness = arg;
 
-	return (stream_events(readiness->file) & (readiness->events | POLLERR | POLLHUP)) != 0;
+	return (stream_events(readiness->file) & (readiness->events | POLLERR | POLLHUP)) != 0 &&
+	       !(readiness->out_of_repair && repair_is_on(readiness->file));
 }
 
-int
-stream_wait(struct file *file, short events, int64_t limit_ns)
+static int
+wait_ready(struct file *file, short events, int64_t limit_ns, bool out_of_repair)
 {
-	struct readiness readiness = {.file = file, .events = events};
+	struct readiness readiness = {
+		.file = file, .events = events, .out_of_repair = out_of_repair};
 	struct wait wait = {
 		.ready = is_ready,
 		.arg = &readiness,
@@ -87,6 +91,29 @@ stream_wait(struct file *file, short events, int64_t limit_ns)
 	int status = wait_for(&wait);
 
 	return status == -ETIMEDOUT ? -EAGAIN : status;
+}
+
+int
+stream_wait(struct file *file, short events, int64_t limit_ns)
+{
+	return wait_ready(file, events, limit_ns, false);
+}
+
+/*
+ * For a call that waits: what another thread may do in repair is no answer to it. As Linux, it
+ * began before, and goes on when repair has ended.
+ */
+static int
+wait_to_go_on(struct file *file, short events, int64_t limit_ns)
+{
+	return wait_ready(file, events, limit_ns, true);
+}
+
+/* Whether that is the answer that a call which did not begin in repair got because of it. */
+static bool
+is_interrupted(const struct file *file, bool in_repair, ssize_t status)
+{
+	return !in_repair && (status == -EPERM || status == -EINVAL) && repair_is_on(file);
 }
 
 /* ---- Reading */
@@ -365,6 +392,7 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 {
 	struct cursor to = cursor_at(iov, n);
 	bool wait = !file->nonblocking && (flags & MSG_DONTWAIT) == 0;
+	bool in_repair = repair_is_on(file);
 	ssize_t got, done = 0;
 
 	pthread_mutex_lock(&file->reading);
@@ -374,12 +402,14 @@ stream_receive(struct file *file, const struct iovec *iov, size_t n, int flags)
 			done += got;
 		if (got > 0 && (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0 && to.left > 0)
 			continue;
-		if (got != -EAGAIN || !wait || (flags & MSG_OOB) != 0 || repair_is_on(file))
+		if (is_interrupted(file, in_repair, got))
+			got = -EAGAIN;
+		if (got != -EAGAIN || !wait || in_repair || (flags & MSG_OOB) != 0)
 			break;
 		if (done > 0 && (flags & MSG_WAITALL) == 0)
 			break;
 		pthread_mutex_unlock(&file->reading);
-		got = stream_wait(file, POLLIN | POLLRDHUP, file->receive_ns);
+		got = wait_to_go_on(file, POLLIN | POLLRDHUP, file->receive_ns);
 		pthread_mutex_lock(&file->reading);
 		if (got < 0)
 			break;
@@ -465,8 +495,8 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags,
 {
 	struct cursor from = cursor_at(iov, n);
 	bool wait = !file->nonblocking && (flags & MSG_DONTWAIT) == 0;
-	bool first =
-		!repair_is_on(file) && ((flags & MSG_FASTOPEN) != 0 || fastopen_is_deferred(file));
+	bool in_repair = repair_is_on(file);
+	bool first = !in_repair && ((flags & MSG_FASTOPEN) != 0 || fastopen_is_deferred(file));
 	bool over = false;
 	ssize_t taken, done = 0;
 
@@ -482,10 +512,14 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags,
 			cursor_skip(&from, (size_t)taken);
 			continue;
 		}
-		if (taken != -EAGAIN || !wait || repair_is_on(file))
+		if (taken == -EAGAIN)
+			epoll_was_full(file);
+		if (is_interrupted(file, in_repair, taken))
+			taken = -EAGAIN;
+		if (taken != -EAGAIN || !wait || in_repair)
 			break;
 		pthread_mutex_unlock(&file->writing);
-		taken = stream_wait(file, POLLOUT, file->send_ns);
+		taken = wait_to_go_on(file, POLLOUT, file->send_ns);
 		pthread_mutex_lock(&file->writing);
 		if (taken < 0)
 			break;

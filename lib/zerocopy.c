@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "epoll.h"
 #include "message.h"
 #include "payload.h"
 #include "repair.h"
@@ -149,6 +150,7 @@ reserve(struct file *file, void **buffer, size_t bytes, int flags)
 	if (bytes == 0 || (flags & ~MSG_DONTWAIT) != 0)
 		return -EINVAL;
 	if ((stream_events(file) & (POLLOUT | POLLERR | POLLHUP)) == 0) {
+		epoll_was_full(file);
 		if (file->nonblocking || (flags & MSG_DONTWAIT) != 0)
 			return -EAGAIN;
 		status = stream_wait(file, POLLOUT, file->send_ns);

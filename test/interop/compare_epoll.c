@@ -164,6 +164,23 @@ edge_of_room(void)
 	GIVES(EPOLLOUT, events[0].events);
 }
 
+/* Room that has gone and come before anybody looks is an edge still. */
+static void
+edge_of_room_unseen(void)
+{
+	struct pair pair = connect_pair(AF_INET);
+	int set = epoll_create1(0);
+	size_t done;
+
+	GIVES(0, control(set, EPOLL_CTL_ADD, pair.fd, EPOLLOUT | EPOLLET));
+	GIVES(1, now(set));
+	done = fill(pair.fd);
+	GIVES(done, peer_receive(pair.peer, (int)done));
+	sleep_ms(50);
+	GIVES(1, soon(set));
+	GIVES(0, now(set));
+}
+
 static void
 one_shot(void)
 {
@@ -446,6 +463,7 @@ const struct compare_case compare_epoll_cases[] = {
 	{"level", level},
 	{"edges", edges},
 	{"edge_of_room", edge_of_room},
+	{"edge_of_room_unseen", edge_of_room_unseen},
 	{"one_shot", one_shot},
 	{"states", states},
 	{"order", order},
