@@ -140,6 +140,7 @@ read_send_queue(void)
 	GIVES(0, repair(fd, -1));
 	deafen_peer();
 	GIVES(10, send(fd, pattern_bytes(0, 10), 10, 0));
+	sleep_ms(20); /* they have been sent */
 	GIVES(5, send(fd, pattern_bytes(10, 5), 5, MSG_MORE));
 	GIVES(0, repair(fd, 1));
 	GIVES(15, queued(fd, SIOCOUTQ));
@@ -255,6 +256,26 @@ write_states(void)
 
 /* ---- Writing */
 
+/* A child that waits for its handshake's end may be given data, too. */
+static void
+write_child(void)
+{
+	struct pair pair = in_state(AF_INET, STATE_SYN_RECEIVED);
+	uint8_t got[ROOM];
+	int fd = pair.fd;
+
+	GIVES(0, repair(fd, 1));
+	GIVES(0, choose(fd, QUEUE_RECEIVE));
+	GIVES(3, send(fd, pattern_bytes(5, 3), 3, QUIET));
+	GIVES(8, recv(fd, got, sizeof(got), MSG_PEEK | MSG_DONTWAIT));
+	HOLDS(is_pattern(got, 0, 8));
+	GIVES(0, choose(fd, QUEUE_SEND));
+	GIVES(4, send(fd, pattern_bytes(0, 4), 4, QUIET));
+	queue_holds(fd, QUEUE_SEND, 0, 4);
+	GIVES(STATE_SYN_RECEIVED, state_of(fd));
+	hear();
+}
+
 static void
 write_needs_queue(void)
 {
@@ -320,6 +341,7 @@ write_queues(void)
 	GIVES(0, repair(fd, -1));
 	GIVES(27, recv(fd, got, sizeof(got), 0));
 	HOLDS(is_pattern(got, 0, 27));
+	GIVES(0, repair(fd, 1)); /* goes silently: its peer knows nothing of that */
 }
 
 /* So much in each queue, of a restored connection whose buffers were made large. */
@@ -418,6 +440,7 @@ write_behind(void)
 	GIVES(0, repair(fd, -1));
 	GIVES(9, recv(fd, got, sizeof(got), 0));
 	HOLDS(is_pattern(got, 0, 9));
+	GIVES(0, repair(fd, 1));
 }
 
 /* SO_PEEK_OFF goes through the receive queue as ever. */
@@ -465,19 +488,12 @@ write_flags(void)
 }
 
 const struct compare_case compare_repair_queue_cases[] = {
-	{"read_permission", read_permission},
-	{"read_receive_queue", read_receive_queue},
-	{"read_waits", read_waits},
-	{"read_send_queue", read_send_queue},
-	{"read_pieces", read_pieces},
-	{"read_from_offset", read_from_offset},
-	{"read_states", read_states},
-	{"write_states", write_states},
-	{"write_needs_queue", write_needs_queue},
-	{"write_queues", write_queues},
-	{"write_sizes", write_sizes},
-	{"write_full", write_full},
-	{"write_behind", write_behind},
-	{"write_flags", write_flags},
-	{0},
+	{"read_permission", read_permission}, {"read_receive_queue", read_receive_queue},
+	{"read_waits", read_waits},           {"read_send_queue", read_send_queue},
+	{"read_pieces", read_pieces},         {"read_from_offset", read_from_offset},
+	{"read_states", read_states},         {"write_states", write_states},
+	{"write_child", write_child},         {"write_needs_queue", write_needs_queue},
+	{"write_queues", write_queues},       {"write_sizes", write_sizes},
+	{"write_full", write_full},           {"write_behind", write_behind},
+	{"write_flags", write_flags},         {0},
 };

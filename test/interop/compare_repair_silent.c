@@ -118,6 +118,7 @@ connect_numbers(void)
 	GIVES(0, info.tcpi_unacked + info.tcpi_retransmits + info.tcpi_backoff);
 	GIVES(0, info.tcpi_ca_state);
 	GIVES(0, repair(fd, -1));
+	GIVES(0, repair(fd, 1));
 }
 
 static void
