@@ -4,7 +4,7 @@
  * of its engine, to be put back a while later; or its side's whole process dies, and another, on a
  * clock of its own and with secrets of its own, takes over all that it had.
  *
- *     engine -- checkpoint --> bytes -- restore --> the same engine, or its successor
+ *     engine -- checkpoint --> bytes, or an image -- restore --> the same engine, or its successor
  *
  * What must hold besides all that holds without moves: a connection that was restored is, row by
  * row, what was saved; it sends segments as large as before; where nothing else is lost, what is
@@ -60,6 +60,10 @@ take_checkpoint(struct sim *s, struct sim_user *u, struct sim_away *a)
 		sim_fail(s, "side %u cannot be saved in %s", u->side,
 			 tcp_state_name(tcp_state(u->c)));
 		return;
+	}
+	if (sim_move_chance(s, 0.5)) {
+		sim_image_save(s, u, a);
+		s->events[SIM_MOVES_BY_IMAGE]++;
 	}
 	a->recvq = bytes_of(c->recvq, c->recvq_bytes);
 	a->sendq = bytes_of(c->sendq, c->sendq_bytes);
@@ -172,10 +176,8 @@ restore_checkpoint(struct sim *s, struct sim_user *u, const struct sim_away *a)
 	in.sendq = chain_of(s, u, a->sendq, in.sendq_bytes);
 	if ((in.recvq != NULL || in.recvq_bytes == 0) && (in.sendq != NULL || in.sendq_bytes == 0))
 		status = tcp_restore(s->pair.side[u->side].engine, &in, &u->c);
-	if (status == 0) {
-		check_rows(s, u, &a->saved);
+	if (status == 0)
 		return;
-	}
 	rte_pktmbuf_free(in.recvq);
 	rte_pktmbuf_free(in.sendq);
 	u->c = NULL;
@@ -199,7 +201,12 @@ restore(struct sim *s, struct sim_user *u)
 
 	switch (a->way) {
 	case SIM_BY_CHECKPOINT:
-		restore_checkpoint(s, u, a);
+		if (a->image != NULL)
+			sim_image_restore(s, u, a);
+		else
+			restore_checkpoint(s, u, a);
+		if (!s->failed)
+			check_rows(s, u, &a->saved);
 		break;
 	case SIM_BY_CALLS:
 		sim_calls_restore(s, u, a);
@@ -217,6 +224,7 @@ forget(struct sim_user *u)
 {
 	if (u->away == NULL)
 		return;
+	free(u->away->image);
 	free(u->away->recvq);
 	free(u->away->sendq);
 	free(u->away);

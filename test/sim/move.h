@@ -34,6 +34,8 @@ struct sim_away {
 	struct tcp_checkpoint saved;
 	struct sim_dump dump;
 	uint8_t *recvq, *sendq; /* their bytes */
+	uint8_t *image;         /* all of it, in another form; NULL: none */
+	size_t image_bytes;
 	struct tcp_conn *frozen;
 	uint16_t mss;
 };
@@ -49,6 +51,10 @@ bool sim_move_chance(struct sim *s, double probability);
 void sim_move_count(struct sim *s, const struct tcp_conn *c);
 void sim_move_watch(struct sim_conn *conn);
 void sim_move_reckon(struct sim *s, struct sim_conn *conn);
+
+/* move_image.c */
+void sim_image_save(struct sim *s, struct sim_user *u, struct sim_away *a);
+void sim_image_restore(struct sim *s, struct sim_user *u, const struct sim_away *a);
 
 /* move_calls.c */
 /* Whether socket calls can move it: they know no urgent byte, and no FIN of the peer's. */

@@ -8,6 +8,7 @@
  *     run.c       the clock's loop, and the invariants
  *     move.c      connections leave their engine and come back, in it or in another
  *     move_calls.c   the same by socket calls, as Linux's users do it
+ *     move_image.c   ... and through an image
  *     move_when.c    which, how and when
  *     move_count.c   what that costs
  *     report.c    what occurred, over all seeds
