@@ -64,7 +64,9 @@ reduction_step(struct tcp_conn *c, uint32_t delivered, bool speedup, bool repair
 static void
 reduction_end(struct tcp_conn *c)
 {
-	if (c->cc->control == NULL && (c->ca_state == CA_CWR || c->undo.possible))
+	/* A threshold that was taken back, or never set, is none to go to. */
+	if (c->cc->control == NULL && c->ssthresh != UINT32_MAX &&
+	    (c->ca_state == CA_CWR || c->undo.possible))
 		c->cwnd = c->ssthresh;
 	c->prr = (struct tcp_prr){0};
 	tcp_cwnd_touched(c);
@@ -109,7 +111,8 @@ enter_recovery(struct tcp_conn *c, bool ece)
 	TCP_COUNT(c->engine, recoveries);
 	tcp_undo_begin(c);
 	c->undo.forbidden = ece || c->ca_state == CA_CWR;
-	if (c->ca_state < CA_CWR)
+	/* What was lost behind a time-out, or to a smaller MTU, is no reduction of its own. */
+	if (c->ca_state != CA_CWR && c->ca_state != CA_RECOVERY)
 		reduction_begin(c);
 	c->ca_state = CA_RECOVERY;
 }

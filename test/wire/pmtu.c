@@ -51,6 +51,25 @@ WIRE_TEST(sent_again_at_once_and_smaller)
 	wire_end(w);
 }
 
+/* One of them is lost by congestion: a reduction like any other, which ends where it should. */
+WIRE_TEST(lost_when_sent_again)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460,sackOK,nop,nop>", 65535);
+	wire_send(w, 3 * WIRE_MSS, 3 * WIRE_MSS);
+	WIRE_EQ(w, wire_skip(w), 3);
+	wire_wait(w, MS(5));
+	too_big(w, 1260, 1);
+	WIRE_EQ(w, wire_skip(w), 6);
+	wire_in(w, "+10ms . 1:1(0) ack 1 <nop,nop,sack 1261:4381>");
+	wire_out(w, "<=20ms . 1:1261(1260) ack 1");
+	wire_count(w, recoveries, 1);
+	WIRE_EQ(w, wire_listing(w).ssthresh_segs, 5);
+	wire_in(w, "+10ms . 1:1(0) ack 4381");
+	WIRE_IN(w, wire_listing(w).cwnd_segs, 1, 5);
+	wire_end(w);
+}
+
 /* No more than the congestion window is sent, also of this. */
 WIRE_TEST4(within_the_congestion_window)
 {
