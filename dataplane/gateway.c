@@ -57,6 +57,7 @@ gateway_create(const struct gateway_config *config)
 		return NULL;
 	}
 	gateway->engine = config->engine;
+	gateway->moves = config->moves;
 	gateway->fault_event = config->fault_event;
 	gateway->n_sockets = config->max_sockets;
 	TAILQ_INIT(&gateway->programs);
@@ -254,6 +255,7 @@ take_last_requests(struct gateway *gateway, struct gateway_program *program)
 {
 	if (!program->attached)
 		return;
+	program->ends = true;
 	program->left_over = ~UINT64_C(0);
 	for (unsigned int i = 0; i < LAST_TURNS && program->left_over != 0; i++)
 		take_requests(gateway, program);
@@ -263,6 +265,7 @@ void
 gateway_detach(struct gateway *gateway, struct gateway_program *program)
 {
 	take_last_requests(gateway, program);
+	gateway_move_cancel(gateway, &program->move);
 	for (uint32_t i = 0; i < program->header.sockets; i++)
 		if (program->refs[i].socket != NULL)
 			gateway_drop(gateway, &program->refs[i]);

@@ -23,6 +23,7 @@
 
 struct gateway;
 struct gateway_program;
+struct move_stats;
 
 /* Counters, in the order of gateway_stats.def. */
 struct gateway_stats {
@@ -37,9 +38,10 @@ extern const char *const gateway_stats_texts[];
 
 struct gateway_config {
 	struct tcp_engine *engine;
-	uint32_t max_sockets; /* of all programs together */
-	int numa_node;        /* or SOCKET_ID_ANY */
-	int fault_event;      /* eventfd to be written to when a program turned out bad */
+	struct move_stats *moves; /* the lane's */
+	uint32_t max_sockets;     /* of all programs together */
+	int numa_node;            /* or SOCKET_ID_ANY */
+	int fault_event;          /* eventfd: a program turned out bad, or the journal has a line */
 };
 
 /* Returns NULL without memory. */
@@ -99,6 +101,39 @@ unsigned int gateway_users(const void *user, struct gateway_user *users, unsigne
 
 /* tcp_env.notify for those. */
 void gateway_notify(struct gateway *gateway, void *user);
+
+/*
+ * For whoever moves a program's connection by another's order, `user` being its user: it is frozen,
+ * the program's requests on it wait, and it is not freed whatever the program does. Later one of
+ * the two others: as if nothing had been; or the connection is gone without a packet, which the
+ * program finds as after `ss -K`. Returns false if it is held already, or no connection.
+ */
+bool gateway_hold(struct gateway *gateway, void *user);
+void gateway_let_go(struct gateway *gateway, void *user);
+void gateway_take_away(struct gateway *gateway, void *user);
+
+/* What programs have moved, for the log. */
+enum gateway_moved_kind {
+	GATEWAY_CHECKPOINTED,
+	GATEWAY_TAKEN,
+	GATEWAY_RESTORED,
+	GATEWAY_CHECKPOINT_REFUSED,
+	GATEWAY_RESTORE_REFUSED,
+};
+
+struct gateway_moved {
+	enum gateway_moved_kind kind;
+	int32_t pid;
+	int status;             /* negative errno of a refusal */
+	struct tcp_tuple tuple; /* not of a refusal */
+	uint32_t recvq_bytes, sendq_bytes;
+	uint32_t us;             /* from the first piece to the last */
+	char why[SHM_WHY_BYTES]; /* of a refusal */
+};
+
+/* The next line; false: there is none. One thread, any. And how many found no room. */
+bool gateway_journal_take(struct gateway *gateway, struct gateway_moved *line);
+uint64_t gateway_journal_lost(const struct gateway *gateway);
 
 /* Takes the programs' requests. Returns how many, or 1 if there are some that have to wait. Call it
  * once an iteration. */

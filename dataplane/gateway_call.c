@@ -46,8 +46,8 @@ endpoint_in(const struct call *call, bool all, struct tcp_endpoint *to)
 
 /* ---- Sockets and slots */
 
-static struct gateway_socket *
-socket_take(struct gateway *gateway, struct tcp_conn *c)
+struct gateway_socket *
+gateway_socket_take(struct gateway *gateway, struct tcp_conn *c)
 {
 	struct gateway_socket *socket = gateway->free;
 
@@ -84,11 +84,23 @@ gateway_refer(struct gateway *gateway, struct gateway_program *program, uint32_t
 }
 
 void
+gateway_socket_close(struct gateway *gateway, struct gateway_socket *socket)
+{
+	GATEWAY_COUNT(gateway, closed);
+	tcp_close(socket->tcp);
+	socket->tcp = NULL;
+	socket->next_free = gateway->free;
+	gateway->free = socket;
+}
+
+void
 gateway_drop(struct gateway *gateway, struct gateway_ref *ref)
 {
 	struct gateway_socket *socket = ref->socket;
 	struct gateway_ref **at = &socket->refs;
 
+	if (socket->move != NULL)
+		gateway_move_cancel(gateway, socket->move);
 	gateway_recall(gateway, ref);
 	if (ref->changed)
 		TAILQ_REMOVE(&gateway->changed, ref, by_change);
@@ -102,22 +114,16 @@ gateway_drop(struct gateway *gateway, struct gateway_ref *ref)
 	ref->status.state = SHM_FREE;
 	ref->status.poll = 0;
 	gateway_publish(gateway, ref);
-	if (socket->refs != NULL) {
+	if (socket->refs != NULL)
 		gateway_changed(gateway, socket->refs); /* may be alone now */
-		return;
-	}
-	GATEWAY_COUNT(gateway, closed);
-	tcp_close(socket->tcp);
-	socket->tcp = NULL;
-	socket->next_free = gateway->free;
-	gateway->free = socket;
+	else if (!socket->held)
+		gateway_socket_close(gateway, socket);
 }
 
-/* Whether a slot that the program chose may be used. */
-static bool
-is_free_slot(const struct call *call, uint32_t slot)
+bool
+gateway_slot_is_free(const struct gateway_program *program, uint32_t slot)
 {
-	return slot < call->program->header.sockets && call->program->refs[slot].socket == NULL;
+	return slot < program->header.sockets && program->refs[slot].socket == NULL;
 }
 
 /* ---- The calls */
@@ -129,12 +135,12 @@ call_open(struct call *call)
 	struct tcp_conn *c;
 	int status;
 
-	if (!is_free_slot(call, call->request->socket))
+	if (!gateway_slot_is_free(call->program, call->request->socket))
 		return -EBADFD;
 	status = tcp_open(call->gateway->engine, (int)call->request->arg, &c);
 	if (status < 0)
 		return status;
-	socket = socket_take(call->gateway, c);
+	socket = gateway_socket_take(call->gateway, c);
 	if (socket == NULL) {
 		tcp_close(c);
 		return -ENFILE;
@@ -207,12 +213,12 @@ call_accept(struct call *call)
 	struct tcp_conn *child;
 	int status;
 
-	if (!is_free_slot(call, slot))
+	if (!gateway_slot_is_free(call->program, slot))
 		return -EBADFD;
 	status = tcp_accept(call->ref->socket->tcp, &child);
 	if (status < 0)
 		return status;
-	socket = socket_take(call->gateway, child);
+	socket = gateway_socket_take(call->gateway, child);
 	if (socket == NULL) {
 		tcp_abort(child);
 		return -ENFILE;
@@ -413,6 +419,8 @@ static int (*const calls[SHM_OPS])(struct call *call) = {
 	[SHM_IOCTL] = call_ioctl,
 	[SHM_SOCKNAME] = call_sockname,
 	[SHM_PEERNAME] = call_peername,
+	[SHM_CHECKPOINT] = gateway_call_checkpoint,
+	[SHM_RESTORE] = gateway_call_restore,
 };
 
 /* The socket that a request names; NULL if it names none, and then the program is bad. */
@@ -484,6 +492,31 @@ do_silently(struct call *call, uint32_t *send_done)
 
 /* ---- All requests */
 
+/* The others bring a slot for one. */
+static bool
+names_a_socket(uint16_t op)
+{
+	return op != SHM_OPEN && op != SHM_RESTORE;
+}
+
+/* Whether it may make another connection of it than the one whose image is being made. */
+static bool
+changes(uint16_t op)
+{
+	switch (op) {
+	case SHM_RECV: /* which takes nothing in repair */
+	case SHM_PEEK:
+	case SHM_GETSOCKOPT:
+	case SHM_IOCTL:
+	case SHM_SOCKNAME:
+	case SHM_PEERNAME:
+	case SHM_CHECKPOINT:
+		return false;
+	default:
+		return true;
+	}
+}
+
 bool
 gateway_call(struct gateway *gateway, struct gateway_program *program,
 	     const struct shm_request *request, const uint8_t *payload, uint32_t *send_done)
@@ -504,11 +537,15 @@ gateway_call(struct gateway *gateway, struct gateway_program *program,
 		return true;
 	}
 	call.reply = &program->replies[request->reply];
-	if (request->op != SHM_OPEN) {
+	if (names_a_socket(request->op)) {
 		call.ref = named(&call);
 		if (call.ref == NULL ||
 		    (!call.ref->socket->listening && !gateway_take_consumed(gateway, call.ref)))
 			return true;
+		if (call.ref->socket->held) /* of one that ends nobody waits for an answer */
+			return program->ends;
+		if (call.ref->socket->move != NULL && changes(request->op))
+			gateway_move_cancel(gateway, call.ref->socket->move);
 	}
 	result = calls[request->op](&call);
 	if (call.ref != NULL)

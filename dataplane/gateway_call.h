@@ -4,6 +4,7 @@
  * of them, and
  *
  *     gateway_repair.c   what concerns sockets in repair
+ *     gateway_move.c     images of connections
  *
  * Such a function returns the answer, a value or a negative errno, and perhaps data in the reply;
  * `payload` lies in the arena and may change while it is read.
@@ -23,9 +24,10 @@ struct call {
 	uint32_t reply_bytes;
 };
 
-/* ---- gateway_repair.c */
-
 /* SHM_PEEK. */
 int gateway_call_peek(struct call *call);
+
+int gateway_call_checkpoint(struct call *call);
+int gateway_call_restore(struct call *call);
 
 #endif

@@ -48,7 +48,10 @@ static void
 consume(struct gateway_ref *ref, uint64_t bytes)
 {
 	ref->consumed += bytes;
-	tcp_consume(ref->socket->tcp, bytes);
+	if (ref->socket->held)
+		ref->socket->owed += bytes;
+	else
+		tcp_consume(ref->socket->tcp, bytes);
 	while (ref->first_chunk != ref->status.delivered && bytes > 0) {
 		struct gateway_chunk *chunk = &ref->chunks[ref->first_chunk % SHM_CHUNKS];
 		uint16_t left = (uint16_t)(chunk->bytes - ref->chunk_read);
@@ -71,6 +74,10 @@ gateway_take_consumed(struct gateway *gateway, struct gateway_ref *ref)
 	/* Behind us after a read by a call whose answer it has not seen yet. */
 	if (consumed <= ref->consumed)
 		return true;
+	if (consumed > ref->delivered && consumed <= ref->lapsed) {
+		ref->consumed = ref->delivered = consumed;
+		return true;
+	}
 	if (consumed > ref->delivered) {
 		gateway_fault(gateway, ref->program, "it has read what was not delivered");
 		return false;
@@ -218,7 +225,7 @@ take_status(const struct gateway_ref *ref, struct shm_status *status)
 	status->flags = tcp_has_urgent(c) ? SHM_ASK_TO_READ : 0;
 	if (shared)
 		status->flags |= SHM_SHARED;
-	if (tcp_in_repair(c))
+	if (tcp_in_repair(c) && !ref->socket->held)
 		status->flags |= SHM_REPAIR;
 	if (tcp_is_deferred(c))
 		status->flags |= SHM_DEFERRED;
@@ -226,7 +233,8 @@ take_status(const struct gateway_ref *ref, struct shm_status *status)
 		status->flags |= SHM_CONNECTING;
 	if (ref->socket->listening)
 		return;
-	status->readable = tcp_has_urgent(c) ? ref->delivered : ref->consumed + tcp_readable(c);
+	status->readable = tcp_has_urgent(c) ? ref->delivered
+					     : ref->consumed + tcp_readable(c) - ref->socket->owed;
 	status->send_limit = ref->sent + (shared ? 0 : tcp_send_room(c));
 	if ((status->poll & POLLOUT) == 0 || status->send_limit == ref->sent)
 		tcp_want_room(c);

@@ -7,6 +7,7 @@
  *     gateway_call.c   what each request does
  *     gateway_data.c   status, delivery, sending
  *     gateway_repair.c sockets in repair
+ *     gateway_move.c   images of connections; gateway_journal.c tells of them
  */
 #ifndef TERN_DATAPLANE_GATEWAY_IMPL_H
 #define TERN_DATAPLANE_GATEWAY_IMPL_H
@@ -14,13 +15,18 @@
 #include <sys/queue.h>
 
 #include "dataplane/gateway.h"
+#include "dataplane/move.h"
 
 /* A socket of the engine with those who hold it: programs that a fork made. */
 struct gateway_socket {
 	struct tcp_conn *tcp; /* NULL: free */
 	struct gateway_ref *refs;
 	struct gateway_socket *next_free;
+	struct gateway_move *move; /* makes an image of it; NULL: nobody does */
 	bool listening;
+	bool held;     /* by gateway_hold(): its programs' calls wait */
+	bool was_free; /* while held: it was not in repair before */
+	uint64_t owed; /* while held: bytes that are read, and still in the engine's queue */
 };
 
 /* A delivered chunk whose bytes are not all read. */
@@ -43,12 +49,26 @@ struct gateway_ref {
 	struct shm_status status; /* what the arena says, or will */
 	uint64_t consumed;        /* bytes read */
 	uint64_t delivered;       /* bytes copied into the arena */
+	uint64_t lapsed;          /* the same when its connection was taken away */
 	uint64_t sent;            /* bytes of SHM_SEND taken */
 	uint64_t granted;         /* the largest send_limit that the arena ever had */
 	uint32_t first_chunk;     /* not wholly read; chunks first_chunk to status.delivered - 1 */
 	uint16_t chunk_read;      /* bytes of it that are read */
 	uint16_t block_used;      /* bytes of the last block */
 	struct gateway_chunk chunks[SHM_CHUNKS];
+};
+
+/* A checkpoint or a restore of a program's, under way. */
+struct gateway_move {
+	enum gateway_move_kind { GATEWAY_NO_MOVE, GATEWAY_MOVE_OUT, GATEWAY_MOVE_IN } kind;
+	struct gateway_socket *socket; /* out; NULL: none */
+	bool froze;                    /* out: it was not in repair before */
+	uint32_t slot;                 /* in: which it will have */
+	uint32_t taken;                /* in: bytes of the image */
+	uint64_t began;                /* TSC */
+	struct move_in in;
+	struct move_out out;
+	uint8_t head[IMAGE_HEAD_MAX]; /* in: the image's */
 };
 
 TAILQ_HEAD(gateway_refs, gateway_ref);
@@ -76,14 +96,28 @@ struct gateway_program {
 	bool may_repair; /* atomic; its user may set TCP_REPAIR */
 	int32_t pid;     /* atomic; of its process */
 	bool attached;
+	bool ends;          /* its last requests are taken */
 	uint64_t left_over; /* rings that hold requests for the next turn, a bit each */
 	bool fed;           /* blocks came free while sockets were hungry */
 	bool news;          /* something was written in this iteration that a sleeper waits for */
 	const char *fault;  /* atomic */
+	struct gateway_move move;
 	struct gateway_ring rings[SHM_RINGS_MAX];
 };
 
 TAILQ_HEAD(gateway_programs, gateway_program);
+
+enum {
+	GATEWAY_JOURNAL_LINES = 64,
+};
+
+/* Lines i with head <= i < tail, counting up and around. */
+struct gateway_journal {
+	uint32_t tail; /* atomic; the lane's */
+	uint32_t head; /* atomic; the reader's */
+	uint64_t lost; /* atomic; the lane's */
+	struct gateway_moved lines[GATEWAY_JOURNAL_LINES];
+};
 
 struct gateway {
 	struct tcp_engine *engine;
@@ -93,6 +127,8 @@ struct gateway {
 	struct gateway_socket *free;
 	uint32_t n_sockets;
 	int fault_event;
+	struct move_stats *moves;
+	struct gateway_journal journal;
 	struct gateway_stats stats;
 };
 
@@ -129,6 +165,15 @@ gateway_program_may_repair(const struct gateway_program *program)
  */
 bool gateway_call(struct gateway *gateway, struct gateway_program *program,
 		  const struct shm_request *request, const uint8_t *payload, uint32_t *send_done);
+
+/* A gateway's socket for a connection; NULL if all are in use. */
+struct gateway_socket *gateway_socket_take(struct gateway *gateway, struct tcp_conn *c);
+
+/* Closes a socket that nobody has any more. */
+void gateway_socket_close(struct gateway *gateway, struct gateway_socket *socket);
+
+/* Whether a slot that the program chose may be used. */
+bool gateway_slot_is_free(const struct gateway_program *program, uint32_t slot);
 
 /* Makes a free slot refer to a socket, and tells of it. */
 void gateway_refer(struct gateway *gateway, struct gateway_program *program, uint32_t slot,
@@ -170,5 +215,20 @@ void gateway_repair_turned(struct gateway *gateway, struct gateway_socket *socke
 /* A payload of which a request names `bytes`, as SHM_PEEK does; NULL: the program is bad. */
 uint8_t *gateway_payload(struct gateway *gateway, struct gateway_program *program, uint64_t named,
 			 uint32_t *bytes);
+
+/* In and out, without a word to anybody. */
+void gateway_repair_set(struct gateway_socket *socket, bool on);
+
+/* The connection leaves, without a packet; the socket stays with who has it. */
+void gateway_part_with(struct gateway *gateway, struct gateway_socket *socket);
+
+/* ---- gateway_move.c */
+
+/* Ends what is under way, as if it had not been begun. */
+void gateway_move_cancel(struct gateway *gateway, struct gateway_move *move);
+
+/* ---- gateway_journal.c */
+
+void gateway_journal_add(struct gateway *gateway, const struct gateway_moved *line);
 
 #endif

@@ -7,13 +7,33 @@
  * it posted within its credit before is in the queue, since requests of a socket are taken in their
  * order. Leaving repair opens the fast way again. All programs that share the socket are told.
  *
+ * Held is a socket whose connection is moved by another's order. To its programs that is a pause:
+ * their calls wait, what they post is taken, and what they read is taken out of the queue when the
+ * pause is over, or never.
+ *
  * Whoever peeks at a long queue gets it in pieces, each into a payload of the program's: nothing
  * comes or goes meanwhile, unless the program itself writes to the queue.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "dataplane/gateway_call.h"
+
+enum {
+	OPT_TCP_REPAIR = 19,
+	REPAIR_ON = 1,
+	REPAIR_OFF_SILENTLY = -1,
+};
+
+void
+gateway_repair_set(struct gateway_socket *socket, bool on)
+{
+	int value = on ? REPAIR_ON : REPAIR_OFF_SILENTLY;
+
+	tcp_set_privileged(socket->tcp, true);
+	tcp_setsockopt(socket->tcp, IPPROTO_TCP, OPT_TCP_REPAIR, &value, sizeof(value));
+}
 
 void
 gateway_repair_turned(struct gateway *gateway, struct gateway_socket *socket)
@@ -56,4 +76,77 @@ gateway_call_peek(struct call *call)
 	if (n > 0)
 		GATEWAY_COUNT_N(call->gateway, bytes_in, n);
 	return (int)n;
+}
+
+/* ---- By another's order */
+
+static void
+refresh_all(struct gateway *gateway, struct gateway_socket *socket)
+{
+	for (struct gateway_ref *ref = socket->refs; ref != NULL; ref = ref->next)
+		gateway_refresh(gateway, ref);
+}
+
+void
+gateway_part_with(struct gateway *gateway, struct gateway_socket *socket)
+{
+	for (struct gateway_ref *ref = socket->refs; ref != NULL; ref = ref->next) {
+		/* Who reads just now has what he reads. */
+		ref->lapsed = ref->delivered;
+		gateway_recall(gateway, ref);
+	}
+	tcp_take_away(socket->tcp);
+	refresh_all(gateway, socket);
+}
+
+bool
+gateway_hold(struct gateway *gateway, void *user)
+{
+	struct gateway_socket *socket = user;
+
+	if (socket->held || socket->listening)
+		return false;
+	if (socket->move != NULL)
+		gateway_move_cancel(gateway, socket->move);
+	socket->was_free = !tcp_in_repair(socket->tcp);
+	if (socket->was_free)
+		gateway_repair_set(socket, true);
+	if (!tcp_in_repair(socket->tcp))
+		return false;
+	socket->held = true;
+	refresh_all(gateway, socket);
+	return true;
+}
+
+/* The pause is over. */
+static void
+release(struct gateway *gateway, struct gateway_socket *socket)
+{
+	socket->held = false;
+	socket->owed = 0;
+	if (socket->refs == NULL)
+		gateway_socket_close(gateway, socket);
+	else
+		refresh_all(gateway, socket);
+}
+
+void
+gateway_let_go(struct gateway *gateway, void *user)
+{
+	struct gateway_socket *socket = user;
+
+	tcp_consume(socket->tcp, socket->owed);
+	if (socket->was_free)
+		gateway_repair_set(socket, false);
+	release(gateway, socket);
+}
+
+void
+gateway_take_away(struct gateway *gateway, void *user)
+{
+	struct gateway_socket *socket = user;
+
+	socket->owed = 0;
+	gateway_part_with(gateway, socket);
+	release(gateway, socket);
 }

@@ -355,6 +355,7 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 {
 	const struct config *config = setup->config;
 	struct gateway_config gateway = {
+		.moves = &lane->moves,
 		.max_sockets = config->connections,
 		.numa_node = lane->socket_id,
 		.fault_event = setup->fault_event,

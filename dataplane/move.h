@@ -67,6 +67,9 @@ size_t move_out_read(struct move_out *out, uint64_t offset, void *to, size_t n);
 
 /* ---- In */
 
+/* Linux's number of a state; false for one that is none. */
+bool move_state_of(uint32_t number, enum tcp_state *state);
+
 /* What an image of CRIU's does not say. */
 struct move_target {
 	struct tcp_tuple tuple;

@@ -127,20 +127,31 @@ take_tuple(struct move_in *in, const struct move_target *target, struct tcp_tupl
 	return 0;
 }
 
+bool
+move_state_of(uint32_t number, enum tcp_state *state)
+{
+	for (unsigned int i = 0; i < TCP_STATES; i++)
+		if (move_linux_states[i] == number) {
+			*state = (enum tcp_state)i;
+			return true;
+		}
+	return false;
+}
+
 static int
 take_state(struct move_in *in, const struct move_target *target, uint8_t *state)
 {
+	enum tcp_state known;
 	const struct image_message *m = &in->image.message;
 
 	if (!m->has.state && !m->has.tern) {
 		*state = (uint8_t)(target != NULL ? target->state : TCP_ESTABLISHED);
 		return 0;
 	}
-	for (uint8_t i = 0; i < TCP_STATES; i++)
-		if (move_linux_states[i] == m->state) {
-			*state = i;
-			return 0;
-		}
+	if (move_state_of(m->state, &known)) {
+		*state = (uint8_t)known;
+		return 0;
+	}
 	return REFUSE(in, in_field, -EINVAL, "field 1005, state: %u, where there are 1 to 11",
 		      m->state);
 }

@@ -20,6 +20,23 @@ repair_is_option(int level, int name)
 	return level == IPPROTO_TCP && name == OPT_TCP_REPAIR;
 }
 
+void
+repair_set(const struct file *file, int value)
+{
+	struct iovec payload = {.iov_base = &value, .iov_len = sizeof(value)};
+	struct arena_call call = {
+		.lane = file->lane,
+		.op = SHM_SETSOCKOPT,
+		.socket = file->slot,
+		.arg = IPPROTO_TCP,
+		.arg2 = OPT_TCP_REPAIR,
+		.payload = &payload,
+		.bytes = sizeof(value),
+	};
+
+	arena_call(&call);
+}
+
 ssize_t
 repair_peek(const struct file *file, struct cursor *to, int flags)
 {

@@ -22,6 +22,14 @@ repair_is_on(const struct file *file)
 /* Whether an option is TCP_REPAIR itself, which takes back what was delivered. */
 bool repair_is_option(int level, int name);
 
+enum {
+	REPAIR_ON = 1,
+	REPAIR_OFF_SILENTLY = -1,
+};
+
+/* Sets TCP_REPAIR, where nothing can be done about a refusal. */
+void repair_set(const struct file *file, int value);
+
 /* Looks into the chosen queue, over more than one answer's length. Returns bytes; -ESTALE if it is
  * in repair no more; the engine's errno. */
 ssize_t repair_peek(const struct file *file, struct cursor *to, int flags);

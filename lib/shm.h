@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 7,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 8,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -63,6 +63,12 @@ enum shm_op {
 	SHM_IOCTL,      /* arg2: request; data: int */
 	SHM_SOCKNAME,   /* data: shm_endpoint */
 	SHM_PEERNAME,   /* data: shm_endpoint */
+	SHM_CHECKPOINT, /* the connection's image from `offset` on, into a payload; arg:
+			   SHM_MOVE_...; arg2: its index << 32 | bytes at most; how many were
+			   written; data: shm_moved */
+	SHM_RESTORE,    /* an image's bytes from `offset` on, in a payload; the first ones with its
+			   whole head; arg, arg2 likewise; payload: shm_target, or nothing; how many
+			   were taken; data: shm_moved. With the last the socket has the slot */
 	SHM_OPS,
 };
 
@@ -83,6 +89,32 @@ struct shm_endpoint {
 	uint8_t ip[16];
 	uint16_t port;   /* host byte order */
 	uint16_t family; /* AF_INET, AF_INET6: what the socket calls show */
+};
+
+/* Of SHM_CHECKPOINT and SHM_RESTORE. */
+enum {
+	SHM_MOVE_END = 1 << 0,    /* done when all of it was written, and the connection then: */
+	SHM_MOVE_FREEZE = 1 << 1, /* in repair; else as it was before; restored: going on */
+	SHM_MOVE_TAKE = 1 << 2,   /* gone, without a packet */
+	SHM_MOVE_LEAVE = 1 << 3,  /* no image: in repair, it is gone now */
+	SHM_MOVE_CANCEL = 1 << 4, /* no image: what was begun is not to be */
+	SHM_WHY_BYTES = 192,
+};
+
+struct shm_moved {
+	uint64_t bytes;          /* of the whole image; of SHM_RESTORE: that it still wants */
+	char why[SHM_WHY_BYTES]; /* of a refusal, a sentence; NUL-terminated */
+	/* Of a connection that is restored, what the program keeps of its options. */
+	int64_t receive_ms, send_ms; /* INT64_MAX: none */
+	int32_t linger_s;
+	uint16_t family;
+	uint16_t tells_left;
+};
+
+/* Where an image belongs that does not say so. */
+struct shm_target {
+	struct shm_endpoint local, remote;
+	uint32_t state; /* Linux's TCP_... */
 };
 
 struct shm_ring {

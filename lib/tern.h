@@ -149,6 +149,63 @@ ssize_t tern_writev(int fd, const struct iovec *iov, int n);
  */
 
 /*
+ * Checkpoint and restore, in one call each. Who may set TCP_REPAIR may do it; others get EPERM.
+ *
+ * tern_checkpoint() writes the image of a connection to memory, tern_checkpoint_to() to a
+ * descriptor, the kernel's or Tern's. Both return its size in bytes. The image is all that there is
+ * of the connection, unread and unacknowledged bytes included; it can be kept, copied, and restored
+ * by another process, another ternd or another host to which its address has moved. Its format is
+ * CRIU's, of which CRIU reads what it knows.
+ *
+ * `flags` say what becomes of the connection:
+ *
+ *     0             it goes on as before
+ *     TERN_FREEZE   it stays in repair, as by TCP_REPAIR: set that to 0 and it goes on, close the
+ *                   socket and it has left
+ *     TERN_TAKE     it has left, without a packet: the socket, still to be closed, reads
+ *                   ECONNABORTED once, then the end. Not before all of the image is written
+ *
+ * Whoever has left is expected back: for a minute nobody answers its peer. When a call fails, the
+ * connection is as it was. EINVAL for what is no connection: closed, listening; every state with a
+ * peer will do, halves of connections included. ENOBUFS where the memory is too small; with a NULL
+ * buffer only the size is returned, and nothing happens: it is good for as long as the connection
+ * stands still. EBUSY if other threads change it meanwhile. What tern_recv_zc() has lent comes back
+ * as with TCP_REPAIR.
+ */
+#define TERN_FREEZE 1
+#define TERN_TAKE 2
+
+ssize_t tern_checkpoint(int fd, void *buffer, size_t bytes, int flags);
+ssize_t tern_checkpoint_to(int fd, int to, int flags);
+
+/*
+ * tern_restore() makes a connection of an image in memory, tern_restore_from() of one that it reads
+ * from a descriptor, and not a byte more: where several follow each other, call it until it fails
+ * with ENODATA. They return a socket, connected as it was, options and all. Its peer is asked what
+ * it has and goes on, unless `flags` have TERN_FREEZE: then it is in repair. SOCK_NONBLOCK and
+ * SOCK_CLOEXEC are as for accept4(2): the image does not know them.
+ *
+ * Images of CRIU's name no addresses: `target` gives them, and the state; else it is NULL. What
+ * both say must be the same.
+ *
+ * EINVAL: it is no image, or contradicts itself; EDESTADDRREQ: it has no addresses, and none are
+ * given; EADDRNOTAVAIL: they are in use, or not ternd's; ENETUNREACH: there is no way to the peer;
+ * ENOENT: its congestion control is unknown; ENOBUFS, ENFILE, EMFILE, ENOMEM. Nothing is changed
+ * then.
+ */
+struct tern_restore_target {
+	const struct sockaddr *local, *remote; /* AF_INET or AF_INET6 both */
+	int state;                             /* TCP_... of netinet/tcp.h; 0: TCP_ESTABLISHED */
+};
+
+int tern_restore(const void *image, size_t bytes, const struct tern_restore_target *target,
+		 int flags);
+int tern_restore_from(int from, const struct tern_restore_target *target, int flags);
+
+/* Why the thread's last of these four calls failed: a sentence for people. Empty if it did not. */
+const char *tern_checkpoint_error(void);
+
+/*
  * sendfile(2). `in` is the kernel's: a regular file or a device. Its bytes are copied. Who moves
  * `in`'s own position at the same time gets some twice, as with pread(2).
  */

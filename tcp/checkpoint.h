@@ -86,6 +86,12 @@ int tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out);
 /* As tcp_close() does in repair: not a packet leaves, and the 4-tuple is mute. */
 void tcp_close_silently(struct tcp_conn *c);
 
+/*
+ * The same to a user who keeps his socket: it is CLOSED, reads ECONNABORTED once, the end from then
+ * on, and cannot be written to, as after `ss -K` on Linux. Nothing is left to be read.
+ */
+void tcp_take_away(struct tcp_conn *c);
+
 /* Whether it can be a connection: every relation of states, numbers and lengths is looked at. */
 bool tcp_checkpoint_is_sound(const struct tcp_checkpoint *in);
 

@@ -373,3 +373,13 @@ tcp_repair_end(struct tcp_conn *c)
 		tcp_mute_enter(c);
 	tcp_conn_end(c, ECONNABORTED);
 }
+
+void
+tcp_take_away(struct tcp_conn *c)
+{
+	tcp_repair_end(c);
+	tcp_rcv_adjust_held(c->engine, c->recvq.bufs, 0);
+	mbufq_clear(&c->recvq);
+	c->flags &= ~CONN_FIN_KNOWN; /* first the error, then the end */
+	c->frozen = false;
+}

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "arena.h"
+#include "dataplane/move.h"
 #include "engine.h"
 
 /* ---- The bad one */
@@ -110,7 +111,8 @@ bad_request(struct fuzz_input *in)
 	struct shm_endpoint to = arena_endpoint(ports[fuzz_u8(in) % 4]);
 
 	request.reply = number(in, REPLIES, REPLIES);
-	request.socket = request.op == SHM_OPEN ? number(in, 5, SLOTS) : number(in, 3, SLOTS);
+	request.socket = request.op == SHM_OPEN || request.op == SHM_RESTORE ? number(in, 5, SLOTS)
+									     : number(in, 3, SLOTS);
 	request.arg = fuzz_u8(in);
 	request.arg2 = fuzz_u8(in);
 	switch (request.op) {
@@ -127,6 +129,13 @@ bad_request(struct fuzz_input *in)
 		/* fall through */
 	case SHM_SEND_PLACED:
 		request.arg2 = (uint64_t)number(in, PAYLOADS, PAYLOADS) << 32 | fuzz_u16(in) % 2048;
+		break;
+	case SHM_CHECKPOINT:
+	case SHM_RESTORE: /* of what the other one wrote there, if it is let be */
+		request.arg &=
+			fuzz_u8(in) < 32 ? 0xff : SHM_MOVE_END | SHM_MOVE_FREEZE | SHM_MOVE_TAKE;
+		request.offset = fuzz_u8(in) < 192 ? 0 : fuzz_u16(in) % 2048;
+		request.arg2 = (uint64_t)number(in, PAYLOADS, PAYLOADS) << 32 | fuzz_u16(in) % 4096;
 		break;
 	case SHM_SEND_TO:
 		request.arg |= request.arg & 1 ? MSG_FASTOPEN : 0;
@@ -324,7 +333,9 @@ static void (*const commands[])(struct fuzz_input *in) = {
 static void
 start(void)
 {
+	static struct move_stats moves;
 	struct gateway_config config = {.engine = arena_world.e,
+					.moves = &moves,
 					.max_sockets = SOCKETS,
 					.numa_node = SOCKET_ID_ANY,
 					.fault_event = arena_world.event};

@@ -178,6 +178,10 @@ check_timers(const struct tcp_conn *c)
 {
 	uint64_t at_us = RTE_MIN(RTE_MIN(c->rtx_at_us, c->ack_at_us), c->life_at_us);
 
+	if (c->frozen) {
+		FUZZ_CHECK(!wheel_is_armed(&c->timer), "in repair, and its time goes on");
+		return;
+	}
 	FUZZ_CHECK(c->rtx_at_us != UINT64_MAX || !waits_for_network(c),
 		   "in %s nothing will send again", tcp_state_name(c->state));
 	FUZZ_CHECK((c->flags & CONN_ACK_DELAYED) == 0 || c->ack_at_us != UINT64_MAX,
@@ -218,7 +222,7 @@ check_open(struct tcp_engine *e, const struct tcp_conn *c, struct totals *t)
 {
 	FUZZ_CHECK(c->flags & CONN_IN_FLOWS, "not in the flow table");
 	FUZZ_CHECK(flow_lookup(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple)) ==
-			   flow_make(c, FLOW_CONN),
+			   flow_make(c, c->frozen ? FLOW_FROZEN : FLOW_CONN),
 		   "the flow table has another");
 	FUZZ_CHECK(seq_leq(c->snd_una, c->snd_nxt), "snd_una %u, snd_nxt %u", c->snd_una,
 		   c->snd_nxt);
@@ -342,7 +346,7 @@ check_bounds(const struct tcp_engine *e, struct totals *t)
 static void
 check_holds(const struct tcp_engine *e, const struct totals *t)
 {
-	uint32_t n = 0, shares = 0;
+	uint32_t n = 0, shares = 0, held;
 
 	for (unsigned int i = 0; i < TCP_HOLD_BUCKETS; i++) {
 		for (const struct tcp_hold *h = e->hold_buckets[i]; h != NULL; h = h->next) {
@@ -352,9 +356,9 @@ check_holds(const struct tcp_engine *e, const struct totals *t)
 			n++;
 		}
 	}
-	FUZZ_CHECK(n == e->holds.used && shares == t->shares + e->timewaits.used,
-		   "%u ports, %u used; %u shares, %u held", n, e->holds.used, shares,
-		   t->shares + e->timewaits.used);
+	held = t->shares + e->timewaits.used + e->mutes.slab.used;
+	FUZZ_CHECK(n == e->holds.used && shares == held, "%u ports, %u used; %u shares, %u held", n,
+		   e->holds.used, shares, held);
 }
 
 static void
@@ -404,7 +408,7 @@ void
 fuzz_check_engine(struct tcp_engine *e)
 {
 	struct totals t = {0};
-	uint32_t half_open;
+	uint32_t in_flows, half_open;
 
 	check_conns(e, &t);
 	check_requests(e, check_bounds(e, &t), &t);
@@ -415,8 +419,8 @@ fuzz_check_engine(struct tcp_engine *e)
 		   "%u listeners, %u orphans; counted %u, %u", t.listeners, t.orphans, e->listeners,
 		   e->orphans);
 	half_open = e->requests.used - e->fastopen_requests;
-	FUZZ_CHECK(t.in_flows + half_open + e->timewaits.used == flow_count(&e->flows),
-		   "%u flows, counted %u", t.in_flows + half_open + e->timewaits.used,
+	in_flows = t.in_flows + half_open + e->timewaits.used + e->mutes.slab.used;
+	FUZZ_CHECK(in_flows == flow_count(&e->flows), "%u flows, counted %u", in_flows,
 		   flow_count(&e->flows));
 	FUZZ_CHECK(t.held == e->held_bufs && t.queued == e->queued_bufs,
 		   "%u held, %u queued; counted %u, %u", t.held, t.queued, e->held_bufs,

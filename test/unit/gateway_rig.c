@@ -24,8 +24,8 @@ void
 rig_start(struct gateway_rig *r)
 {
 	struct tcp_config tcp;
-	struct gateway_config config = {.max_sockets = RIG_GATEWAY_SOCKETS,
-					.numa_node = SOCKET_ID_ANY};
+	struct gateway_config config = {
+		.moves = &r->moves, .max_sockets = RIG_GATEWAY_SOCKETS, .numa_node = SOCKET_ID_ANY};
 
 	memset(r, 0, sizeof(*r));
 	tcp_config_defaults(&tcp);

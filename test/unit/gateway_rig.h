@@ -7,6 +7,7 @@
 #define TERN_TEST_GATEWAY_RIG_H
 
 #include "dataplane/gateway.h"
+#include "dataplane/move.h"
 #include "lib/shm.h"
 #include "test/sim/pair.h"
 
@@ -35,6 +36,7 @@ struct rig_program {
 struct gateway_rig {
 	struct pair pair;
 	struct gateway *gateway;
+	struct move_stats moves;
 	int fault_event;
 	struct rig_program programs[RIG_PROGRAMS];
 };
