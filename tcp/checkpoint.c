@@ -73,11 +73,21 @@ tcp_checkpoint_congestion(const struct tcp_cc_ops *cc, struct tcp_checkpoint *ou
 	memcpy(out->congestion, cc->name, RTE_MIN(strlen(cc->name), sizeof(out->congestion) - 1));
 }
 
+/* Or does so: how far it has got there is not in a checkpoint. */
+static bool
+is_to_talk_clc(const struct tcp_conn *c)
+{
+	return tcp_clc_is_on(c) ||
+	       (c->smc.speaks_clc && c->smc.syn && c->state <= TCP_SYN_RECEIVED);
+}
+
 int
 tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out)
 {
-	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN || (c->flags & CONN_OPENING))
+	if (c->state == TCP_CLOSED || c->state == TCP_LISTEN)
 		return -EINVAL;
+	if ((c->flags & CONN_OPENING) || is_to_talk_clc(c))
+		return -EBUSY;
 	out->tuple = c->tuple;
 	out->state = c->state;
 	out->ts_now = tcp_now_ts(c->engine, c->ts_offset);

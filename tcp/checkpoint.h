@@ -80,7 +80,10 @@ void tcp_checkpoint_init(struct tcp_engine *engine, const struct tcp_known *know
 /* Brings a connection into the cache: to be called for the next while one is being saved. */
 void tcp_checkpoint_prefetch(const struct tcp_conn *c);
 
-/* Fills in *out. Returns 0; -EINVAL in CLOSED, LISTEN and where there is no socket any more. */
+/*
+ * Fills in *out. Returns 0; -EINVAL in CLOSED, LISTEN and where there is no socket any more; -EBUSY
+ * for what is over in a moment: a Fast Open child that waits for its final ACK, and CLC.
+ */
 int tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out);
 
 /* As tcp_close() does in repair: not a packet leaves, and the 4-tuple is mute. */

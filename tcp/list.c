@@ -92,7 +92,7 @@ list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
 		.ipv6 = (c->flags & CONN_FAMILY6) != 0,
 		.v6only = (c->flags & CONN_V6ONLY) != 0,
 		.smc = c->smc.syn,
-		.user = c->user,
+		.user = tcp_user(c),
 		.congestion = c->cc->name,
 	};
 	tcp_details_get(c, &out->details);
@@ -174,7 +174,7 @@ tcp_walk(struct tcp_engine *e, uint64_t *cursor)
 		struct tcp_conn *c = slab_at(&e->conns, (uint32_t)index++);
 
 		if ((c->flags & (CONN_DEAD | CONN_ORPHAN)) == 0 && c->state > TCP_LISTEN &&
-		    c->user != NULL) {
+		    tcp_user(c) != NULL) {
 			*cursor = index;
 			return c;
 		}

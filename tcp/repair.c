@@ -15,7 +15,6 @@
  * queue is not chosen, and answers MSG_PEEK on a short buffer with the whole queue's length.
  * Tests: test/wire/repair*.c.
  */
-#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -60,11 +59,15 @@ tcp_repair_enter(struct tcp_conn *c)
 	change_flow(c, FLOW_FROZEN);
 }
 
-void
+int
 tcp_freeze(struct tcp_conn *c)
 {
-	assert(c->state > TCP_LISTEN);
+	if (c->state <= TCP_LISTEN)
+		return -EINVAL;
+	if (tcp_clc_is_on(c))
+		return -EBUSY;
 	tcp_repair_enter(c);
+	return 0;
 }
 
 static void
@@ -360,7 +363,9 @@ tcp_repair_close(struct tcp_conn *c)
 		tcp_listener_close(c);
 	if (c->flags & CONN_IN_FLOWS)
 		tcp_mute_enter(c);
-	e->orphans++;
+	if (c->flags & CONN_ACCEPTING)
+		tcp_accept_queue_remove(c);
+	e->orphans += (c->flags & CONN_ORPHAN) == 0;
 	c->flags |= CONN_ORPHAN;
 	c->user = NULL;
 	tcp_conn_free(c);

@@ -30,9 +30,10 @@ ssize_t tcp_repair_peek(struct tcp_conn *c, uint32_t skip, void *buf, size_t byt
 
 /*
  * Into repair, whoever its user is: for a connection with a peer that is about to be saved.
- * tcp_resume() and tcp_close_silently() lead out.
+ * tcp_resume() and tcp_close_silently() lead out. Returns 0; -EINVAL in CLOSED and LISTEN; -EBUSY
+ * while CLC is talked on it, which the two ends then see differently.
  */
-void tcp_freeze(struct tcp_conn *c);
+int tcp_freeze(struct tcp_conn *c);
 
 /* Whether the connection is frozen. */
 bool tcp_in_repair(const struct tcp_conn *c);

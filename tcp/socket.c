@@ -41,7 +41,7 @@ tcp_set_user(struct tcp_conn *c, void *user)
 void *
 tcp_user(const struct tcp_conn *c)
 {
-	return c->user;
+	return c->flags & CONN_ACCEPTING ? NULL : c->user;
 }
 
 void

@@ -36,6 +36,8 @@ set_repair(struct tcp_conn *c, int v)
 		return -EPERM;
 	switch (v) {
 	case REPAIR_ON:
+		if (tcp_clc_is_on(c))
+			return -EBUSY; /* what its queues hold is not its user's */
 		tcp_repair_enter(c);
 		return 0;
 	case REPAIR_OFF:
@@ -252,10 +254,12 @@ get_window(struct tcp_conn *c, void *value, size_t *len)
 	return c->frozen ? tcp_put_value(&w, sizeof(w), value, len) : -EPERM;
 }
 
-/* The negotiated clamp, without regard to options and path. */
+/* The negotiated clamp, without regard to options and path: none yet in CLOSED. */
 int
 tcp_repair_maxseg(const struct tcp_conn *c)
 {
+	if (c->state == TCP_CLOSED)
+		return 0;
 	return c->user_mss != 0 && c->user_mss < c->peer_mss ? c->user_mss : c->peer_mss;
 }
 

@@ -176,8 +176,7 @@ leave(unsigned int n)
 
 		if (i + 1 < n)
 			tcp_checkpoint_prefetch(conns[i + 1]);
-		tcp_freeze(conns[i]);
-		if (tcp_checkpoint(conns[i], &to->saved) != 0)
+		if (tcp_freeze(conns[i]) != 0 || tcp_checkpoint(conns[i], &to->saved) != 0)
 			die("cannot be saved");
 		copy_out(copy_out(to->bytes, to->saved.recvq), to->saved.sendq);
 		tcp_close_silently(conns[i]);

@@ -102,7 +102,7 @@ WIRE_TEST(frozen_first)
 	wire_out(w, "P. 1:101(100) ack 1");
 	c = w->flow->c;
 	tcp_checkpoint_prefetch(c);
-	tcp_freeze(c);
+	WIRE_EQ(w, tcp_freeze(c), 0);
 	WIRE_EQ(w, tcp_in_repair(c), true);
 	wire_in(w, "P. 1:101(100) ack 1 win 9000");
 	wire_count(w, drop_frozen, 1);

@@ -194,6 +194,26 @@ WIRE_TEST(calls_while_clc_goes_on)
 	wire_end(w);
 }
 
+/* What its queues hold is not its user's yet: no repair, and no checkpoint; later both. */
+WIRE_TEST(no_repair_while_clc_goes_on)
+{
+	struct tcp_checkpoint saved;
+	int on = 1;
+
+	client(w, decline, sizeof(decline));
+	tcp_set_privileged(w->flow->c, true);
+	WIRE_EQ(w, tcp_setsockopt(w->flow->c, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)), -EBUSY);
+	WIRE_EQ(w, tcp_freeze(w->flow->c), -EBUSY);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), -EBUSY);
+	wire_in(w, "P. 1:29(28) ack 53 win 9000");
+	wire_skip(w);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), 0);
+	WIRE_EQ(w, saved.recvq_bytes, 0);
+	WIRE_EQ(w, tcp_freeze(w->flow->c), 0);
+	wire_close(w);
+	wire_end(w);
+}
+
 WIRE_TEST(closed_while_clc_goes_on)
 {
 	client(w, decline, sizeof(decline));

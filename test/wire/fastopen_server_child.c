@@ -373,3 +373,51 @@ WIRE_TEST(child_in_repair_is_filled)
 	wire_in(w, "+10ms . 11:11(0) ack 101 win 8000");
 	wire_end(w);
 }
+
+/* It is frozen as any other, SYN-ACK included; afterwards its handshake goes on. */
+WIRE_TEST(child_in_repair)
+{
+	struct tcp_checkpoint saved;
+	uint8_t got[20];
+	int on = 1, off = 0, queue = 1;
+
+	wire_start(w, .configure = server_on);
+	server_listen(w, 16, 5);
+	server_accepted(w, 10);
+	tcp_set_privileged(w->flow->c, true);
+	WIRE_EQ(w, tcp_setsockopt(w->flow->c, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)), 0);
+	WIRE_EQ(w, tcp_setsockopt(w->flow->c, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)),
+		0);
+	WIRE_EQ(w, tcp_recv(w->flow->c, got, sizeof(got), MSG_PEEK), 10);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), -EBUSY);
+	wire_in(w, ". 11:11(0) ack 1 win 8000");
+	wire_count(w, drop_frozen, 1);
+	wire_idle_for(w, SEC(5));
+	wire_state(w, TCP_SYN_RECEIVED);
+	WIRE_EQ(w, tcp_setsockopt(w->flow->c, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)), 0);
+	wire_flush(w);
+	wire_idle(w);
+	wire_out(w, "<=1s S. 0:0(0) ack 11 win 64240 <mss 1460>");
+	wire_in(w, "+10ms . 11:11(0) ack 1 win 8000");
+	wire_state(w, TCP_ESTABLISHED);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), 0);
+	wire_recv(w, 99, 10);
+	wire_end(w);
+}
+
+/* Closed in repair nobody hears of it, and its listener has room for another. */
+WIRE_TEST(child_closed_in_repair)
+{
+	wire_start(w, .configure = server_on);
+	server_listen(w, 16, 1);
+	server_accepted(w, 10);
+	WIRE_EQ(w, tcp_freeze(w->flow->c), 0);
+	wire_close(w);
+	wire_idle_for(w, SEC(5));
+	wire_in(w, ". 11:11(0) ack 1 win 8000");
+	wire_count(w, drop_mute, 1);
+	wire_used(w, requests, 0);
+	wire_flow(w, 1);
+	server_accepted(w, 10);
+	wire_end(w);
+}

@@ -268,3 +268,53 @@ WIRE_TEST(listener_closes)
 	wire_used(w, mutes, 1);
 	wire_end(w);
 }
+
+/* One that waits is taken away: those before and behind it are accepted all the same. */
+WIRE_TEST(taken_out_of_the_queue)
+{
+	struct tcp_conn *c[3];
+
+	wire_start(w);
+	for (unsigned int i = 0; i < 3; i++) {
+		wire_flow(w, i);
+		c[i] = restored(w);
+	}
+	for (unsigned int i = 0; i < 3; i++) {
+		tcp_resume(c[i]); /* news for its user, who has none by the time that he is told */
+		WIRE_EQ(w, tcp_offer(c[i]), 0);
+	}
+	wire_flush(w);
+	wire_skip(w);
+	wire_wait(w, MS(1));
+	for (unsigned int i = 0; i < 3; i++)
+		WIRE_EQ(w, tcp_user(c[i]) == NULL, true);
+	tcp_close_silently(c[1]);
+	wire_flow(w, 0);
+	wire_accept(w);
+	wire_flow(w, 2);
+	wire_accept(w);
+	wire_accept_none(w);
+	wire_end(w);
+}
+
+/* Its user has closed it before it was done: it leaves like the others, and is counted once. */
+WIRE_TEST(orphan_leaves)
+{
+	struct tcp_checkpoint saved;
+	struct tcp_conn *c;
+
+	wire_start(w);
+	wire_accepted(w, plain, 9000);
+	wire_send(w, 100, 100);
+	wire_out(w, "P. 1:101(100) ack 1");
+	c = w->flow->c;
+	wire_close(w);
+	wire_out(w, "F. 101:101(0) ack 1");
+	wire_used(w, orphans, 1);
+	WIRE_EQ(w, tcp_checkpoint(c, &saved), 0);
+	WIRE_EQ(w, saved.state, TCP_FIN_WAIT_1);
+	tcp_close_silently(c);
+	wire_used(w, orphans, 0);
+	wire_idle_for(w, SEC(5));
+	wire_end(w);
+}

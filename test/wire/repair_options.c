@@ -219,11 +219,25 @@ WIRE_TEST(window)
 WIRE_TEST(maxseg)
 {
 	wire_start(w);
+	wire_flow(w, 1);
+	wire_open(w);
+	wire_get(w, IPPROTO_TCP, TCP_MAXSEG, 536);
+	wire_set(w, IPPROTO_TCP, TCP_MAXSEG, 1000);
+	wire_get(w, IPPROTO_TCP, TCP_MAXSEG, 1000);
+	repair_on(w);
+	wire_get(w, IPPROTO_TCP, TCP_MAXSEG, 0);
+	wire_flow(w, 0);
 	wire_accepted(w, "<mss 1400,nop,nop,TS val 1 ecr 0>", 65535);
 	wire_get(w, IPPROTO_TCP, TCP_MAXSEG, 1388);
 	repair_on(w);
 	wire_get(w, IPPROTO_TCP, TCP_MAXSEG, 1400);
 	repair_off(w, -1);
 	wire_get(w, IPPROTO_TCP, TCP_MAXSEG, 1388);
+	/* Disconnected it has none again. */
+	repair_on(w);
+	wire_disconnect(w);
+	wire_idle(w);
+	repair_on(w);
+	wire_get(w, IPPROTO_TCP, TCP_MAXSEG, 0);
 	wire_end(w);
 }
