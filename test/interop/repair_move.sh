@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A connection moves from process to process by plain Linux calls, in every state: repair_move.c,
-# on the kernel, behind a packet filter, since the kernel's connections live on in repair. The peer is a
-# Linux program that checks every byte. Each state moves over one family, and in mid-stream a connection moves 4 times; if
+# A connection moves from process to process by plain Linux calls, in every state: repair_move.c. First
+# on the kernel, behind a packet filter, since the kernel's connections live on in repair; then under
+# `tern run` without one; then from one to the other. The peer is a Linux program that checks every
+# byte. Each state moves over one family, and in mid-stream a connection moves 4 times; if
 # TERN_REPAIR_MOVES is set, over both, and that often.
 . "$(dirname "$0")/compare_both.sh"
 MOVE=$BUILD/test/interop/repair_move
@@ -33,6 +34,7 @@ tern,dump) exit 0 ;;
 kernel,*) side=cd$$ ;;
 tern,*) side=$TAP ;;
 esac
+[ \$1 = kernel ] || [ \$2 = 2 ] || exit 0
 [ \$2 = 1 ] || way \$side || exit 1
 ip netns exec $OWN nft list table inet hold >/dev/null 2>&1 || exit 0
 exec ip netns exec $OWN nft delete table inet hold
@@ -165,9 +167,46 @@ lived()
 	: >"$tmp/lives"
 }
 
-# The kernel alone.
+# The kernel alone, and meanwhile Tern alone.
 wire_up
-PEER_NS=$OTHER
-every_state kernel kernel
-to_and_fro kernel kernel
-lived "on the kernel"
+(
+	mkdir "$tmp/kernel" && cp "$tmp/hook" "$tmp/kernel"
+	tmp=$tmp/kernel
+	PEER_NS=$OTHER
+	every_state kernel kernel
+	to_and_fro kernel kernel
+	lived "on the kernel"
+) >"$tmp/kernel.said" 2>&1 &
+kernel_pid=$!
+conf
+tern_up
+PEER_NS=$NS
+families=1 # each state over the other one
+every_state tern tern
+to_and_fro tern tern
+lived "on Tern"
+wait "$kernel_pid" || fail "$(cat "$tmp/kernel.said")"
+say "$(cat "$tmp/kernel.said")"
+
+# Both: the peer has a wire to each.
+ip -n "$OWN" link del "ca$$"
+ip link add "cc$$" netns "$OWN" address 02:00:c6:12:00:0c type veth \
+	peer name "cd$$" netns "$NS" address 02:00:c6:12:00:0d || fail "cannot make a wire"
+ip -n "$NS" link set "cd$$" up
+ip -n "$OWN" link set "cc$$" up
+ip -n "$OWN" addr add "$HOST4/24" dev "cc$$"
+ip -n "$OWN" addr add "$HOST6/64" dev "cc$$" nodad
+# The peer's addresses are on the other wire: nobody would answer for them here.
+for family in 4 6; do
+	own=HOST$family peer=PEER$family
+	ip -n "$OWN" neigh replace "${!peer}" lladdr 02:00:c6:12:00:0d dev "cc$$" nud permanent
+	ip -n "$NS" neigh replace "${!own}" lladdr 02:00:c6:12:00:0c dev "cd$$" nud permanent
+done
+ways=2
+every_state kernel tern
+every_state tern kernel
+to_and_fro kernel tern
+lived "between both"
+begin tern
+tern_idle
+tern_down
