@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "dataplane/commands.h"
+#include "dataplane/commands_move.h"
 #include "dataplane/report.h"
 
 typedef json_t *(*command_fn)(const struct daemon *daemon, const json_t *request,
@@ -133,6 +134,10 @@ static const struct {
 	{"fastopen-key", commands_fastopen_key},
 	{"address-add", commands_address_add},
 	{"address-del", commands_address_del},
+	{"checkpoint", commands_checkpoint},
+	{"checkpoint-end", commands_checkpoint_end},
+	{"restore", commands_restore},
+	{"restore-end", commands_restore_end},
 };
 
 json_t *
@@ -155,6 +160,6 @@ commands_answer(void *ctx, const char *command, const json_t *request,
 	}
 	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses, "
 		 "lanes, fastopen, fastopen-guard, fastopen-flush, fastopen-key, address-add, "
-		 "address-del and attach";
+		 "address-del, checkpoint, checkpoint-end, restore, restore-end and attach";
 	return NULL;
 }

@@ -142,6 +142,7 @@ struct config {
 	uint32_t connections;
 	uint32_t requests; /* half-open connections */
 	uint32_t timewait; /* connections in TIME-WAIT */
+	uint32_t mutes;    /* connections that went elsewhere in the last minute */
 	uint32_t buffers;  /* packet buffers of 2 KiB */
 	uint32_t neighbours;
 	uint32_t programs;        /* attached at once; of all lanes */

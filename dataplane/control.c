@@ -24,6 +24,7 @@ struct client {
 	json_t *request; /* whose list is not at its end; NULL: none */
 	struct control_cursor cursor;
 	int pass_fd;  /* goes along with `out`; -1: none */
+	int got_fd;   /* came with what it sent; -1: none */
 	bool closing; /* at the end of `out`: it sent what we do not read on */
 	bool half;    /* it has shut down its side; answer what it asked, then close */
 };
@@ -35,10 +36,13 @@ struct control {
 	dev_t dev; /* of the socket file, so that we remove ours only */
 	ino_t ino;
 	control_handler handler;
+	control_gone gone;
 	void *ctx;
 	unsigned int n_clients;
 	struct client clients[CONTROL_CLIENTS];
 };
+
+static const struct client no_client = {.fd = -1, .pass_fd = -1, .got_fd = -1};
 
 /* ---- Taking the socket */
 
@@ -140,7 +144,7 @@ control_open(const char *folder, const char *name, gid_t group)
 	control->listener = -1;
 	control->group = group;
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++)
-		control->clients[i].fd = control->clients[i].pass_fd = -1;
+		control->clients[i] = no_client;
 	control->sun.sun_family = AF_UNIX;
 	control->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (snprintf(control->sun.sun_path, sizeof(control->sun.sun_path), "%s/%s.sock", folder,
@@ -156,9 +160,10 @@ control_open(const char *folder, const char *name, gid_t group)
 }
 
 void
-control_serve(struct control *control, control_handler handler, void *ctx)
+control_serve(struct control *control, control_handler handler, control_gone gone, void *ctx)
 {
 	control->handler = handler;
+	control->gone = gone;
 	control->ctx = ctx;
 	watch(control, EPOLL_CTL_ADD, control->listener, EPOLLIN, CONTROL_CLIENTS);
 }
@@ -179,13 +184,16 @@ drop_client(struct control *control, struct client *client)
 	if (control->n_clients == CONTROL_CLIENTS) /* there is room again */
 		watch(control, EPOLL_CTL_MOD, control->listener, EPOLLIN, CONTROL_CLIENTS);
 	control->n_clients--;
+	if (control->gone != NULL)
+		control->gone(control->ctx, client->fd);
 	close(client->fd);
 	if (client->pass_fd >= 0)
 		close(client->pass_fd);
+	if (client->got_fd >= 0)
+		close(client->got_fd);
 	free(client->out);
 	json_decref(client->request);
-	memset(client, 0, sizeof(*client));
-	client->fd = client->pass_fd = -1;
+	*client = no_client;
 }
 
 static void
@@ -255,12 +263,16 @@ answer_request(struct control *control, struct client *client)
 	client->cursor.pass_fd = -1;
 	client->cursor.client = peer_of(client->fd);
 	client->cursor.client_fd = client->fd;
+	client->cursor.got_fd = client->got_fd;
 	answer = control->handler(control->ctx, command, client->request, &client->cursor, &error);
 	client->pass_fd = client->cursor.pass_fd;
 	put = put_answer(client, answer, error);
 	if (!client->cursor.more) {
 		json_decref(client->request);
 		client->request = NULL;
+		if (client->got_fd >= 0)
+			close(client->got_fd);
+		client->got_fd = -1;
 	}
 	return put;
 }
@@ -309,6 +321,36 @@ next_answer(struct control *control, struct client *client)
 	return ok;
 }
 
+/* What comes along is kept: the last one, if there are several. */
+static ssize_t
+receive_bytes(struct client *client)
+{
+	struct iovec iov = {
+		.iov_base = client->in + client->in_used,
+		.iov_len = sizeof(client->in) - client->in_used,
+	};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))]; /* the kernel closes what does not fit */
+	} control;
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n = recvmsg(client->fd, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cmsg = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int))) {
+		if (client->got_fd >= 0)
+			close(client->got_fd);
+		memcpy(&client->got_fd, CMSG_DATA(cmsg), sizeof(int));
+	}
+	return n;
+}
+
 /* Reads what fits. Returns false when the client has gone. */
 static bool
 receive(struct client *client)
@@ -317,7 +359,7 @@ receive(struct client *client)
 
 	if (client->half || client->in_used == sizeof(client->in))
 		return true;
-	n = recv(client->fd, client->in + client->in_used, sizeof(client->in) - client->in_used, 0);
+	n = receive_bytes(client);
 	if (n > 0)
 		client->in_used += (size_t)n;
 	if (n == 0)

@@ -33,6 +33,8 @@ struct control_cursor {
 	bool more;           /* set by the handler: call again for the next part */
 	struct ucred client; /* set by control: who asks */
 	int client_fd;       /* set by control: its connection */
+	int got_fd;  /* set by control: what came along with its requests, and is closed with the
+			answer; -1: none */
 	int pass_fd; /* set by the handler: goes along with the answer and is closed here; -1: none
 		      */
 };
@@ -52,8 +54,11 @@ typedef json_t *(*control_handler)(void *ctx, const char *command, const json_t 
  */
 struct control *control_open(const char *folder, const char *name, gid_t group);
 
-/* Answers from now on; until then clients wait. */
-void control_serve(struct control *control, control_handler handler, void *ctx);
+/* A client has gone; its connection's number is about to be free. */
+typedef void (*control_gone)(void *ctx, int client_fd);
+
+/* Answers from now on; until then clients wait. `gone` may be NULL. */
+void control_serve(struct control *control, control_handler handler, control_gone gone, void *ctx);
 
 /* To be watched for reading; then, control_run() does what there is to do. */
 int control_fd(const struct control *control);

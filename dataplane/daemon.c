@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -144,6 +145,8 @@ launch_lanes(struct daemon *daemon)
 	for (unsigned int i = 0; i < daemon->config.lanes; i++)
 		if (lane_build(daemon->lanes[i], &setup) < 0)
 			return -1;
+	for (unsigned int i = 0; i < daemon->config.lanes; i++)
+		tcp_set_restoring(daemon->lanes[i]->tcp, daemon->restoring);
 	for (unsigned int i = 0; i < daemon->config.lanes; i++)
 		if (lane_launch(daemon->lanes[i]) < 0)
 			return -1;
@@ -298,6 +301,58 @@ daemon_check_links(struct daemon *daemon)
 				free(request);
 		}
 	}
+}
+
+static void
+stop_restoring(struct daemon *daemon)
+{
+	daemon->restoring = false;
+	for (unsigned int i = 0; i < daemon->config.lanes; i++) {
+		struct lane_request *request = lane_request_make(ASK_RESTORING);
+
+		if (request == NULL)
+			continue;
+		request->up = false;
+		if (lane_ask(daemon->lanes[i], request) == 0)
+			free(request);
+	}
+}
+
+static uint64_t
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec;
+}
+
+void
+daemon_tell_restoring(struct daemon *daemon)
+{
+	if (!daemon->restoring)
+		return;
+	daemon->restoring_until = seconds() + DAEMON_RESTORING_S;
+	log_line("%s: waits for connections to be restored, and answers no others meanwhile, for "
+		 "%d s or until `tern restore` ends it",
+		 daemon->config.name, DAEMON_RESTORING_S);
+}
+
+bool
+daemon_end_restoring(struct daemon *daemon, const char *why)
+{
+	if (!daemon->restoring)
+		return false;
+	stop_restoring(daemon);
+	log_line("%s: waits for restored connections no longer: %s", daemon->config.name, why);
+	return true;
+}
+
+void
+daemon_check_restoring(struct daemon *daemon)
+{
+	if (daemon->restoring && seconds() >= daemon->restoring_until)
+		daemon_end_restoring(daemon, "time is up");
 }
 
 void

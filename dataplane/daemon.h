@@ -21,8 +21,10 @@ struct daemon {
 	uint8_t port_lanes[LANE_PORTS];       /* the lanes' own */
 	struct programs *programs;
 	struct shm_prefix prefixes[PREFIXES_MAX]; /* that programs are told of */
-	int fault_event; /* eventfd: a gateway says that a program is bad */
-	int link_event;  /* eventfd: a driver says that a link changed */
+	bool restoring; /* lanes keep silent about what they do not know; set before the start */
+	uint64_t restoring_until; /* seconds of CLOCK_MONOTONIC */
+	int fault_event;          /* eventfd: a gateway says that a program is bad */
+	int link_event;           /* eventfd: a driver says that a link changed */
 };
 
 /*
@@ -37,6 +39,16 @@ void daemon_tell(const struct daemon *daemon);
 
 /* Looks after the links of all ports, and tells lanes of changes. */
 void daemon_check_links(struct daemon *daemon);
+
+/*
+ * Started with `restoring`, lanes keep silent about connections that nobody knows, for they are
+ * about to be restored: for DAEMON_RESTORING_S at most. The first of these tells so; ending it
+ * returns whether it was on, and `why` is for the log.
+ */
+enum { DAEMON_RESTORING_S = 60 };
+void daemon_tell_restoring(struct daemon *daemon);
+bool daemon_end_restoring(struct daemon *daemon, const char *why);
+void daemon_check_restoring(struct daemon *daemon);
 
 /* Tells on the log of plugins that held up a lane. */
 void daemon_check_services(struct daemon *daemon);

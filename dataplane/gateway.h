@@ -109,6 +109,7 @@ void gateway_notify(struct gateway *gateway, void *user);
  * program finds as after `ss -K`. Returns false if it is held already, or no connection.
  */
 bool gateway_hold(struct gateway *gateway, void *user);
+bool gateway_is_held(const void *user);
 void gateway_let_go(struct gateway *gateway, void *user);
 void gateway_take_away(struct gateway *gateway, void *user);
 

@@ -130,6 +130,14 @@ release(struct gateway *gateway, struct gateway_socket *socket)
 		refresh_all(gateway, socket);
 }
 
+bool
+gateway_is_held(const void *user)
+{
+	const struct gateway_socket *socket = user;
+
+	return socket->held;
+}
+
 void
 gateway_let_go(struct gateway *gateway, void *user)
 {

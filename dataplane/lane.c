@@ -265,6 +265,7 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp->max_conns = config->connections;
 	tcp->max_requests = config->requests;
 	tcp->max_timewait = config->timewait;
+	tcp->max_mutes = config->mutes;
 	tcp->max_held_bufs = config->buffers;
 	tcp->rcvbuf_bytes = config->rmem_bytes;
 	tcp->rcvbuf_max_bytes = config->rmem_max_bytes;

@@ -94,6 +94,11 @@ enum lane_request_kind {
 	ASK_ADDRESS,        /* has an address added to a port, or removed */
 	ASK_ATTACH,
 	ASK_DETACH,
+	ASK_CHECKPOINT, /* and the next four: see lane_moves.h */
+	ASK_CHECKPOINT_END,
+	ASK_RESTORE,
+	ASK_RESTORE_END,
+	ASK_RESTORING, /* whether to keep silent: `up` */
 };
 
 enum lane_request_state {
@@ -126,11 +131,12 @@ struct lane_request {
 	bool over;                          /* lists: nothing comes behind them */
 	int status;                         /* ASK_ADDRESS: of net_address_add(), _del() */
 	uint16_t port;                      /* ASK_LINK, ASK_ADDRESS */
-	bool up;                            /* ASK_LINK */
+	bool up;                            /* ASK_LINK, ASK_RESTORING */
 	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
 	int bell;                           /* ASK_ATTACH, ASK_DETACH: the program's */
 	struct gateway_program *share_from; /* ASK_ATTACH: whose sockets it shares; or NULL */
 	uint64_t now_us;                    /* ASK_FASTOPEN, _GUARD: what times are compared with */
+	struct lane_moves *moves;           /* ASK_CHECKPOINT, _END, ASK_RESTORE */
 	union {
 		struct {
 			struct tcp_listing connections[LANE_LIST];

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "dataplane/lane_impl.h"
+#include "dataplane/lane_moves.h"
 
 enum {
 	INBOX_BURST = 32,          /* messages an iteration */
@@ -176,6 +177,21 @@ answer(struct lane *lane, struct lane_request *request)
 	case ASK_DETACH:
 		lane_idle_forget(lane, request->bell);
 		gateway_detach(lane->gateway, request->program);
+		break;
+	case ASK_CHECKPOINT:
+		lane_moves_checkpoint(lane, request->moves);
+		break;
+	case ASK_CHECKPOINT_END:
+		lane_moves_end(lane, request->moves);
+		break;
+	case ASK_RESTORE:
+		lane_moves_restore(lane, request->moves);
+		break;
+	case ASK_RESTORE_END:
+		lane_moves_restore_end(lane, request->moves);
+		break;
+	case ASK_RESTORING:
+		tcp_set_restoring(lane->tcp, request->up);
 		break;
 	}
 	if (!settle(request, REQUEST_ANSWERED))

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "dataplane/commands.h"
+#include "dataplane/commands_move.h"
 #include "dataplane/config.h"
 #include "dataplane/control.h"
 #include "dataplane/daemon.h"
@@ -37,6 +38,7 @@ const char *argp_program_version = "ternd " TERN_VERSION;
 struct options {
 	const char *config_path;
 	bool check;
+	bool restoring;
 	char **eal; /* what stands after "--" */
 	int n_eal;
 };
@@ -54,6 +56,9 @@ parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'C':
 		options->check = true;
+		return 0;
+	case 'r':
+		options->restoring = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\"? EAL arguments stand after \"--\"", arg);
@@ -73,6 +78,10 @@ parse_command_line(int argc, char **argv, struct options *options)
 	static const struct argp_option argp_options[] = {
 		{"config", 'c', "FILE", 0, "Configuration; see conf/ for ready ones", 0},
 		{"check", 'C', NULL, 0, "Check the configuration, and exit with 0 if it is right",
+		 0},
+		{"restoring", 'r', NULL, 0,
+		 "Connections are about to be restored: leave unanswered what belongs to none, but "
+		 "for SYNs, until `tern restore` ends it, 60 s at most",
 		 0},
 		{0},
 	};
@@ -172,6 +181,7 @@ serve(struct daemon *daemon, struct control *control, const struct watch *watch)
 				expirations = 0; /* the driver was faster than the timer */
 			daemon_check_links(daemon);
 			daemon_check_services(daemon);
+			daemon_check_restoring(daemon);
 		}
 		if (fds[4].revents != 0)
 			programs_run(daemon->programs);
@@ -208,8 +218,9 @@ run(struct daemon *daemon, struct control *control, struct eal_plan *plan,
 	log_eal_release(status < 0);
 	if (status == 0) {
 		daemon_tell(daemon);
+		daemon_tell_restoring(daemon);
 		telemetry_start(daemon);
-		control_serve(control, commands_answer, daemon);
+		control_serve(control, commands_answer, commands_client_gone, daemon);
 		log_line("%s: ready", daemon->config.name);
 		serve(daemon, control, watch);
 		control_stop(control);
@@ -239,6 +250,7 @@ main(int argc, char **argv)
 		config_free(&daemon.config);
 		return 1;
 	}
+	daemon.restoring = options.restoring;
 	if (options.check) {
 		config_free(&daemon.config);
 		printf("%s: right\n", options.config_path);

@@ -88,6 +88,7 @@ int service_set_movable(const struct service_set *set, unsigned int service, cha
 /* From now on its service hears nothing of it, whatever happens; and again. */
 void service_set_freeze(struct service_set *set, void *user);
 void service_set_thaw(struct service_set *set, void *user);
+bool service_set_is_frozen(const void *user);
 
 /*
  * Writes what its service needs to go on with it elsewhere, SERVICE_SAVED_BYTES_MAX at most.

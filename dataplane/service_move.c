@@ -112,6 +112,14 @@ service_set_thaw(struct service_set *set, void *user)
 	service_wait_for_turn(conn);
 }
 
+bool
+service_set_is_frozen(const void *user)
+{
+	const struct tern_service_conn *conn = user;
+
+	return conn->frozen;
+}
+
 ssize_t
 service_set_save(struct service_set *set, void *user, uint8_t *to, char *why)
 {

@@ -82,6 +82,7 @@ client_open(struct client *client, const char *path)
 	struct timeval silence = {.tv_sec = SILENCE_S};
 
 	memset(client, 0, sizeof(*client));
+	client->got_fd = -1;
 	if (strlen(path) >= sizeof(sun.sun_path)) {
 		fprintf(stderr, "tern: %s: path too long for a socket\n", path);
 		return -1;
@@ -103,11 +104,43 @@ void
 client_close(struct client *client)
 {
 	close(client->fd);
+	if (client->got_fd >= 0)
+		close(client->got_fd);
 	free(client->buf);
+}
+
+/* The beginning of a request, with the descriptor that goes along. */
+static ssize_t
+send_with_fd(int to, const char *text, size_t bytes, int fd)
+{
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = bytes};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(to, &msg, MSG_NOSIGNAL);
 }
 
 int
 client_request(struct client *client, json_t *request)
+{
+	return client_request_fd(client, request, -1);
+}
+
+int
+client_request_fd(struct client *client, json_t *request, int fd)
 {
 	char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
 	size_t n = text == NULL ? 0 : strlen(text), sent = 0;
@@ -119,12 +152,44 @@ client_request(struct client *client, json_t *request)
 		return -1;
 	}
 	text[n++] = '\n'; /* in the place of the final NUL */
-	while (sent < n && (step = send(client->fd, text + sent, n - sent, MSG_NOSIGNAL)) > 0)
+	if (fd >= 0 && (step = send_with_fd(client->fd, text, n, fd)) > 0)
+		sent = (size_t)step;
+	while (sent < n && step >= 0 &&
+	       (step = send(client->fd, text + sent, n - sent, MSG_NOSIGNAL)) > 0)
 		sent += (size_t)step;
 	free(text);
 	if (sent < n)
 		fprintf(stderr, "tern: cannot send the request: %s\n", strerror(errno));
 	return sent < n ? -1 : 0;
+}
+
+static ssize_t
+receive(struct client *client)
+{
+	struct iovec iov = {
+		.iov_base = client->buf + client->used,
+		.iov_len = client->size - client->used,
+	};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n = recvmsg(client->fd, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cmsg = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int))) {
+		if (client->got_fd >= 0)
+			close(client->got_fd);
+		memcpy(&client->got_fd, CMSG_DATA(cmsg), sizeof(int));
+	}
+	return n;
 }
 
 /* Makes room for more, and reads. Returns what recv() does; -1 with errno set. */
@@ -144,7 +209,7 @@ read_more(struct client *client)
 		client->buf = bigger;
 		client->size = size;
 	}
-	n = recv(client->fd, client->buf + client->used, client->size - client->used, 0);
+	n = receive(client);
 	if (n > 0)
 		client->used += (size_t)n;
 	return n;
@@ -261,4 +326,13 @@ client_print(const json_t *answer)
 {
 	json_dumpf(answer, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
 	putchar('\n');
+}
+
+int
+client_take_fd(struct client *client)
+{
+	int fd = client->got_fd;
+
+	client->got_fd = -1;
+	return fd;
 }

@@ -18,7 +18,8 @@
 
 struct client {
 	int fd;
-	char *buf; /* received, not yet taken */
+	int got_fd; /* came with an answer; -1: none */
+	char *buf;  /* received, not yet taken */
 	size_t used, size;
 };
 
@@ -34,6 +35,12 @@ void client_close(struct client *client);
 
 /* Sends a request, {"command": ...}; takes the reference. Returns 0 or -1. */
 int client_request(struct client *client, json_t *request);
+
+/* The same with a descriptor, which stays the caller's. */
+int client_request_fd(struct client *client, json_t *request, int fd);
+
+/* The descriptor that came with the last answer, which is the caller's then; -1: none came. */
+int client_take_fd(struct client *client);
 
 /* Reads one answer. Returns a new reference, NULL when the answer is an error or none comes. */
 json_t *client_answer(struct client *client);

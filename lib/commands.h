@@ -34,6 +34,18 @@ int command_release(int argc, char **argv, const char *socket);
 int command_address(int argc, char **argv, const char *socket);
 int command_fastopen(int argc, char **argv, const char *socket);
 int command_fastopen_key(int argc, char **argv, const char *socket);
+int command_checkpoint(int argc, char **argv, const char *socket);
+int command_restore(int argc, char **argv, const char *socket);
 int command_version(int argc, char **argv, const char *socket);
+
+/* ---- run.c: exit statuses as the shell's, and what is done before a program is executed */
+
+enum {
+	RUN_NOT_EXECUTABLE = 126,
+	RUN_NOT_FOUND = 127,
+};
+
+/* The environment of a program on the ternd of that socket. Returns 0, or -1 after telling why. */
+int run_prepare(const char *socket, const char *program);
 
 #endif

@@ -17,8 +17,6 @@
 #define PRELOAD_NAME "libtern-preload.so"
 
 enum {
-	NOT_EXECUTABLE = 126, /* as the shell says */
-	NOT_FOUND = 127,
 	PATH_BYTES = 4096,
 };
 
@@ -104,6 +102,21 @@ set_environment(const char *library, const char *socket)
 }
 
 int
+run_prepare(const char *socket, const char *program)
+{
+	char library[PATH_BYTES];
+	const char *why;
+
+	if (find_library(library, sizeof(library)) < 0 || set_environment(library, socket) < 0)
+		return -1;
+	why = reachable_why_not(program);
+	if (why != NULL)
+		fprintf(stderr, "tern: %s %s: its own sockets will be the kernel's\n", program,
+			why);
+	return 0;
+}
+
+int
 command_run(int argc, char **argv, const char *socket)
 {
 	static const struct argp argp = {
@@ -116,8 +129,7 @@ command_run(int argc, char **argv, const char *socket)
 		       "when there is none of that name, 1 when no ternd answers.",
 	};
 	struct run_options options = {.socket = socket};
-	char path[SOCKET_PATH_BYTES], library[PATH_BYTES];
-	const char *why;
+	char path[SOCKET_PATH_BYTES];
 	json_t *answer;
 	int error;
 
@@ -128,14 +140,10 @@ command_run(int argc, char **argv, const char *socket)
 	if (answer == NULL)
 		return 1;
 	json_decref(answer);
-	if (find_library(library, sizeof(library)) < 0 || set_environment(library, path) < 0)
+	if (run_prepare(path, options.program[0]) < 0)
 		return 1;
-	why = reachable_why_not(options.program[0]);
-	if (why != NULL)
-		fprintf(stderr, "tern: %s %s: its own sockets will be the kernel's\n",
-			options.program[0], why);
 	execvp(options.program[0], options.program);
 	error = errno;
 	fprintf(stderr, "tern: %s: %s\n", options.program[0], strerror(error));
-	return error == ENOENT || error == ENOTDIR ? NOT_FOUND : NOT_EXECUTABLE;
+	return error == ENOENT || error == ENOTDIR ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE;
 }

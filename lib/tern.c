@@ -19,12 +19,20 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{"run", command_run},           {"ss", command_ss},
-	{"stats", command_stats},       {"neighbours", command_neighbours},
-	{"pools", command_pools},       {"addresses", command_addresses},
-	{"fastopen", command_fastopen}, {"fastopen-key", command_fastopen_key},
-	{"version", command_version},   {"address", command_address},
-	{"adopt", command_adopt},       {"release", command_release},
+	{"run", command_run},
+	{"ss", command_ss},
+	{"stats", command_stats},
+	{"neighbours", command_neighbours},
+	{"pools", command_pools},
+	{"addresses", command_addresses},
+	{"fastopen", command_fastopen},
+	{"fastopen-key", command_fastopen_key},
+	{"version", command_version},
+	{"address", command_address},
+	{"checkpoint", command_checkpoint},
+	{"restore", command_restore},
+	{"adopt", command_adopt},
+	{"release", command_release},
 };
 
 static error_t
@@ -115,6 +123,8 @@ main(int argc, char **argv)
 		       "  stats         counters and what each of them counts\n"
 		       "  fastopen      the cookies of TCP Fast Open, and forgetting them\n"
 		       "  fastopen-key  the keys that our own cookies are made with\n"
+		       "  checkpoint    takes connections out, into files or a pipe\n"
+		       "  restore       goes on with them, here or elsewhere\n"
 		       "  neighbours    the ARP and Neighbour Discovery tables\n"
 		       "  pools         packet buffers: how many there are, and where\n"
 		       "  addresses     ports, their addresses, and what is served\n"

@@ -182,3 +182,17 @@ tcp_walk(struct tcp_engine *e, uint64_t *cursor)
 	*cursor = index < e->conns.carved ? index : TCP_LIST_END;
 	return NULL;
 }
+
+struct tcp_conn *
+tcp_find(struct tcp_engine *e, const struct tcp_tuple *tuple)
+{
+	flow_t f = flow_lookup(&e->flows, tuple, flow_hash(&e->flows, tuple));
+
+	return flow_kind(f) == FLOW_CONN || flow_kind(f) == FLOW_FROZEN ? flow_object(f) : NULL;
+}
+
+struct tcp_tuple
+tcp_tuple_of(const struct tcp_conn *c)
+{
+	return c->tuple;
+}

@@ -595,4 +595,10 @@ unsigned int tcp_list(const struct tcp_engine *engine, uint64_t *cursor,
  */
 struct tcp_conn *tcp_walk(struct tcp_engine *engine, uint64_t *cursor);
 
+/* The connection of a 4-tuple, in repair or not; NULL: there is none. */
+struct tcp_conn *tcp_find(struct tcp_engine *engine, const struct tcp_tuple *tuple);
+
+/* The 4-tuple of a connection. */
+struct tcp_tuple tcp_tuple_of(const struct tcp_conn *c);
+
 #endif

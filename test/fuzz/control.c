@@ -97,7 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	control = control_open(folder, "t", (gid_t)-1);
 	FUZZ_CHECK(control != NULL, "no control socket");
-	control_serve(control, answer, &nobody);
+	control_serve(control, answer, NULL, &nobody);
 	fd = connect_client();
 	for (size_t at = 1; at < n; at += step) {
 		size_t part = n - at < step ? n - at : step;

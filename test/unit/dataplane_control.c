@@ -90,7 +90,7 @@ begin(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
 	control = control_open(folder, "t", (gid_t)-1);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(control);
-	control_serve(control, handle, &parts_made);
+	control_serve(control, handle, NULL, &parts_made);
 	parts_made = 0;
 }
 
