@@ -60,7 +60,7 @@ struct direction {
 	struct frame *held[MAX_HELD]; /* a heap by at_ns and serial */
 	unsigned int n_held;
 	uint64_t serial;
-	uint64_t frames, lost, reordered, duplicated, queue_full, not_sent, touched;
+	uint64_t frames, lost, reordered, duplicated, queue_full, not_sent, touched, resets;
 };
 
 static struct {
@@ -210,6 +210,23 @@ pass_bottleneck(struct direction *d, size_t bytes, uint64_t now)
 	return d->free_ns;
 }
 
+/* A TCP segment that says RST, behind no extension header. */
+static bool
+is_reset(const uint8_t *frame, size_t bytes)
+{
+	size_t ip = 14, tcp;
+
+	if (bytes < ip + 40)
+		return false;
+	if (frame[12] == 0x08 && frame[13] == 0x00 && frame[ip + 9] == IPPROTO_TCP)
+		tcp = ip + (frame[ip] & 15u) * 4;
+	else if (frame[12] == 0x86 && frame[13] == 0xdd && frame[ip + 6] == IPPROTO_TCP)
+		tcp = ip + 40;
+	else
+		return false;
+	return tcp + 20 <= bytes && (frame[tcp + 13] & 4) != 0;
+}
+
 static void
 treat(struct direction *d, uint8_t *data, size_t bytes, uint64_t now)
 {
@@ -221,6 +238,7 @@ treat(struct direction *d, uint8_t *data, size_t bytes, uint64_t now)
 	uint64_t at_ns;
 
 	d->frames++;
+	d->resets += is_reset(data, bytes);
 	if (!middlebox_treat(settings.middlebox, data, &bytes, &d->touched))
 		return;
 	if (lost) {
@@ -392,9 +410,9 @@ main(int argc, char **argv)
 	for (int i = 0; i < 2; i++) {
 		printf("from %s: %" PRIu64 " frames, %" PRIu64 " lost, %" PRIu64
 		       " reordered, %" PRIu64 " duplicated, %" PRIu64 " beyond the queue, %" PRIu64
-		       " not sent, %" PRIu64 " touched\n",
+		       " not sent, %" PRIu64 " touched, %" PRIu64 " resets\n",
 		       d[i].name, d[i].frames, d[i].lost, d[i].reordered, d[i].duplicated,
-		       d[i].queue_full, d[i].not_sent, d[i].touched);
+		       d[i].queue_full, d[i].not_sent, d[i].touched, d[i].resets);
 		while (d[i].n_held > 0)
 			free(unhold(&d[i]));
 	}
