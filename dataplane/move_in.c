@@ -3,7 +3,7 @@
  * An image's connection: the checkpoint made of the message, the queues copied into mbufs as they
  * come, and the engine asked to make a connection of both. Nothing of it is believed: what is in
  * range for a row is looked at here, what can be a connection by the engine
- * (tcp_checkpoint_is_sound()), before anything is changed.
+ * (tcp_checkpoint_fault()), before anything is changed.
  *
  * Of an image that is not Tern's only Linux's terms are known; the engine says what a connection
  * is that has got so far (tcp_checkpoint_init()), and fields of ours that are there say it better.
@@ -344,8 +344,8 @@ refused_by_engine(struct move_in *in, int status)
 
 	switch (status) {
 	case -EINVAL:
-		return REFUSE(in, in_unsound, status,
-			      "it contradicts itself: no connection is like that");
+		return REFUSE(in, in_unsound, status, "no connection is like that: %s",
+			      tcp_checkpoint_fault(&in->saved));
 	case -ENOENT:
 		return REFUSE(in, in_congestion, status,
 			      "field 1090: there is no congestion control \"%s\" here",
@@ -383,8 +383,9 @@ move_in_end(struct move_in *in, struct tcp_conn **c)
 	}
 	status = tcp_restore(in->engine, &in->saved, c);
 	if (status < 0) {
+		refused_by_engine(in, status);
 		give_up(in);
-		return refused_by_engine(in, status);
+		return status;
 	}
 	in->saved.recvq = in->saved.sendq = NULL;
 	MOVE_COUNT(in->stats, in, 1);

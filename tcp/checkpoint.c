@@ -7,20 +7,14 @@
  * arrived out of order is gone, and the peer, who was told of it by SACK only, sends it again (RFC
  * 2018 §8). Loss recovery that was under way is over, with the window that it would have left.
  *
- * A checkpoint may come from a file: nothing in it is believed before all of it has been looked at.
+ * A checkpoint may come from a file: nothing in it is believed before all of it has been looked at
+ * (checkpoint_sound.c).
  */
 #include <errno.h>
 
 #include <rte_common.h>
 
 #include "engine.h"
-
-enum {
-	SEQ_SPAN_MAX = 1 << 30, /* of what is in flight, of a window: RFC 7323 §2.3 */
-	BUFFER_MAX = 1 << 30,
-	CWND_MAX = 1 << 24,
-	RTT_MAX = 1 << 30,
-};
 
 /* ---- saving */
 
@@ -114,123 +108,17 @@ tcp_close_silently(struct tcp_conn *c)
 	tcp_repair_close(c);
 }
 
-/* ---- what is sound */
-
-static bool
-chain_holds(const struct rte_mbuf *m, uint32_t bytes)
-{
-	uint64_t sum = 0;
-
-	for (; m != NULL; m = m->next) {
-		if (m->data_len == 0)
-			return false;
-		sum += m->data_len;
-	}
-	return sum == bytes;
-}
-
 /* The SYN counts while it is not acknowledged, and so does the FIN. */
 static bool
 syn_is_out(const struct tcp_checkpoint *in)
 {
-	return in->snd_una == in->iss;
+	return in->state < TCP_ESTABLISHED;
 }
 
 static bool
 fin_is_out(const struct tcp_checkpoint *in)
 {
 	return in->fin_sent && in->snd_una != in->snd_nxt;
-}
-
-static bool
-state_is_sound(const struct tcp_checkpoint *in)
-{
-	bool none_out = in->snd_una == in->snd_nxt;
-
-	if ((in->fin_sent && !in->fin_due) || (in->fin_sent && in->unsent_bytes > 0))
-		return false;
-	switch (in->state) {
-	case TCP_SYN_SENT:
-		return syn_is_out(in) && !in->fin_due && !in->peer_fin && in->recvq_bytes == 0;
-	case TCP_SYN_RECEIVED:
-		return syn_is_out(in) && !in->fin_sent && !in->peer_fin && in->recvq_bytes == 0;
-	case TCP_ESTABLISHED:
-		return !syn_is_out(in) && !in->fin_due && !in->peer_fin;
-	case TCP_FIN_WAIT_1:
-		return !syn_is_out(in) && in->fin_due && !in->peer_fin &&
-		       !(in->fin_sent && none_out);
-	case TCP_FIN_WAIT_2:
-		return in->fin_sent && none_out && !in->peer_fin;
-	case TCP_CLOSE_WAIT:
-		return !syn_is_out(in) && !in->fin_due && in->peer_fin;
-	case TCP_CLOSING:
-	case TCP_LAST_ACK:
-		return !syn_is_out(in) && in->fin_due && in->peer_fin &&
-		       !(in->fin_sent && none_out);
-	default:
-		return false;
-	}
-}
-
-/* Sequence numbers, and the lengths of the queues that follow from them. */
-static bool
-numbers_are_sound(const struct tcp_checkpoint *in)
-{
-	uint32_t out = in->snd_nxt - in->snd_una;
-	uint32_t counted = (uint32_t)syn_is_out(in) + fin_is_out(in);
-	uint32_t offered = in->rcv_adv - in->rcv_nxt;
-
-	if (in->sendq_bytes > BUFFER_MAX || in->recvq_bytes > BUFFER_MAX ||
-	    in->unsent_bytes > in->sendq_bytes || out > SEQ_SPAN_MAX || out < counted ||
-	    out - counted != in->sendq_bytes - in->unsent_bytes)
-		return false;
-	if (in->snd_wnd > SEQ_SPAN_MAX || in->max_wnd > SEQ_SPAN_MAX || in->max_wnd < in->snd_wnd)
-		return false;
-	if (in->state == TCP_SYN_SENT)
-		return true;
-	return in->rcv_nxt - in->rcv_wup <= SEQ_SPAN_MAX &&
-	       (offered <= SEQ_SPAN_MAX || -offered <= SEQ_SPAN_MAX) &&
-	       in->rcv_nxt - in->snd_wl1 + SEQ_SPAN_MAX <= 2u * SEQ_SPAN_MAX;
-}
-
-static bool
-options_are_sound(const struct tcp_checkpoint *in)
-{
-	bool is4 = ip_is4(&in->tuple.local);
-
-	return is4 == ip_is4(&in->tuple.remote) && (is4 ? !in->v6only || !in->ipv6 : in->ipv6) &&
-	       !ip_is_any(&in->tuple.local) && !ip_is_any(&in->tuple.remote) &&
-	       !ip_is_multicast(&in->tuple.remote) && be16_get(in->tuple.lport) != 0 &&
-	       be16_get(in->tuple.rport) != 0 && in->snd_wscale_shift <= TCP_MAX_WSCALE_SHIFT &&
-	       in->rcv_wscale_shift <= TCP_MAX_WSCALE_SHIFT &&
-	       (in->wscale || in->state == TCP_SYN_SENT ||
-		(in->snd_wscale_shift == 0 && in->rcv_wscale_shift == 0)) &&
-	       (in->ecn & ~(ECN_ON | ECN_SEEN | ECN_ECHO | ECN_TELL_CWR)) == 0 &&
-	       in->urg_state <= URG_READ && in->ttl > 0 &&
-	       memchr(in->congestion, 0, sizeof(in->congestion)) != NULL;
-}
-
-/* What is reckoned with later: that it stays in range. */
-static bool
-measures_are_sound(const struct tcp_checkpoint *in)
-{
-	return in->cwnd > 0 && in->cwnd <= CWND_MAX && in->ssthresh > 0 && in->reordering > 0 &&
-	       in->srtt_us <= RTT_MAX && in->rttvar_us <= RTT_MAX && in->mdev_us <= RTT_MAX &&
-	       in->mdev_max_us <= RTT_MAX && in->rto_us > 0 && in->rto_us <= RTT_MAX &&
-	       in->rto_max_ms > 0 && in->rto_max_ms <= TCP_RTO_MAX_US / 1000 &&
-	       in->rto_min_us <= TCP_RTO_MAX_US && in->rcvbuf_bytes > 0 &&
-	       in->rcvbuf_bytes <= BUFFER_MAX && in->sndbuf_bytes > 0 &&
-	       in->sndbuf_bytes <= BUFFER_MAX && in->window_clamp <= SEQ_SPAN_MAX &&
-	       in->rcv_ssthresh <= SEQ_SPAN_MAX && in->rcv_ratio > 0 && in->rcvlowat_bytes > 0 &&
-	       (in->rcv_mss > 0 || in->state == TCP_SYN_SENT);
-}
-
-bool
-tcp_checkpoint_is_sound(const struct tcp_checkpoint *in)
-{
-	return options_are_sound(in) && measures_are_sound(in) && state_is_sound(in) &&
-	       numbers_are_sound(in) && chain_holds(in->sendq, in->sendq_bytes) &&
-	       chain_holds(in->recvq, in->recvq_bytes);
 }
 
 /* ---- restoring */
@@ -355,6 +243,14 @@ take_queues(struct tcp_conn *c, const struct tcp_checkpoint *in)
 		c->sendq.tail->packet_type = MBUF_PUSH; /* a write ended there */
 }
 
+/* Whether the lane keeps buffers for what arrives: as with the peer's data, no queue takes the
+ * last. */
+static bool
+fits(const struct tcp_engine *e, const struct tcp_conn *c)
+{
+	return c->recvq.bufs == 0 || e->held_bufs <= e->config.max_held_bufs;
+}
+
 /* Gives the chains back to their owner: the connection that would have had them goes. */
 static void
 give_up(struct tcp_conn *c)
@@ -395,7 +291,7 @@ tcp_restore(struct tcp_engine *e, const struct tcp_checkpoint *in, struct tcp_co
 	if (status == 0) {
 		begin(c, in);
 		take_queues(c, in);
-		status = lay_out_sent(c, in) ? 0 : -ENOBUFS;
+		status = fits(e, c) && lay_out_sent(c, in) ? 0 : -ENOBUFS;
 	}
 	if (status < 0) {
 		give_up(c);

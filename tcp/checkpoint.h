@@ -98,6 +98,9 @@ void tcp_take_away(struct tcp_conn *c);
 /* Whether it can be a connection: every relation of states, numbers and lengths is looked at. */
 bool tcp_checkpoint_is_sound(const struct tcp_checkpoint *in);
 
+/* Why it cannot, as half a sentence; NULL: it can. */
+const char *tcp_checkpoint_fault(const struct tcp_checkpoint *in);
+
 /*
  * Makes the connection of a checkpoint. Returns 0 with *c in repair, to be let go by
  * tcp_resume(); -EINVAL if the checkpoint is not sound; -ENOENT without its congestion control;

@@ -380,6 +380,7 @@ WIRE_TEST(contradictions)
 	SPOIL(max_wnd = good.snd_wnd - 1);
 	SPOIL(max_wnd = UINT32_MAX);
 	SPOIL(rcv_wup = good.rcv_nxt + 1);
+	SPOIL(rcv_adv = good.rcv_wup - 1);
 	SPOIL(rcv_adv = good.rcv_nxt + (1u << 31));
 	SPOIL(snd_wl1 = good.rcv_nxt + (1u << 31));
 	SPOIL(snd_wscale_shift = 15);
@@ -387,13 +388,31 @@ WIRE_TEST(contradictions)
 	SPOIL(wscale = false);
 	SPOIL(ecn = 0xff);
 	SPOIL(urg_state = 9);
-	SPOIL(ttl = 0);
+	if (w->family == AF_INET)
+		SPOIL(ttl = 0);
+	SPOIL(tos = 1);
+	SPOIL(mtu_discover = 6);
+	SPOIL(user_mss = 87);
+	SPOIL(user_timeout_ms = UINT32_MAX);
+	SPOIL(keepidle_s = 32768);
+	SPOIL(keepcnt = 128);
+	SPOIL(linger2_s = 121);
+	SPOIL(linger2_s = -2);
+	SPOIL(rcvtimeo_ms = -1);
+	SPOIL(soft_error = EAGAIN);
+	SPOIL(soft_error = 134);
+	SPOIL(urg_send = true; bad.snd_up = good.snd_nxt + good.unsent_bytes + 1);
 	SPOIL(cwnd = 0);
 	SPOIL(ssthresh = 0);
 	SPOIL(reordering = 0);
 	SPOIL(srtt_us = UINT32_MAX);
-	SPOIL(rto_us = 0);
-	SPOIL(rto_max_ms = 0);
+	SPOIL(reordering = 65536);
+	SPOIL(rtx_in_us = INT64_C(1) << 40);
+	SPOIL(rto_us = 999);
+	SPOIL(rto_max_ms = 999);
+	SPOIL(rto_min_us = 1999);
+	SPOIL(delack_ato_us = UINT32_MAX);
+	SPOIL(rcvlowat_bytes = UINT32_MAX);
 	SPOIL(rcvbuf_bytes = 0);
 	SPOIL(sndbuf_bytes = UINT32_MAX);
 	SPOIL(rcv_ratio = 0);
@@ -407,6 +426,38 @@ WIRE_TEST(contradictions)
 	SPOIL(ttl = 64);
 	tcp_usage(w->engine, &after);
 	WIRE_EQ(w, memcmp(&before, &after, sizeof(after)), 0);
+	wire_end(w);
+}
+
+/* After 4 GiB the first number comes again: that is no SYN any more. */
+WIRE_TEST(all_numbers_again)
+{
+	struct tcp_checkpoint saved = sound(w);
+
+	saved.iss = saved.snd_una;
+	WIRE_EQ(w, tcp_checkpoint_fault(&saved) == NULL, true);
+	wire_skip(w);
+	wire_end(w);
+}
+
+/* Receive queues leave buffers for what arrives. */
+WIRE_TEST(held_buffers_run_out)
+{
+	static uint8_t bytes[1 << 20];
+	struct tcp_checkpoint saved;
+	struct tcp_conn *c = NULL;
+
+	wire_start(w, .max_held_bufs = 64);
+	wire_accepted(w, plain, 9000);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), 0);
+	saved.tuple.rport = be16(7);
+	saved.recvq = tcp_copy_bytes(w->engine, bytes, 300000);
+	saved.recvq_bytes = 300000;
+	WIRE_EQ(w, tcp_checkpoint_fault(&saved) == NULL, true);
+	WIRE_EQ(w, tcp_restore(w->engine, &saved, &c), -ENOBUFS);
+	WIRE_EQ(w, c == NULL, true);
+	wire_used(w, held_bufs, 0);
+	rte_pktmbuf_free(saved.recvq);
 	wire_end(w);
 }
 
