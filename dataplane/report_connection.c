@@ -5,7 +5,7 @@
  *     lane, state, local, remote, recv_q, send_q, ...   always
  *     users    [{"comm":, "pid":, "fd":}]: programs that have it
  *     service  the name of the service that has it
- *     timer    {"kind":, "ms":, "retries":}, if one runs
+ *     timer    {"kind":, "ms":, "retries":}, if one runs; of one in repair: since when it is
  *     details  asked for: the members of Linux's struct tcp_info, in its units, without the prefix
  *
  * Addresses are written as ss does: that of an IPv4 peer of an AF_INET6 socket as a mapped one.
@@ -203,6 +203,8 @@ timer_of(const struct tcp_listing *c)
 		[TCP_LIST_TIMER_KEEPALIVE] = "keepalive",
 		[TCP_LIST_TIMER_TIMEWAIT] = "timewait",
 		[TCP_LIST_TIMER_PERSIST] = "persist",
+		[TCP_LIST_TIMER_REPAIR] = "repair",
+		[TCP_LIST_TIMER_MUTE] = "mute",
 	};
 
 	return json_pack("{s:s,s:I,s:i}", "kind", kinds[c->timer], "ms", (json_int_t)c->timer_ms,
@@ -213,7 +215,7 @@ static json_t *
 basics(const struct lane *lane, const struct tcp_listing *c)
 {
 	json_t *object = json_pack("{s:i,s:s,s:o,s:o,s:I,s:I}", "lane", (int)lane->index, "state",
-				   tcp_state_name(c->state), "local",
+				   c->mute ? "MUTE" : tcp_state_name(c->state), "local",
 				   endpoint(c, &c->tuple.local, c->tuple.lport), "remote",
 				   endpoint(c, &c->tuple.remote, c->tuple.rport), "recv_q",
 				   (json_int_t)c->recv_q, "send_q", (json_int_t)c->send_q);
@@ -226,11 +228,12 @@ basics(const struct lane *lane, const struct tcp_listing *c)
 	json_object_update_new(object, more);
 	if (c->ssthresh_segs != UINT32_MAX)
 		json_object_set_new(object, "ssthresh", json_integer(c->ssthresh_segs));
-	more = json_pack("{s:I,s:I,s:I,s:i,s:i,s:b,s:b,s:b}", "retransmits",
+	more = json_pack("{s:I,s:I,s:I,s:i,s:i,s:b,s:b,s:b,s:b}", "retransmits",
 			 (json_int_t)c->retransmits, "bytes_acked", (json_int_t)c->bytes_acked,
 			 "bytes_received", (json_int_t)c->bytes_received, "snd_wscale",
 			 (int)c->snd_wscale_shift, "rcv_wscale", (int)c->rcv_wscale_shift,
-			 "timestamps", c->timestamps, "orphan", c->orphan, "smc", c->smc);
+			 "timestamps", c->timestamps, "orphan", c->orphan, "smc", c->smc, "repair",
+			 c->frozen);
 	json_object_update_new(object, more);
 	return object;
 }

@@ -4,6 +4,10 @@
  * their way: State, Recv-Q, Send-Q, addresses; with -p whose they are, with -o the timer, with -i a
  * second line of what TCP knows (ss_info.c). Words behind the options choose (ss_filter.c).
  *
+ * A connection in repair is what it was, and -o and -e say that it is frozen; ss has no word for
+ * that. An address whose connection has left is in state MUTE, with -a, until somebody takes it
+ * over or its minute is over.
+ *
  * Where ss says which process has a socket, that is here the program that is attached to ternd; a
  * service that runs inside a lane is shown by its name and lane.
  */
@@ -164,9 +168,10 @@ print_connection(json_t *c, void *arg)
 	if (options->timers)
 		print_timer(c);
 	if (options->extended)
-		printf(" lane:%lld%s%s", client_number(c, "lane"),
+		printf(" lane:%lld%s%s%s", client_number(c, "lane"),
 		       json_is_true(json_object_get(c, "orphan")) ? " orphan" : "",
-		       json_is_true(json_object_get(c, "smc")) ? " smc" : "");
+		       json_is_true(json_object_get(c, "smc")) ? " smc" : "",
+		       json_is_true(json_object_get(c, "repair")) ? " repair" : "");
 	if (options->info) {
 		fputs(options->one_line ? "" : "\n\t", stdout);
 		ss_print_info(c, options->timers, options->numeric);
@@ -178,12 +183,14 @@ int
 command_ss(int argc, char **argv, const char *socket)
 {
 	static const struct argp_option argp_options[] = {
-		{"all", 'a', NULL, 0, "Listening sockets, handshakes and TIME-WAIT, too", 0},
+		{"all", 'a', NULL, 0,
+		 "Listening sockets, handshakes, TIME-WAIT and what is mute, too", 0},
 		{"listening", 'l', NULL, 0, "Listening sockets only", 0},
 		{"info", 'i', NULL, 0, "What TCP knows of each connection", 0},
 		{"processes", 'p', NULL, 0, "Which program or service has it", 0},
 		{"options", 'o', NULL, 0, "Its timer; with -i, its TCP options", 0},
-		{"extended", 'e', NULL, 0, "Its lane, and whether its user has closed it", 0},
+		{"extended", 'e', NULL, 0,
+		 "Its lane, and whether its user has closed it or repairs it", 0},
 		{"ipv4", '4', NULL, 0, "IPv4 sockets only", 0},
 		{"ipv6", '6', NULL, 0, "IPv6 sockets only", 0},
 		{"oneline", 'O', NULL, 0, "One line for each connection", 0},

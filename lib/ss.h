@@ -21,8 +21,9 @@ enum {
 	SS_LAST_ACK = 1 << 8,
 	SS_LISTENING = 1 << 9,
 	SS_CLOSING = 1 << 10,
-	SS_ALL = (1 << 11) - 1,
-	SS_CONNECTED = SS_ALL & ~(SS_LISTENING | SS_CLOSED),
+	SS_MUTE = 1 << 11, /* Tern's own: a connection that has left */
+	SS_ALL = (1 << 12) - 1,
+	SS_CONNECTED = SS_ALL & ~(SS_LISTENING | SS_CLOSED | SS_MUTE),
 	SS_BUCKET = SS_SYN_RECV | SS_TIME_WAIT,
 	/* What is shown if nothing is asked for. */
 	SS_DEFAULT = SS_CONNECTED & ~SS_BUCKET,

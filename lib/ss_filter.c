@@ -35,11 +35,12 @@ static const struct {
 	{"listening", "LISTEN", SS_LISTENING},
 	{"listen", NULL, SS_LISTENING},
 	{"closing", "CLOSING", SS_CLOSING},
+	{"mute", "MUTE", SS_MUTE},
 	{"all", NULL, SS_ALL},
 	{"connected", NULL, SS_CONNECTED},
 	{"synchronized", NULL, SS_CONNECTED & ~SS_SYN_SENT},
 	{"bucket", NULL, SS_BUCKET},
-	{"big", NULL, SS_ALL & ~SS_BUCKET},
+	{"big", NULL, SS_ALL & ~SS_BUCKET & ~SS_MUTE},
 };
 
 static const struct {

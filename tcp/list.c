@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Listing what the engine holds: sockets, then half-open connections, then TIME-WAIT. */
+/* Listing what the engine holds: sockets, then half-open connections, TIME-WAIT, what is mute. */
 #include <rte_common.h>
 
 #include "engine.h"
@@ -10,6 +10,7 @@ enum list_part {
 	PART_CONNS,
 	PART_REQUESTS,
 	PART_TIMEWAIT,
+	PART_MUTES,
 	PARTS,
 };
 
@@ -43,6 +44,14 @@ put_timer(const struct tcp_engine *e, struct tcp_listing *out, enum tcp_list_tim
 	out->timer_retries = retries;
 }
 
+static void
+put_since(const struct tcp_engine *e, struct tcp_listing *out, enum tcp_list_timer timer,
+	  uint64_t since_us)
+{
+	out->timer = (uint8_t)timer;
+	out->timer_ms = (uint32_t)((e->now_us - since_us) / 1000);
+}
+
 /* The one of its timers that Linux would tell of. */
 static void
 list_timer(const struct tcp_engine *e, const struct tcp_conn *c, struct tcp_listing *out)
@@ -50,7 +59,9 @@ list_timer(const struct tcp_engine *e, const struct tcp_conn *c, struct tcp_list
 	bool persists = c->rtx_kind == RTX_TIMEOUT && TAILQ_EMPTY(&c->sent) &&
 			(c->flags & CONN_OPENING) == 0;
 
-	if (c->rtx_at_us != UINT64_MAX && !persists)
+	if (c->frozen)
+		put_since(e, out, TCP_LIST_TIMER_REPAIR, c->repair.since_us);
+	else if (c->rtx_at_us != UINT64_MAX && !persists)
 		put_timer(e, out, TCP_LIST_TIMER_ON, c->rtx_at_us, c->retries);
 	else if (c->rtx_at_us != UINT64_MAX)
 		put_timer(e, out, TCP_LIST_TIMER_PERSIST, c->rtx_at_us, c->probes);
@@ -88,6 +99,7 @@ list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
 		.timestamps = (c->flags & CONN_TIMESTAMPS) != 0,
 		.sack = (c->flags & CONN_SACK) != 0,
 		.orphan = (c->flags & CONN_ORPHAN) != 0,
+		.frozen = c->frozen,
 		.has_details = true,
 		.ipv6 = (c->flags & CONN_FAMILY6) != 0,
 		.v6only = (c->flags & CONN_V6ONLY) != 0,
@@ -140,6 +152,24 @@ list_timewait(const struct tcp_engine *e, uint32_t index, struct tcp_listing *ou
 	return true;
 }
 
+static bool
+list_mute(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
+{
+	const struct tcp_mute *m = slab_at(&e->mutes.slab, index);
+
+	if (m->ends_us == 0)
+		return false;
+	*out = (struct tcp_listing){
+		.tuple = m->tuple,
+		.state = TCP_CLOSED,
+		.orphan = true,
+		.mute = true,
+		.ipv6 = !ip_is4(&m->tuple.local),
+	};
+	put_timer(e, out, TCP_LIST_TIMER_MUTE, m->ends_us, 0);
+	return true;
+}
+
 unsigned int
 tcp_list(const struct tcp_engine *e, uint64_t *cursor, struct tcp_listing *listing, unsigned int n)
 {
@@ -148,8 +178,10 @@ tcp_list(const struct tcp_engine *e, uint64_t *cursor, struct tcp_listing *listi
 		[PART_CONNS] = list_conn,
 		[PART_REQUESTS] = list_request,
 		[PART_TIMEWAIT] = list_timewait,
+		[PART_MUTES] = list_mute,
 	};
-	const struct slab *const slabs[PARTS] = {&e->conns, &e->requests, &e->timewaits};
+	const struct slab *const slabs[PARTS] = {&e->conns, &e->requests, &e->timewaits,
+						 &e->mutes.slab};
 	unsigned int part = (unsigned int)(*cursor >> 32), written = 0;
 	uint32_t index = (uint32_t)*cursor;
 

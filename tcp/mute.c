@@ -40,6 +40,7 @@ tcp_mute_give(struct tcp_engine *e, struct tcp_mute *m)
 {
 	tcp_hold_mute_release(e, m);
 	TAILQ_REMOVE(&e->mutes.list, m, link);
+	m->ends_us = 0; /* for who lists them */
 	slab_put(&e->mutes.slab, m);
 	schedule(&e->mutes);
 }

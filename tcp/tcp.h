@@ -543,6 +543,8 @@ enum tcp_list_timer {
 	TCP_LIST_TIMER_KEEPALIVE,
 	TCP_LIST_TIMER_TIMEWAIT,
 	TCP_LIST_TIMER_PERSIST,
+	TCP_LIST_TIMER_REPAIR, /* since when, instead: it is frozen */
+	TCP_LIST_TIMER_MUTE,   /* until its address is anybody's again */
 };
 
 /* One line of `tern ss`. */
@@ -567,6 +569,8 @@ struct tcp_listing {
 	bool timestamps;
 	bool sack;
 	bool orphan; /* closed by its user */
+	bool frozen; /* in repair */
+	bool mute;   /* no socket: its connection has left, see mute.c; its state is CLOSED */
 	bool has_details;
 	bool ipv6; /* opened as AF_INET6 */
 	bool v6only;
@@ -580,10 +584,10 @@ struct tcp_listing {
 };
 
 /*
- * Lists sockets, half-open connections and TIME-WAIT, n at most. *cursor is 0 at first and is moved
- * on; at the end it is TCP_LIST_END. Returns how many were written, perhaps none although there are
- * more: no call looks at more than a few hundred places. Between calls the engine may run: what is
- * born or dies meanwhile may be missing.
+ * Lists sockets, half-open connections, TIME-WAIT and what is mute, n at most. *cursor is 0 at
+ * first and is moved on; at the end it is TCP_LIST_END. Returns how many were written, perhaps none
+ * although there are more: no call looks at more than a few hundred places. Between calls the
+ * engine may run: what is born or dies meanwhile may be missing.
  */
 #define TCP_LIST_END UINT64_MAX
 unsigned int tcp_list(const struct tcp_engine *engine, uint64_t *cursor,

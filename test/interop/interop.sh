@@ -162,7 +162,7 @@ tern_down()
 # connections: those that `tern ss` shows, listening ones excepted.
 connections()
 {
-	"$TERN" ss -aH | grep -v LISTEN
+	"$TERN" ss -aH | grep -v 'LISTEN\|^MUTE'
 }
 
 no_connections()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tcp_list(): what waits for what, whose it is, and that no call looks at more than a part. */
-#include "wire.h"
+#include "repair_calls.h"
 
 static void
 timer_is(struct wire *w, enum tcp_list_timer timer, uint32_t least_ms, uint32_t most_ms,
@@ -51,6 +51,33 @@ WIRE_TEST(handshake_and_time_wait)
 	wire_in(w, "+10ms F. 1:1(0) ack 2 win 65535");
 	wire_out(w, ". 2:2(0) ack 2");
 	timer_is(w, TCP_LIST_TIMER_TIMEWAIT, 1000, 60000, 0);
+	wire_end(w);
+}
+
+/* In repair no timer runs; and who has left is listed until his minute is over. */
+WIRE_TEST(repair_and_mute)
+{
+	struct tcp_listing l;
+
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_send(w, 200, 200);
+	wire_out(w, "P. 1:201(200) ack 1");
+	WIRE_EQ(w, wire_listing(w).frozen, false);
+	repair_on(w);
+	wire_wait(w, SEC(3));
+	timer_is(w, TCP_LIST_TIMER_REPAIR, 3000, 3000, 0);
+	WIRE_EQ(w, wire_listing(w).frozen, true);
+	WIRE_EQ(w, wire_listing(w).state, TCP_ESTABLISHED);
+	wire_close(w);
+	l = wire_listing(w);
+	WIRE_EQ(w, l.mute, true);
+	WIRE_EQ(w, l.state, TCP_CLOSED);
+	WIRE_EQ(w, l.user == NULL, true);
+	wire_wait(w, SEC(20));
+	timer_is(w, TCP_LIST_TIMER_MUTE, 40000, 40000, 0);
+	wire_wait(w, SEC(41));
+	wire_used(w, mutes, 0);
 	wire_end(w);
 }
 
