@@ -12,7 +12,9 @@
  * The state of it is the program's part of this lane, so nothing is allocated.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <rte_cycles.h>
@@ -167,6 +169,25 @@ end_out(struct call *call)
 		gateway_part_with(call->gateway, socket);
 }
 
+static void
+note_leaving(struct call *call, struct tcp_conn *c)
+{
+	struct tcp_checkpoint at = {.recvq_bytes = (uint32_t)tcp_readable(c)};
+	struct tcp_endpoint local, remote = {0};
+	int unacked = 0;
+
+	tcp_getsockname(c, &local);
+	tcp_getpeername(c, &remote);
+	tcp_ioctl(c, SIOCOUTQ, &unacked);
+	at.tuple = (struct tcp_tuple){.local = local.ip,
+				      .remote = remote.ip,
+				      .lport = be16(local.port),
+				      .rport = be16(remote.port)};
+	at.sendq_bytes = (uint32_t)unacked;
+	call->program->move.began = rte_rdtsc();
+	note(call, GATEWAY_TAKEN, &at, 0, "");
+}
+
 /* The image is where it should be, of a connection that was left frozen for that. */
 static int
 leave(struct call *call)
@@ -179,6 +200,7 @@ leave(struct call *call)
 		return refuse_out(call, -EBUSY, changed_meanwhile);
 	if (socket->move != NULL)
 		gateway_move_cancel(call->gateway, socket->move);
+	note_leaving(call, socket->tcp);
 	gateway_part_with(call->gateway, socket);
 	return 0;
 }

@@ -20,6 +20,7 @@
 
 #include "dataplane/log.h"
 #include "dataplane/programs.h"
+#include "dataplane/programs_log.h"
 #include "dataplane/rights.h"
 
 enum {
@@ -47,6 +48,7 @@ struct programs {
 	struct programs_config config;
 	int epoll;
 	unsigned int n;
+	struct programs_log log;
 	struct program *table; /* config.max_programs */
 };
 
@@ -452,9 +454,13 @@ fault_of(const struct programs *programs, const struct program *program)
 static void
 look_for_faults(struct programs *programs)
 {
+	struct gateway *gateways[CONFIG_MAX_LANES];
 	eventfd_t n;
 
 	eventfd_read(programs->config.fault_event, &n);
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++)
+		gateways[i] = programs->config.lanes[i]->gateway;
+	programs_log_moves(&programs->log, gateways, programs->config.n_lanes);
 	for (uint32_t i = 0; i < programs->config.max_programs; i++) {
 		struct program *program = &programs->table[i];
 		const char *why;
