@@ -276,6 +276,9 @@ addresses_create(struct net *net, const struct net_config *config)
 		if (status < 0)
 			return status;
 	}
+	for (uint16_t i = 0; config->taken_over && i < net->n_addresses; i++)
+		if (!net->addresses[i].generated)
+			net->addresses[i].state = NET_ADDRESS_PREFERRED;
 	sort_by_prefix(net);
 	own_rebuild(net);
 	return 0;

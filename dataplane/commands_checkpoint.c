@@ -64,12 +64,24 @@ commands_may_move(const struct daemon *daemon, const struct control_cursor *curs
 	return false;
 }
 
+/* Also as `tern ss` shows IPv4 on a socket of both: [::ffff:198.18.0.2]:80. */
 static bool
 endpoint(const json_t *request, const char *key, struct tcp_endpoint *to)
 {
-	const char *text = json_string_value(json_object_get(request, key));
+	static const char mapped[] = "[::ffff:";
+	const char *text = json_string_value(json_object_get(request, key)), *end;
+	char plain[CONFIG_ENDPOINT_TEXT];
 
-	return text != NULL && config_endpoint(text, to) == NULL && !ip_is_any(&to->ip);
+	if (text == NULL)
+		return false;
+	end = strchr(text, ']');
+	if (strncmp(text, mapped, sizeof(mapped) - 1) == 0 && strchr(text, '.') != NULL &&
+	    end != NULL) {
+		text += sizeof(mapped) - 1;
+		snprintf(plain, sizeof(plain), "%.*s%s", (int)(end - text), text, end + 1);
+		text = plain;
+	}
+	return config_endpoint(text, to) == NULL && !ip_is_any(&to->ip);
 }
 
 bool

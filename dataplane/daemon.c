@@ -140,13 +140,12 @@ launch_lanes(struct daemon *daemon)
 		.tsc_base = rte_rdtsc(),
 		.port_lanes = daemon->port_lanes,
 		.fault_event = daemon->fault_event,
+		.restoring = daemon->restoring,
 	};
 
 	for (unsigned int i = 0; i < daemon->config.lanes; i++)
 		if (lane_build(daemon->lanes[i], &setup) < 0)
 			return -1;
-	for (unsigned int i = 0; i < daemon->config.lanes; i++)
-		tcp_set_restoring(daemon->lanes[i]->tcp, daemon->restoring);
 	for (unsigned int i = 0; i < daemon->config.lanes; i++)
 		if (lane_launch(daemon->lanes[i]) < 0)
 			return -1;

@@ -208,13 +208,14 @@ lane_create(const struct config *config, unsigned int index, unsigned int lcore,
 }
 
 static int
-build_net(struct lane *lane, const struct config *config)
+build_net(struct lane *lane, const struct config *config, bool taken_over)
 {
 	struct net_port ports[CONFIG_MAX_PORTS] = {0};
 	struct net_config net_config = {
 		.ports = ports,
 		.n_ports = lane->n_ports,
 		.max_neighbours = config->neighbours,
+		.taken_over = taken_over,
 		.announce = lane->index == 0,
 		.pool = lane->pools.pool[POOL_RX],
 		.socket_id = lane->socket_id,
@@ -373,7 +374,7 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 	for (unsigned int i = 0; i < lane->n_ports; i++)
 		lane->ports[i].device = &setup->ports[i];
 	read_clock(lane);
-	status = build_net(lane, config);
+	status = build_net(lane, config, setup->restoring);
 	if (status == 0)
 		status = build_tcp(lane, config);
 	if (status < 0) {
@@ -384,6 +385,7 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 	for (uint16_t i = 0; i < lane->n_ports; i++)
 		if (!lane->ports[i].device->link_up)
 			net_link_changed(lane->net, lane->now_us, i, false);
+	tcp_set_restoring(lane->tcp, setup->restoring);
 	gateway.engine = lane->tcp;
 	lane->gateway = gateway_create(&gateway);
 	if (lane->gateway == NULL) {

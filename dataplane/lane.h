@@ -232,6 +232,7 @@ struct lane_setup {
 	uint64_t tsc_base;
 	uint8_t *port_lanes; /* LANE_PORTS, zeroed: see lane_ports.c */
 	int fault_event;     /* see gateway.h */
+	bool restoring;      /* connections of ours are about to be restored */
 };
 
 /*

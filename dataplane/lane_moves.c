@@ -22,21 +22,20 @@
 #include "dataplane/lane_moves.h"
 
 enum {
-	REPAIR_ON = 1,
 	REPAIR_OFF_SILENTLY = -1,
 	WAITS_MAX = 1000, /* for packet buffers, a question each */
 	END_CONNS = 256,
 };
 
-static int
-set_repair(struct tcp_conn *c, int on)
+/* Out of repair, without a word to the peer. */
+static void
+unfreeze(struct tcp_conn *c)
 {
-	int status;
+	const int off = REPAIR_OFF_SILENTLY;
 
 	tcp_set_privileged(c, true);
-	status = tcp_setsockopt(c, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on));
+	tcp_setsockopt(c, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off));
 	tcp_set_privileged(c, false);
-	return status;
 }
 
 static uint64_t
@@ -62,7 +61,7 @@ let_go_on(struct lane *lane, struct tcp_conn *c, bool silently)
 		return;
 	}
 	if (silently)
-		set_repair(c, REPAIR_OFF_SILENTLY);
+		unfreeze(c);
 	else
 		tcp_resume(c);
 	service_set_thaw(lane->services, tcp_user(c));
@@ -142,6 +141,13 @@ note_refused(struct lane_moves *m, struct tcp_conn *c, int error, const char *wh
 	snprintf(moved->why, sizeof(moved->why), "%s", why);
 }
 
+static const char *
+busy_text(int error)
+{
+	return error == -EBUSY ? "it is just being opened; try again in a moment"
+			       : "it is not open, or has ended";
+}
+
 /* Holds it. Returns 0, or a negative errno with the reason; nothing has changed then. */
 static int
 hold(struct lane *lane, struct tcp_conn *c, struct move_service *service, uint8_t *state, char *why)
@@ -149,6 +155,7 @@ hold(struct lane *lane, struct tcp_conn *c, struct move_service *service, uint8_
 	void *user = tcp_user(c);
 	unsigned int index;
 	const char *name;
+	int status;
 	ssize_t n;
 
 	if (tcp_in_repair(c)) {
@@ -167,11 +174,15 @@ hold(struct lane *lane, struct tcp_conn *c, struct move_service *service, uint8_
 	n = service_set_save(lane->services, user, state, why);
 	if (n < 0)
 		return (int)n;
+	status = tcp_freeze(c);
+	if (status < 0) {
+		snprintf(why, LANE_MOVE_WHY, "%s", busy_text(status));
+		return status;
+	}
 	name = lane->config->services[index].name;
 	service->name = (struct image_bytes){(const uint8_t *)name, strlen(name)};
 	service->state = (struct image_bytes){state, (size_t)n};
 	service_set_freeze(lane->services, user);
-	set_repair(c, REPAIR_ON);
 	return 0;
 }
 
@@ -191,7 +202,7 @@ begin(struct lane *lane, struct lane_moves *m, struct tcp_conn *c)
 	status = move_out_begin(&m->out, c, service.name.n > 0 ? &service : NULL, &lane->moves);
 	if (status < 0) {
 		let_go_on(lane, c, true);
-		note_refused(m, c, status, "it is opening or has ended: there is nothing to save");
+		note_refused(m, c, status, busy_text(status));
 		return;
 	}
 	m->c = c;

@@ -73,7 +73,8 @@ struct net_config {
 	const struct net_port *ports; /* copied */
 	unsigned int n_ports;
 	uint32_t max_neighbours;
-	bool announce;            /* do DAD, gratuitous ARP, router solicitation: one lane does */
+	bool taken_over; /* addresses were ours a moment ago: no DAD, as net_address_add() */
+	bool announce;   /* do DAD, gratuitous ARP, router solicitation: one lane does */
 	struct rte_mempool *pool; /* for ARP, ND and ICMP packets */
 	int socket_id;
 };

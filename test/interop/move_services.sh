@@ -1,0 +1,198 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# tern checkpoint and tern restore: connections of services and programs outlive their ternd, killed in
+# mid-stream, over IPv4 and IPv6; their peers, curl and plain sockets of Linux, get every byte and no
+# reset. And what users do wrong. TERN_MOVES=N kills ternd N times; 1 by default.
+. "$(dirname "$0")/interop.sh"
+MOVES=${TERN_MOVES:-1}
+BYTES=$((MOVES * 30000000))
+clients=()
+
+# refused STATUS TEXT COMMAND…: it ends with the status, and says so.
+refused()
+{
+	local status=0 wanted=$1 text=$2
+	shift 2
+	"$@" >"$tmp/said" 2>&1 || status=$?
+	[ $status -eq "$wanted" ] || fail "$*: status $status: $(cat "$tmp/said")"
+	grep -qF -- "$text" "$tmp/said" || fail "$* says: $(cat "$tmp/said")"
+}
+
+# resets: segments with RST that Linux has sent or got.
+resets()
+{
+	in_ns cat /proc/net/snmp | awk '/^Tcp: [0-9]/ { print $9 + $15 }'
+}
+
+# start NAME COMMAND…: a client in the namespace; done NAME waits for its end.
+start()
+{
+	local name=$1
+	shift
+	in_ns timeout 60 "$@" >"$tmp/$name.out" 2>"$tmp/$name.err" &
+	clients+=("$name:$!")
+}
+
+clients_end()
+{
+	local client
+	for client in "${clients[@]}"; do
+		wait "${client##*:}" || fail "${client%:*}: status $?: $(tail -n 3 "$tmp/${client%:*}.err")"
+	done
+	clients=()
+}
+
+connected()
+{
+	[ "$(connections | grep -c ESTAB)" -eq "$1" ]
+}
+
+# ternd ends without a word, and another one begins.
+another_ternd()
+{
+	kill -KILL "$(cat "$tmp/pid")"
+	wait "$ternd_pid" 2>/dev/null
+	wait_for 5 tap_gone || fail "the tap stays"
+	ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf" "$@"
+	wait_for 30 tern_ready_or_dead
+	ternd_alive || fail "ternd does not start again"
+	"$TERN" version --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' >"$tmp/pid"
+	tap_up "$NS" "$TAP" 198.18.0.1/24 2001:db8:18::1/64 || fail "cannot set up $TAP"
+}
+
+tap_gone()
+{
+	! ip -n "$NS" link show "$TAP"
+}
+
+cat >"$tmp/client.py" <<'END'
+# client.py ADDRESS PORT BYTES BYTES_PER_S: what it sends must come back.
+import random, select, socket, sys, time
+address, port, total, rate = sys.argv[1], *map(int, sys.argv[2:])
+data = random.Random(1).randbytes(total)
+s = socket.create_connection((address, port), timeout=20)
+s.setblocking(False)
+begin, sent, got = time.monotonic(), 0, bytearray()
+while len(got) < total:
+    due = sent < total and sent <= (time.monotonic() - begin) * rate
+    r, w, _ = select.select([s], [s] if due else [], [], 0.01)
+    if w:
+        sent += s.send(data[sent:sent + 16384])
+        if sent == total and port != 7000:
+            s.shutdown(socket.SHUT_WR)
+    if r:
+        piece = s.recv(65536)
+        if not piece:
+            sys.exit(f"the end after {len(got)} bytes")
+        got += piece
+if bytes(got) != data:
+    sys.exit("other bytes")
+END
+
+conf
+tern_up
+"$TERN" version --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' >"$tmp/pid"
+before=$(resets)
+for address in "$HOST4" "[$HOST6]"; do
+	start "curl$address" curl -gsSf --limit-rate 10M --max-time 60 -o "$tmp/got$address" "http://$address/bytes/$BYTES"
+done
+start echo4 /usr/bin/python3 "$tmp/client.py" "$HOST4" 7 "$((BYTES / 15))" 1000000
+start echo6 /usr/bin/python3 "$tmp/client.py" "$HOST6" 7 "$((BYTES / 15))" 1000000
+wait_for 10 connected 4 || fail "no connections: $(connections)"
+for ((i = 0; i < MOVES; i++)); do
+	sleep 0.7
+	expect "$TERN" checkpoint --all "$tmp/images.$i"
+	[ "$(find "$tmp/images.$i" -name '*.img' | wc -l)" -eq 4 ] || fail "images: $(ls "$tmp/images.$i")"
+	no_connections || fail "they are there still: $(connections)"
+	another_ternd --restoring
+	"$TERN" restore "$tmp/images.$i" >"$tmp/said" 2>&1 || fail "restore: $(cat "$tmp/said")"
+	grep -q "^4 connections restored" "$tmp/said" || fail "restore: $(cat "$tmp/said")"
+done
+clients_end
+for address in "$HOST4" "[$HOST6]"; do
+	/usr/bin/python3 - "$BYTES" "$tmp/got$address" <<'END' || fail "curl of $address got other bytes"
+import sys
+n = int(sys.argv[1])
+period = bytes((j ^ j >> 8) & 255 for j in range(65521))
+sys.exit(open(sys.argv[2], "rb").read() != (period * (n // 65521 + 1))[:n])
+END
+done
+[ "$(resets)" -eq "$before" ] || fail "$(($(resets) - before)) resets"
+say "connections of services outlived ternd $MOVES times"
+
+# A program's connection: its listener gets it again, under another ternd's program; and a program that is
+# run for it.
+cat >"$tmp/server.py" <<'END'
+# Accepts one connection, and gives back what comes until its end; 2 if the connection is taken away.
+import errno, socket, sys
+l = socket.create_server(("", 7000))
+c, peer = l.accept()
+print("accepted", peer[1], flush=True)
+while True:
+    try:
+        data = c.recv(65536)
+        if not data:
+            break
+        c.sendall(data)
+    except OSError as e:
+        sys.exit(2 if e.errno == errno.ECONNABORTED else f"{e}")
+END
+
+listens()
+{
+	"$TERN" ss -lnH | grep -q ":7000 "
+}
+
+"$TERN" run /usr/bin/python3 "$tmp/server.py" >"$tmp/first.out" 2>&1 &
+first=$!
+wait_for 10 listens || fail "the program does not listen: $(cat "$tmp/first.out")"
+before=$(resets)
+start taken /usr/bin/python3 "$tmp/client.py" "$HOST4" 7000 3000000 1000000
+wait_for 10 grep -q accepted "$tmp/first.out" || fail "nothing is accepted"
+sleep 0.5
+expect "$TERN" checkpoint --pid "$first" "$tmp/program"
+wait $first
+[ $? -eq 2 ] || fail "the program that lost its connection: $(cat "$tmp/first.out")"
+refused 1 "nobody listens at its address" "$TERN" restore "$tmp/program"
+"$TERN" run /usr/bin/python3 "$tmp/server.py" >"$tmp/second.out" 2>&1 &
+second=$!
+wait_for 10 listens || fail "the second program does not listen: $(cat "$tmp/second.out")"
+expect "$TERN" restore "$tmp/program"
+wait_for 10 grep -q accepted "$tmp/second.out" || fail "the listener does not get it"
+sleep 0.5
+expect "$TERN" checkpoint --pid "$second" "$tmp/again"
+wait $second
+"$TERN" restore "$tmp"/again/*.img -- /bin/cat 2>"$tmp/cat.err" &
+cat=$!
+clients_end
+kill $cat 2>/dev/null
+wait $cat
+[ "$(resets)" -eq "$before" ] || fail "$(($(resets) - before)) resets"
+say "a program's connection went to another's listener, and to cat"
+
+# What users do wrong: nothing is lost by it. A pipe, and one connection by its ends.
+start kept /usr/bin/python3 "$tmp/client.py" "$HOST4" 7 2000000 1000000
+wait_for 10 connected 1 || fail "no connection"
+read -r ours theirs <<<"$(connections | awk '/ESTAB/ { print $4, $5 }')"
+expect "$TERN" checkpoint --keep --service echo "$tmp/wrong" >/dev/null
+refused 1 "is there already, and is not replaced" "$TERN" checkpoint --all "$tmp/wrong"
+refused 1 "cannot write the images" sh -c '"$1" checkpoint --all - >/dev/full' - "$TERN"
+refused 1 "there is no such connection" "$TERN" checkpoint "$ours" 198.18.0.1:1 "$tmp/none"
+refused 1 "named by its two ends" "$TERN" checkpoint 198.18.0.2 198.18.0.1:1 "$tmp/none"
+refused 1 "no service has that name" "$TERN" checkpoint --service web "$tmp/none"
+refused 2 "say which connections" "$TERN" checkpoint "$tmp/none"
+refused 1 "it is in use here" "$TERN" restore "$tmp/wrong"
+head -c 100 "$tmp"/wrong/*.img >"$tmp/short.img"
+refused 1 "$tmp/short.img: " "$TERN" restore "$tmp/short.img"
+refused 1 "$tmp/ternd.conf: " "$TERN" restore "$tmp/ternd.conf"
+refused 1 "there is no *.img in it" "$TERN" restore "$tmp/www"
+chmod 666 "$TERN_SOCKET"
+chmod 755 "$tmp"
+refused 1 "only root, and the members of" setpriv --reuid=65534 --regid=65534 --clear-groups \
+	"$TERN" checkpoint --all /tmp/never
+rmdir /tmp/never 2>/dev/null
+"$TERN" checkpoint "$ours" "$theirs" - | "$TERN" restore - || fail "through a pipe"
+clients_end
+[ "$(counter move in)" -gt 0 ] && [ "$(counter move out)" -gt 0 ] || fail "counters"
+wait_for 20 no_connections || fail "connections are left: $(connections)"
+say "what is wrong is refused, and nothing is lost"
