@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +27,8 @@
 #include "commands.h"
 #include "held.h"
 #include "kernel_side.h"
+#include "restore_program.h"
+#include "tern.h"
 #include "tern_side.h"
 #include "worker.h"
 
@@ -34,11 +38,11 @@ struct adopt {
 	/* what is asked for */
 	const char *socket;
 	const char *from, *interface, *service, *to;
+	char **program;
 	bool listener;
 	int pid, port;
 	int fds[FDS_MAX];
 	unsigned int n_fds;
-	char **program;
 
 	/* how far it has come */
 	char path[SOCKET_PATH_BYTES];
@@ -46,8 +50,10 @@ struct adopt {
 	struct held held;
 	struct kernel_side kernel;
 	struct tern_side tern;
+	struct restored_program restored;
 	int channel; /* to who passed; -1: nobody */
 	int images;  /* memfd; -1: none yet */
+	int status;
 	uint64_t began_us;
 	char why[KERNEL_WHY_BYTES]; /* empty: told on stderr already */
 };
@@ -126,19 +132,40 @@ write_file(struct adopt *a)
 	return ok ? 0 : -1;
 }
 
+/* A program's is in repair until the kernel's is gone. */
+static int
+restore(struct adopt *a)
+{
+	if (a->program != NULL) {
+		if (a->kernel.n > 1) {
+			snprintf(a->why, sizeof(a->why),
+				 "a program gets one connection; there are %u: choose with --fd",
+				 a->kernel.n);
+			return -1;
+		}
+		a->status =
+			restore_program_begin(&a->restored, a->path, a->images,
+					      "the kernel's connection", a->program, TERN_FREEZE);
+		return a->status == 0 ? 0 : -1;
+	}
+	return tern_side_restore(&a->tern, a->images, a->service, a->listener);
+}
+
 /* ---- What is told */
 
 static void
 tell(const struct adopt *a, uint64_t took_us)
 {
 	char local[ENDPOINT_TEXT], remote[ENDPOINT_TEXT];
-	FILE *to =
-		a->program != NULL || (a->to != NULL && strcmp(a->to, "-") == 0) ? stderr : stdout;
+	bool taken = a->program != NULL || (a->to != NULL && strcmp(a->to, "-") == 0);
+	FILE *to = taken ? stderr : stdout;
 
 	for (unsigned int i = 0; i < a->kernel.n; i++) {
 		const struct kernel_conn *conn = &a->kernel.conns[i];
 		const struct image_message *m = &conn->dump.image.message;
 
+		if (!conn->is_dumped)
+			continue;
 		fprintf(to, "%s - %s: %u bytes unread, %u unacknowledged; held for %llu us\n",
 			endpoint_text(&conn->frozen.ends.local, local),
 			endpoint_text(&conn->frozen.ends.remote, remote), m->inq_len, m->outq_len,
@@ -168,7 +195,7 @@ undo(struct adopt *a)
 	tern_side_undo(&a->tern);
 	kernel_side_undo(&a->kernel);
 	held_release(&a->held);
-	return 1;
+	return a->status != 0 ? a->status : 1;
 }
 
 static int
@@ -176,14 +203,17 @@ adopt(void *arg)
 {
 	struct adopt *a = arg;
 	uint64_t took_us;
-	int status = 0;
+	const int off = 0;
 
-	if (find(a) < 0 || take(a) < 0 || move_addresses(a) < 0 || write_file(a) < 0)
+	if (find(a) < 0 || take(a) < 0 || move_addresses(a) < 0 ||
+	    (a->to != NULL ? write_file(a) : restore(a)) < 0)
 		return undo(a);
 	if (kernel_side_give_up(&a->kernel, a->why) < 0) {
 		fprintf(stderr, "tern: %s\n", a->why);
-		status = 1;
+		a->status = 1;
 	}
+	if (a->program != NULL)
+		tern_setsockopt(a->restored.conn, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off));
 	took_us = now_us() - a->began_us;
 	held_release(&a->held);
 	answer(a, "adopted");
@@ -192,7 +222,10 @@ adopt(void *arg)
 	tern_side_free(&a->tern);
 	descriptors_close(&a->descriptors);
 	close(a->images);
-	return status;
+	if (a->program == NULL)
+		return a->status;
+	worker_done();
+	return restore_program_execute(&a->restored);
 }
 
 static int
@@ -231,17 +264,30 @@ parse(int key, char *arg, struct argp_state *state)
 	case 'P':
 		a->port = parse_number(arg, "port", state);
 		return 0;
+	case 'S':
+		a->service = arg;
+		return 0;
+	case 'L':
+		a->listener = true;
+		return 0;
 	case 'o':
 		a->to = arg;
 		return 0;
 	case 's':
 		a->socket = arg;
 		return 0;
+	case ARGP_KEY_ARG:
+		a->program = &state->argv[state->next - 1];
+		state->next = state->argc; /* the rest is the program's */
+		return 0;
 	case ARGP_KEY_END:
 		if ((a->pid == 0) == (a->from == NULL))
 			argp_error(state, "whose connections? Give --pid, or --from");
 		if (a->from != NULL && a->n_fds > 0)
 			argp_error(state, "--fd is of --pid");
+		if ((a->to != NULL) + (a->service != NULL) + a->listener + (a->program != NULL) > 1)
+			argp_error(state,
+				   "who gets them? --service, --listener, --to or a PROGRAM");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -262,6 +308,11 @@ command_adopt(int argc, char **argv, const char *socket)
 		{"address", 'a', "INTERFACE", 0,
 		 "The connections' addresses move from this interface to ternd", 0},
 		{"port", 'P', "N", 0, "ternd's port that gets them; 0 by default", 0},
+		{"service", 'S', "NAME", 0, "A service of ternd's gets them", 0},
+		{"listener", 'L', NULL, 0,
+		 "Who listens at their addresses in ternd gets them, a service or a program, which "
+		 "accepts them; this is the default",
+		 0},
 		{"to", 'o', "FILE", 0, "Write images to FILE, or - for stdout, instead", 0},
 		{"socket", 's', "PATH", 0,
 		 "Control socket of ternd; by default $TERN_SOCKET, else the only one in /run/tern",
@@ -271,15 +322,17 @@ command_adopt(int argc, char **argv, const char *socket)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
-		.args_doc = "",
+		.args_doc = "[-- PROGRAM [ARGUMENT...]]",
 		.doc = "Takes TCP connections that a process has from the Linux kernel, in "
-		       "mid-stream. Their peers notice nothing; the process reads ECONNABORTED.\v"
+		       "mid-stream, for a service of ternd's, for a program that listens there, or "
+		       "for PROGRAM, which is executed with one as its stdin and stdout. Their "
+		       "peers notice nothing; the process reads ECONNABORTED.\v"
 		       "The process is held still meanwhile, its connections by a packet filter. "
 		       "If anything fails, all is as it was. It takes root.",
 	};
 	struct adopt a = {.socket = socket, .channel = -1, .images = -1};
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &a);
 	if (a.to == NULL && client_find(a.socket, CLIENT_FOLDER, a.path, sizeof(a.path)) < 0)
 		return 1;
 	a.tern.path = a.path;

@@ -232,7 +232,7 @@ kernel_dump(const struct kernel_frozen *frozen, struct kernel_dump *dump,
 
 	memset(dump, 0, sizeof(*dump));
 	dump->ends = frozen->ends;
-	snprintf(why, KERNEL_WHY_BYTES, "it does not stand still: is it behind a packet filter?");
+	why[0] = '\0';
 	for (unsigned int i = 0; i < TRIES && status < 0; i++) {
 		if (look(fd, &before, why) < 0 || dump_state(&before, fd, dump, why) < 0 ||
 		    put_negotiated(fd, dump, why) < 0)
@@ -243,6 +243,11 @@ kernel_dump(const struct kernel_frozen *frozen, struct kernel_dump *dump,
 		else
 			usleep(TRY_US);
 	}
+	if (status < 0 && why[0] == '\0')
+		snprintf(why, KERNEL_WHY_BYTES,
+			 "it does not stand still: is it behind a packet filter?");
+	if (status == 0)
+		why[0] = '\0'; /* of an earlier try */
 	kernel_options_save(fd, &dump->image.message);
 	if (frozen->reuseaddr)
 		IMAGE_SET(&dump->image.message, reuseaddr, true);

@@ -3,12 +3,12 @@
  * tern release: the way back, connections become the kernel's, for a program or another one that
  * they are passed to.
  *
- *     1  images        of a file, or of ternd, which has the connections no longer
+ *     1  images        of a file; or of ternd, which holds the connections still
  *     2  lock          packet filter: the kernel answers nothing while it has only half of them
  *     3  addresses     out of ternd's port, onto the kernel's interface, which announces them
  *     4  restore       sockets of the kernel's, in repair
- *     5  resume        the filter goes, then repair: the peers are asked what they have
- *     6  pass          over a Unix socket, or to a program that is executed in place of this one
+ *     5  resume        they leave ternd; the filter goes, then repair: peers are asked what they
+ * have 6  pass          over a Unix socket, or to a program that is executed in place of this one
  *
  * A failure in 1 to 4 undoes what was done before it, from its end.
  */
@@ -35,7 +35,9 @@ enum {
 struct release {
 	/* what is asked for */
 	const char *socket;
-	const char *image, *interface, *pass;
+	const char *image, *interface, *pass, *service, *local, *remote;
+	bool all;
+	int pid; /* 0: not by process */
 	uint8_t prefix_len;
 	char **program;
 
@@ -85,18 +87,43 @@ read_all(struct release *r, int fd, const char *name)
 }
 
 static int
+open_images(struct release *r)
+{
+	json_t *request;
+
+	if (r->image != NULL && strcmp(r->image, "-") == 0)
+		return dup(STDIN_FILENO);
+	if (r->image != NULL)
+		return open(r->image, O_RDONLY | O_CLOEXEC);
+	request = json_object();
+	if (r->local != NULL) {
+		json_object_set_new(request, "local", json_string(r->local));
+		json_object_set_new(request, "remote", json_string(r->remote));
+	}
+	if (r->service != NULL)
+		json_object_set_new(request, "service", json_string(r->service));
+	if (r->pid > 0)
+		json_object_set_new(request, "pid", json_integer(r->pid));
+	if (r->all)
+		json_object_set_new(request, "all", json_true());
+	return tern_side_hold(&r->tern, request);
+}
+
+static int
 read_images(struct release *r)
 {
-	int fd = strcmp(r->image, "-") == 0 ? dup(STDIN_FILENO)
-					    : open(r->image, O_RDONLY | O_CLOEXEC);
-	int status = fd < 0 ? failed(r, r->image) : read_all(r, fd, r->image);
+	const char *name = r->image != NULL ? r->image : "ternd's images";
+	int fd = open_images(r), status;
 
+	if (fd < 0 && r->image == NULL)
+		return -1;
+	status = fd < 0 ? failed(r, name) : read_all(r, fd, name);
 	if (fd >= 0)
 		close(fd);
 	if (status == 0 && kernel_side_read(&r->kernel, r->bytes, r->n, r->why) < 0)
 		status = -1;
 	if (status == 0 && r->kernel.n == 0) {
-		snprintf(r->why, sizeof(r->why), "%.150s: there is no image in it", r->image);
+		snprintf(r->why, sizeof(r->why), "%.150s: there is no image in it", name);
 		status = -1;
 	}
 	if (status == 0 && r->program != NULL && r->kernel.n > 1) {
@@ -204,7 +231,8 @@ release(void *arg)
 	struct release *r = arg;
 
 	if (find_taker(r) < 0 || read_images(r) < 0 || kernel_side_lock(&r->kernel, r->why) < 0 ||
-	    move_addresses(r) < 0 || kernel_side_restore(&r->kernel, r->why) < 0)
+	    move_addresses(r) < 0 || kernel_side_restore(&r->kernel, r->why) < 0 ||
+	    (r->image == NULL && tern_side_let_leave(&r->tern) < 0))
 		return undo(r);
 	if (kernel_side_resume(&r->kernel, r->why) < 0 || (r->pass != NULL && pass(r) < 0)) {
 		fprintf(stderr, "tern: %s\n", r->why);
@@ -229,6 +257,30 @@ parse_prefix_len(const char *text, struct argp_state *state)
 	return (uint8_t)bits;
 }
 
+static int
+parse_pid(const char *text, struct argp_state *state)
+{
+	char *end;
+	long pid = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || pid <= 0 || pid > INT32_MAX)
+		argp_error(state, "\"%s\" is not the number of a process", text);
+	return (int)pid;
+}
+
+static void
+check(const struct release *r, const struct argp_state *state)
+{
+	int choices = (r->image != NULL) + (r->service != NULL) + (r->pid > 0) + r->all +
+		      (r->local != NULL);
+
+	if (choices != 1 || (r->local != NULL && r->remote == NULL))
+		argp_error(state, "which connections? Give LOCAL and REMOTE, or one of --service, "
+				  "--pid, --all and --image");
+	if ((r->program == NULL) == (r->pass == NULL))
+		argp_error(state, "who gets it? Give -- PROGRAM, or --pass");
+}
+
 static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
@@ -250,15 +302,32 @@ parse(int key, char *arg, struct argp_state *state)
 	case 's':
 		r->socket = arg;
 		return 0;
+	case 'S':
+		r->service = arg;
+		return 0;
+	case 'p':
+		r->pid = parse_pid(arg, state);
+		return 0;
+	case 'A':
+		r->all = true;
+		return 0;
 	case ARGP_KEY_ARG:
-		r->program = &state->argv[state->next - 1];
-		state->next = state->argc; /* the rest is the program's */
+		if (state->quoted > 0 && state->next > state->quoted) {
+			r->program = &state->argv[state->next - 1];
+			state->next = state->argc; /* the rest is the program's */
+		} else if (state->arg_num == 0) {
+			r->local = arg;
+		} else if (state->arg_num == 1) {
+			r->remote = arg;
+		} else {
+			argp_error(state,
+				   "\"%s\"? There are LOCAL and REMOTE, and behind -- a "
+				   "program",
+				   arg);
+		}
 		return 0;
 	case ARGP_KEY_END:
-		if ((r->program == NULL) == (r->pass == NULL))
-			argp_error(state, "who gets it? Give a PROGRAM, or --pass");
-		if (r->image == NULL)
-			argp_error(state, "which connections? Give --image");
+		check(r, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -269,7 +338,10 @@ int
 command_release(int argc, char **argv, const char *socket)
 {
 	static const struct argp_option argp_options[] = {
-		{"image", 'i', "FILE", 0, "Connections of an image, or of several; - is stdin", 0},
+		{"service", 'S', "NAME", 0, "All connections of a service of ternd's", 0},
+		{"pid", 'p', "PID", 0, "All connections of a program on ternd", 0},
+		{"all", 'A', NULL, 0, "All connections of ternd", 0},
+		{"image", 'i', "FILE", 0, "Those of an image, or of several; - is stdin", 0},
 		{"address", 'a', "INTERFACE", 0,
 		 "The connections' addresses move from ternd to this interface", 0},
 		{"prefix", 'l', "BITS", 0,
@@ -285,16 +357,18 @@ command_release(int argc, char **argv, const char *socket)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
-		.args_doc = "[--] PROGRAM [ARGUMENT...]\n--pass PATH",
-		.doc = "Gives connections to the Linux kernel, in mid-stream: PROGRAM is executed "
-		       "with one as its stdin and stdout. Their peers notice nothing.\v"
-		       "If anything fails, all is as it was. It takes root.",
+		.args_doc = "LOCAL REMOTE -- PROGRAM [ARGUMENT...]\nLOCAL REMOTE --pass PATH",
+		.doc = "Gives connections of ternd's to the Linux kernel, in mid-stream: PROGRAM "
+		       "is executed with one as its stdin and stdout. Their peers notice nothing; "
+		       "a program that had them reads ECONNABORTED.\v"
+		       "LOCAL and REMOTE are ends as `tern ss -n` shows them. If anything fails, "
+		       "all is as it was. It takes root.",
 	};
 	struct release r = {.socket = socket, .channel = -1};
 
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r);
 	/* Of an image, ternd need not know anything. */
-	if ((r.socket != NULL || getenv("TERN_SOCKET") != NULL) &&
+	if ((r.image == NULL || r.socket != NULL || getenv("TERN_SOCKET") != NULL) &&
 	    client_find(r.socket, CLIENT_FOLDER, r.path, sizeof(r.path)) < 0)
 		return 1;
 	r.tern.path = r.path;

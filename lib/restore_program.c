@@ -15,8 +15,6 @@
 #include "commands.h"
 #include "tern.h"
 
-enum { FILE_BYTES = 4096 };
-
 extern char **environ;
 
 /* Where execvp() would find it. False: nowhere, or it cannot be executed; errno says which. */
@@ -40,39 +38,47 @@ find_program(const char *name, char *path, size_t size)
 }
 
 int
-restore_program_from(const char *socket, int from, const char *shown, char **program)
+restore_program_begin(struct restored_program *p, const char *socket, int from, const char *shown,
+		      char **program, int flags)
 {
-	char path[FILE_BYTES];
-	int conn, error;
+	int error;
 
-	if (!find_program(program[0], path, sizeof(path))) {
+	p->words = program;
+	if (!find_program(program[0], p->path, sizeof(p->path))) {
 		fprintf(stderr, "tern: %s: %s\n", program[0], strerror(errno));
 		return errno == ENOENT ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE;
 	}
 	if (run_prepare(socket, program[0]) < 0)
 		return 1;
-	conn = tern_restore_from(from, NULL, 0);
-	if (conn < 0) {
+	p->conn = tern_restore_from(from, NULL, flags);
+	if (p->conn < 0) {
 		const char *why = tern_checkpoint_error();
 
 		error = errno;
 		fprintf(stderr, "tern: %s: %s\n", shown, why[0] != '\0' ? why : strerror(error));
 		return 1;
 	}
-	if (tern_dup2(conn, STDIN_FILENO) < 0 || tern_dup2(conn, STDOUT_FILENO) < 0) {
+	return 0;
+}
+
+int
+restore_program_execute(const struct restored_program *p)
+{
+	if (tern_dup2(p->conn, STDIN_FILENO) < 0 || tern_dup2(p->conn, STDOUT_FILENO) < 0) {
 		fprintf(stderr, "tern: %s\n", strerror(errno));
 		return 1;
 	}
-	if (conn > STDOUT_FILENO)
-		tern_close(conn);
-	tern_execve(path, program, environ);
-	fprintf(stderr, "tern: %s: %s\n", path, strerror(errno));
+	if (p->conn > STDOUT_FILENO)
+		tern_close(p->conn);
+	tern_execve(p->path, p->words, environ);
+	fprintf(stderr, "tern: %s: %s\n", p->path, strerror(errno));
 	return RUN_NOT_EXECUTABLE;
 }
 
 int
 restore_program(const char *socket, const char *file, char **program)
 {
+	struct restored_program p;
 	int from, status;
 
 	/* The program's standard input is the connection: what this one reads must lie elsewhere.
@@ -82,7 +88,7 @@ restore_program(const char *socket, const char *file, char **program)
 		fprintf(stderr, "tern: %s: %s\n", file, strerror(errno));
 		return 1;
 	}
-	status = restore_program_from(socket, from, file, program);
+	status = restore_program_begin(&p, socket, from, file, program, 0);
 	close(from);
-	return status;
+	return status != 0 ? status : restore_program_execute(&p);
 }

@@ -10,7 +10,21 @@
  */
 int restore_program(const char *socket, const char *file, char **program);
 
-/* The same for an image that is read from a descriptor; `shown` is its name in messages. */
-int restore_program_from(const char *socket, int from, const char *shown, char **program);
+/* The same in two steps, for an image that is read from a descriptor. */
+struct restored_program {
+	char path[4096]; /* of the executable */
+	char **words;
+	int conn; /* libtern's descriptor */
+};
+
+/*
+ * Finds the program, then restores the connection; `shown` is the image's name in messages. `flags`
+ * are tern_restore_from()'s. Returns 0, or the exit status.
+ */
+int restore_program_begin(struct restored_program *p, const char *socket, int from,
+			  const char *shown, char **program, int flags);
+
+/* Executes it. Returns the exit status if it cannot. */
+int restore_program_execute(const struct restored_program *p);
 
 #endif

@@ -7,18 +7,21 @@
 #                             ├─ the bridge itself: the kernel of ternd's namespace
 #                             └─ veth ── another host's kernel
 #
-# ADOPT_BYTES: of a transfer, each way; ADOPT_RATE: MiB/s. By default short; 1073741824 and 40 do for a
-# long look.
+# ADOPT_BYTES: of a transfer, each way; ADOPT_RATE: MiB/s; ADOPT_PAUSE: seconds between hand-overs. By
+# default short; for a long look 1073741824, 40 and 2.
 . "$(dirname "$0")/interop.sh"
 
 HANDOVER=$BUILD/test/interop/handover
 BYTES=${ADOPT_BYTES:-16777216}
 RATE=${ADOPT_RATE:-8}
+PAUSE=${ADOPT_PAUSE:-0.1}
 PEER=$NAME-p
 OTHER=$NAME-o
 MOVING4=198.18.0.50
 MOVING6=2001:db8:18::50
 peer_pid=
+pid=
+fd=
 
 adopt_cleanup()
 {
@@ -71,12 +74,6 @@ own()
 	ip -n "$1" addr add "$MOVING6/64" dev "$2" nodad
 }
 
-disown()
-{
-	ip -n "$1" addr del "$MOVING4/24" dev "$2"
-	ip -n "$1" addr del "$MOVING6/64" dev "$2"
-}
-
 # resets NAMESPACE: how many its kernel has sent, and had connections ended by.
 resets()
 {
@@ -91,21 +88,24 @@ peer_starts()
 	peer_pid=$!
 }
 
-# The transfer is over: the peer has all bytes, right, and whoever was last, too.
+# peer_ends MOVES: the transfer is over. The peer has all bytes, right, and whoever was last, too; for
+# each time that its other end changed hands the peer sent no more than a window again.
 peer_ends()
 {
 	touch "$tmp/last"
 	wait "$peer_pid" || fail "the peer: $(cat "$tmp/peer")"
 	wait_for 10 test -e "$tmp/state.done" || fail "the other end: $(tail -n 5 "$tmp/programs")"
 	say "    $(cat "$tmp/peer")"
+	awk -v moves="$1" '/each way/ { exit !($5 <= moves * $NF) }' "$tmp/peer" || fail "too much was sent again"
 	[ "$(resets "$PEER")" = 0 ] || fail "a reset"
 }
 
-# holder: process and descriptor of who has the connection now; waits for him.
+# holder: waits for who has the connection now; $pid and $fd are his process and descriptor.
 holder()
 {
-	wait_for 20 test -s "$tmp/state.pid" || fail "nobody has the connection"
-	cat "$tmp/state.pid"
+	wait_for 20 test -s "$tmp/state.pid" ||
+		fail "nobody has the connection: $(tail -n 5 "$tmp/programs")"
+	read -r pid fd <"$tmp/state.pid"
 	rm "$tmp/state.pid"
 }
 
@@ -129,12 +129,12 @@ serves()
 # to_and_fro ADDRESS PORT LENGTH
 to_and_fro()
 {
-	local pid fd i hosts=("$NS host0" "$OTHER other") from to ns interface
+	local i hosts=("$NS host0" "$OTHER other") from to ns interface
 	serves "$1" "$2"
 	peer_starts "$1" "$2"
 	for i in 0 1 2 3; do
-		read -r pid fd <<<"$(holder)"
-		sleep 0.2
+		holder
+		sleep "$PAUSE"
 		read -r ns interface <<<"${hosts[i % 2]}"
 		expect "$TERN" adopt --pid "$pid" --fd "$fd" --to "$tmp/image" --address "$interface"
 		read -r ns interface <<<"${hosts[1 - i % 2]}"
@@ -143,7 +143,8 @@ to_and_fro()
 			goes_on "$ns" --image "$tmp/image" --address "$interface" --prefix "$3"
 		)
 	done
-	peer_ends
+	holder
+	peer_ends 4
 }
 
 tern_up
@@ -153,6 +154,61 @@ own "$NS" host0
 say "From kernel to kernel by a file"
 to_and_fro "$MOVING4" 5001 24
 to_and_fro "$MOVING6" 5002 64
+
+# ---- Services, listeners, other processes
+
+# talker ADDRESS PORT: netcat of the peer, whose input is descriptor 8 and whose output $tmp/heard.
+talker()
+{
+	wait_for 10 listens "$2" || fail "nobody listens at $2"
+	rm -f "$tmp/words"
+	mkfifo "$tmp/words"
+	peer_ns nc "$1" "$2" <"$tmp/words" >"$tmp/heard" 2>&1 &
+	exec 8>"$tmp/words"
+}
+
+# answers WORD: it comes back.
+answers()
+{
+	echo "$1" >&8
+	wait_for 10 grep -q "$1" "$tmp/heard" || fail "no \"$1\" came back"
+}
+
+listens()
+{
+	in_ns ss -Hltn "sport = :$1" | grep -q .
+}
+
+# listener COMMAND…: of ternd's host, in the background; its process is $listening.
+listener()
+{
+	ip netns exec "$NS" "$@" >>"$tmp/programs" 2>&1 &
+	listening=$!
+}
+
+say "To a service of Tern's, and back to a program"
+listener "$HANDOVER" hold "$MOVING4" 5021
+talker "$MOVING4" 5021
+sleep 0.2
+expect "$TERN" adopt --pid $listening --address host0 --service echo
+answers one
+ip netns exec "$NS" "$TERN" release --service echo --address host0 -- cat 2>>"$tmp/programs" &
+answers two
+exec 8>&-
+kill -KILL $listening
+
+say "To who listens at its port, passed by its program; and back, passed to another"
+listener "$HANDOVER" give "$tmp/give" "$MOVING6" 7
+talker "$MOVING6" 7
+sleep 0.2
+expect "$TERN" adopt --from "$tmp/give" --address host0
+answers three
+remote=$("$TERN" ss -Htn | awk -v local="[$MOVING6]:7" '$4 == local { print $5 }')
+listener "$HANDOVER" take "$tmp/take"
+wait_for 5 test -S "$tmp/take"
+expect ip netns exec "$NS" "$TERN" release "[$MOVING6]:7" "$remote" --address host0 --pass "$tmp/take"
+answers four
+exec 8>&-
 
 # ---- What cannot be leaves all as it was
 
@@ -168,24 +224,26 @@ refused()
 	return 0
 }
 
+is_locked()
+{
+	in_ns nft list tables | grep -q tern_lock
+}
+
+is_unlocked()
+{
+	! is_locked
+}
+
 # The rights that a user in CAP_NET_ADMIN's place has.
 without_rights()
 {
 	setpriv --bounding-set -net_admin,-sys_ptrace --inh-caps -net_admin,-sys_ptrace "$@"
 }
 
-listens()
-{
-	in_ns ss -Hltn "sport = :$1" | grep -q .
-}
-
 say "What cannot be"
-# Whatever end the last transfer had, the addresses are here again.
-disown "$NS" host0 2>/dev/null
-own "$NS" host0
 serves "$MOVING4" 5003
 peer_starts "$MOVING4" 5003
-read -r pid fd <<<"$(holder)"
+holder
 sleep 0.2
 refused "process 999999: there is none" "$TERN" adopt --pid 999999 --to "$tmp/image"
 refused "descriptor 77 of process" "$TERN" adopt --pid "$pid" --fd 77 --to "$tmp/image"
@@ -196,17 +254,35 @@ refused "no interface" "$TERN" adopt --pid "$pid" --to "$tmp/image" --address no
 refused "No such file" "$TERN" adopt --pid "$pid" --to "$tmp/no/image" --address host0
 refused "No such file" "$TERN" adopt --from "$tmp/nobody" --to "$tmp/image"
 refused "whose connections" "$TERN" adopt --to "$tmp/image"
-ip netns exec "$NS" "$HANDOVER" hold 127.0.0.1 5004 &
-listening=$!
+listener "$HANDOVER" hold 127.0.0.1 5004
 wait_for 10 listens 5004 || fail "nobody listens"
 refused "listening" "$TERN" adopt --pid $listening --fd 3 --to "$tmp/image"
 refused "no connection of TCP" "$TERN" adopt --pid $listening --to "$tmp/image"
 kill -KILL $listening
-refused "No such file" env -u TERN_SOCKET "$TERN" release --image "$tmp/no/image" cat
+refused "No such file" env -u TERN_SOCKET "$TERN" release --image "$tmp/no/image" -- cat
 head -c 999 /dev/urandom >"$tmp/noise"
-refused "image" env -u TERN_SOCKET "$TERN" release --image "$tmp/noise" cat
+refused "image" env -u TERN_SOCKET "$TERN" release --image "$tmp/noise" -- cat
 refused "does not have this address" ip netns exec "$OTHER" env -u TERN_SOCKET "$TERN" release \
-	--image "$tmp/image" cat
-peer_ends
+	--image "$tmp/image" -- cat
+refused "no such connection" ip netns exec "$NS" "$TERN" release 198.18.0.2:80 198.18.0.3:9 -- cat
+refused "no service has that name" "$TERN" adopt --pid "$pid" --address host0 --service none
+refused "nobody" "$TERN" adopt --pid "$pid" --address host0 -- "$tmp/nobody"
+refused "no such port" "$TERN" adopt --pid "$pid" --address host0 --port 9
+peer_ends 1
 
-tern_down
+say "ternd dies in the middle, and tern before it"
+serves "$MOVING4" 5005
+peer_starts "$MOVING4" 5005
+holder
+kill -STOP "$ternd_pid"
+"$TERN" adopt --pid "$pid" --address host0 --service echo >>"$tmp/programs" 2>&1 &
+adopting=$!
+wait_for 5 is_locked || fail "no packet filter in the middle"
+kill -KILL "$adopting"
+sleep 0.2
+is_locked || fail "nobody goes on when tern is killed"
+kill -KILL "$ternd_pid"
+wait_for 5 is_unlocked || fail "the packet filter stays"
+in_ns ip addr show dev host0 | grep -q "$MOVING4/24" || fail "the address is gone"
+peer_ends 1
+ternd_reap

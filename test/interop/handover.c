@@ -5,13 +5,14 @@
  *
  *     handover peer ADDRESS PORT BYTES RATE FILE
  *             connects, sends and receives BYTES, checks each; RATE: MiB/s each way, and the
- *             last piece only when FILE is there. Prints what the kernel sent again.
+ *             last piece only when FILE is there. Prints what the kernel sent again, and the
+ *             largest window.
  *     handover serve ADDRESS PORT BYTES STATE
  *             the other end: takes one connection
  *     handover go BYTES STATE
  *             goes on with it on stdin, as STATE says
- *     handover listen PATH STATE BYTES
- *             likewise, with what is passed over a Unix socket
+ *     handover take PATH
+ *             gets one over a Unix socket, and echoes what comes
  *     handover give PATH ADDRESS PORT
  *             takes one; who connects to PATH gets it
  *     handover hold ADDRESS PORT
@@ -53,6 +54,7 @@ struct end {
 	const char *state; /* NULL: it stays */
 	const char *last;  /* a file: before it is there the last piece neither goes nor comes */
 	bool shut;
+	uint32_t window; /* the largest that the other end has offered */
 };
 
 static void
@@ -146,6 +148,24 @@ do_send(struct end *end)
 	end->sent += step > 0 ? (uint64_t)step : 0;
 }
 
+/* How far from where it should be a piece of the stream is; 0: it is none of it. */
+static long long
+displaced(const uint8_t *bytes, ssize_t n, uint64_t at)
+{
+	enum { FAR = 8 << 20, SURE = 32 };
+
+	for (long long by = 1; by < FAR && n >= SURE; by++)
+		for (int sign = -1; sign <= 1; sign += 2) {
+			ssize_t i = 0;
+
+			while (i < SURE && bytes[i] == byte_at(at + (uint64_t)(sign * by + i)))
+				i++;
+			if (i == SURE)
+				return sign * by;
+		}
+	return 0;
+}
+
 /* Returns false at the end of the stream. */
 static bool
 do_receive(struct end *end)
@@ -157,6 +177,8 @@ do_receive(struct end *end)
 		broken(end, "recv");
 	for (ssize_t i = 0; i < step; i++)
 		if (bytes[i] != byte_at(end->got + (uint64_t)i)) {
+			fprintf(stderr, "handover: byte %zd of %zd is of another place, by %lld\n",
+				i, step, displaced(bytes + i, step - i, end->got + (uint64_t)i));
 			errno = EBADMSG;
 			broken(end, "a wrong byte");
 		}
@@ -169,7 +191,8 @@ shut(struct end *end)
 {
 	if (end->shut || end->sent < end->total)
 		return;
-	if (shutdown(end->fd, SHUT_WR) < 0)
+	/* A predecessor may have done so, and the peer has answered with his own. */
+	if (shutdown(end->fd, SHUT_WR) < 0 && errno != ENOTCONN)
 		broken(end, "shutdown");
 	end->shut = true;
 }
@@ -200,6 +223,8 @@ transfer(struct end *end)
 	write_note(end, "pid");
 	while (more || !end->shut) {
 		struct pollfd look = {.fd = end->fd};
+		struct tcp_info info = {0};
+		socklen_t n = sizeof(info);
 		int timeout = PATIENCE_MS;
 
 		if (end->rate > 0)
@@ -210,6 +235,9 @@ transfer(struct end *end)
 		look.events |= end->sent < end->total && end->sent <= may ? POLLOUT : 0;
 		if (end->rate > 0 && look.events != (POLLIN | POLLOUT))
 			timeout = 2;
+		if (getsockopt(end->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+		    info.tcpi_snd_wnd > end->window)
+			end->window = info.tcpi_snd_wnd;
 		if (poll(&look, 1, timeout) == 0 && timeout == PATIENCE_MS) {
 			errno = ETIMEDOUT;
 			broken(end, "nothing moves");
@@ -290,8 +318,9 @@ be_peer(const char *ip, const char *port, const char *total, const char *rate, c
 	}
 	transfer(&end);
 	getsockopt(end.fd, IPPROTO_TCP, TCP_INFO, &info, &n);
-	printf("%llu bytes each way, %llu sent again\n", (unsigned long long)end.got,
-	       (unsigned long long)info.tcpi_bytes_retrans);
+	printf("%llu bytes each way, %llu sent again, window up to %u\n",
+	       (unsigned long long)end.got, (unsigned long long)info.tcpi_bytes_retrans,
+	       end.window);
 	return 0;
 }
 
@@ -356,6 +385,19 @@ pass(int channel, int fd)
 	}
 }
 
+static void
+echo(int fd)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+		if (send(fd, bytes, (size_t)n, MSG_NOSIGNAL) != n)
+			give_up("send");
+	if (n < 0)
+		give_up("recv");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -374,11 +416,9 @@ main(int argc, char **argv)
 		end.total = strtoull(argv[2], NULL, 10);
 		end.state = argv[3];
 		read_state(&end);
-	} else if (argc == 5 && strcmp(argv[1], "listen") == 0) {
-		end.fd = take_passed(accept(listen_at(argv[2]), NULL, NULL));
-		end.total = strtoull(argv[4], NULL, 10);
-		end.state = argv[3];
-		read_state(&end);
+	} else if (argc == 3 && strcmp(argv[1], "take") == 0) {
+		echo(take_passed(accept(listen_at(argv[2]), NULL, NULL)));
+		return 0;
 	} else if (argc == 5 && strcmp(argv[1], "give") == 0) {
 		int listener = listen_at(argv[2]);
 
