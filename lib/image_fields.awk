@@ -32,7 +32,7 @@ BEGIN {
 	print " *     IMAGE_NUMBER(rule, kind, type, number, name, value)    value: its default"
 	print " *     IMAGE_BYTES(rule, kind, number, name, text)           text: likewise"
 	print " *"
-	print " * rule: REQUIRED, OPTIONAL; kind: BOOL UINT32 FIXED32 UINT64 SINT32 SINT64 STRING BYTES."
+	print " * rule: REQUIRED, OPTIONAL; kind: BOOL UINT32 FIXED32 UINT64 SINT32 SINT64 BYTES."
 	print " */"
 	print "#ifndef IMAGE_NUMBER"
 	print "#define IMAGE_NUMBER(rule, kind, type, number, name, value)"
@@ -67,7 +67,7 @@ inside && /^\t(required|optional) [a-z0-9]+ [a-z0-9_]+ = [0-9]+( \[default = [^ 
 		if (value in limit)
 			value = limit[value]
 		printf "IMAGE_NUMBER(%s, %s, %s, %d, %s, %s)\n", rule, toupper(kind), type_of[kind], number, name, value
-	} else if (kind == "string" || kind == "bytes") {
+	} else if (kind == "bytes") {
 		printf "IMAGE_BYTES(%s, %s, %d, %s, %s)\n", rule, toupper(kind), number, name, value == "" ? "\"\"" : value
 	} else {
 		fail("no such type: " kind)
