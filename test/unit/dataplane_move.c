@@ -7,7 +7,10 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 #include "dataplane/move_impl.h"
 #include "transfer.h"
@@ -505,9 +508,73 @@ UNIT_CASE(no_image_is_made_of_it)
 	stage_end(s);
 }
 
+/* ---- What CRIU's reader wants, and would have read from the connection itself */
+
+static long
+repair_get(struct tcp_conn *c, int name)
+{
+	size_t len = sizeof(int);
+	int v = -1;
+
+	UNIT_EQ(tcp_getsockopt(c, IPPROTO_TCP, name, &v, &len), 0);
+	return (long)(uint32_t)v;
+}
+
+static long
+repair_seq(struct tcp_conn *c, int queue)
+{
+	UNIT_EQ(tcp_setsockopt(c, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)), 0);
+	return repair_get(c, TCP_QUEUE_SEQ);
+}
+
+static long
+repair_queued(struct tcp_conn *c, unsigned long request)
+{
+	int v = -1;
+
+	UNIT_EQ(tcp_ioctl(c, request, &v), 0);
+	return v;
+}
+
+UNIT_CASE(crius_fields_are_what_the_socket_tells)
+{
+	struct stage *s = stage_begin();
+	struct tcp_conn *c = s->t.end[0].c;
+	struct tcp_repair_window window = {0};
+	size_t len = sizeof(window);
+	char why[IMAGE_WHY_BYTES];
+	struct image image;
+	const struct image_message *m = &image.message;
+	int on = 1, off = -1;
+
+	CU_ASSERT_FATAL(image_read(&image, image_bytes, s->n, why) == (long)s->n);
+	tcp_set_privileged(c, true);
+	UNIT_EQ(tcp_setsockopt(c, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)), 0);
+	UNIT_EQ(m->inq_seq, repair_seq(c, 1));
+	UNIT_EQ(m->outq_seq, repair_seq(c, 2));
+	UNIT_EQ(m->inq_len, repair_queued(c, SIOCINQ));
+	UNIT_EQ(m->outq_len, repair_queued(c, SIOCOUTQ));
+	UNIT_EQ(m->unsq_len, repair_queued(c, SIOCOUTQNSD));
+	CU_ASSERT(m->outq_len > m->unsq_len && m->unsq_len > 0);
+	UNIT_EQ(m->mss_clamp, repair_get(c, TCP_MAXSEG));
+	UNIT_EQ(m->timestamp, repair_get(c, TCP_TIMESTAMP));
+	UNIT_EQ(tcp_getsockopt(c, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, &len), 0);
+	UNIT_EQ(m->snd_wl1, window.snd_wl1);
+	UNIT_EQ(m->snd_wnd, window.snd_wnd);
+	UNIT_EQ(m->max_window, window.max_window);
+	UNIT_EQ(m->rcv_wnd, window.rcv_wnd);
+	UNIT_EQ(m->rcv_wup, window.rcv_wup);
+	UNIT_EQ(m->opt_mask & 7, 7);
+	/* Without these it refuses the image. */
+	CU_ASSERT(m->has.unsq_len && m->has.rcv_wscale && m->has.timestamp && m->has.snd_wl1 &&
+		  m->has.snd_wnd && m->has.max_window && m->has.rcv_wnd && m->has.rcv_wup);
+	UNIT_EQ(tcp_setsockopt(c, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)), 0);
+	stage_end(s);
+}
+
 UNIT_MAIN_EAL(UNIT_RUN(each_row_survives), UNIT_RUN(each_field_is_for_something),
 	      UNIT_RUN(the_largest_head_fits), UNIT_RUN(a_connection_goes_on_after_its_image),
 	      UNIT_RUN(a_connection_goes_on_after_an_image_of_crius),
 	      UNIT_RUN(heads_are_refused_with_their_reason),
 	      UNIT_RUN(connections_are_refused_with_their_reason), UNIT_RUN(mbufs_run_out),
-	      UNIT_RUN(no_image_is_made_of_it))
+	      UNIT_RUN(no_image_is_made_of_it), UNIT_RUN(crius_fields_are_what_the_socket_tells))
