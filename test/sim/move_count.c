@@ -9,14 +9,15 @@ enum { AGAIN_SLACK = 1500 /* a probe */ };
 
 /* ---- What a move costs */
 
-/* From now on, what is sent again counts. */
+/* From now on counts what is sent again of what is outstanding now. */
 void
 sim_move_watch(struct sim_conn *conn)
 {
 	for (unsigned int side = 0; side < 2; side++) {
-		const struct observer_half *h = &conn->seen->half[side];
+		struct observer_half *h = &conn->seen->half[side];
 
-		conn->again_bytes[side] = h->again_bytes;
+		h->again_below = h->sent_end;
+		h->again_bytes = 0;
 		conn->again_max[side] = h->sent_end - RTE_MIN(h->acked, h->sent_end);
 	}
 	conn->watched = true;
@@ -26,7 +27,7 @@ void
 sim_move_reckon(struct sim *s, struct sim_conn *conn)
 {
 	for (unsigned int side = 0; side < 2 && conn->watched; side++) {
-		uint64_t again = conn->seen->half[side].again_bytes - conn->again_bytes[side];
+		uint64_t again = conn->seen->half[side].again_bytes;
 
 		if (again <= conn->again_max[side] + s->moving.again_excess)
 			continue;

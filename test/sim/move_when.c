@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "move.h"
+#include "tcp/engine.h"
 
 enum {
 	SECOND = 1000 * 1000,
@@ -69,11 +70,21 @@ has_room(const struct sim *s, unsigned int side)
 	return s->pair.pools_of[side]->data->size >= PAIR_POOL_MBUFS;
 }
 
+/*
+ * In the turn in which the SYN-ACK came its acknowledgment has not left yet. A server that has kept
+ * nothing but a cookie would hear what comes back first: the probe, which does not fit it.
+ */
+static bool
+has_answered(const struct tcp_conn *c)
+{
+	return (c->flags & CONN_ACK_NOW) == 0 || c->snd_una != c->iss + 1;
+}
+
 static bool
 is_movable(const struct sim *s, const struct sim_user *u)
 {
-	return u->c != NULL && tcp_state(u->c) > TCP_LISTEN && u->conn->seen != NULL &&
-	       has_room(s, u->side);
+	return u->c != NULL && has_answered(u->c) && tcp_state(u->c) > TCP_LISTEN &&
+	       u->conn->seen != NULL && has_room(s, u->side);
 }
 
 static enum sim_way

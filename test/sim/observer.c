@@ -454,7 +454,8 @@ check_sequence(struct observer *o, uint64_t now_us, struct observer_conn *c, uns
 		return;
 	if (start < h->sent_end) {
 		h->again_segs++;
-		h->again_bytes += RTE_MIN(end, h->sent_end) - start;
+		if (start < h->again_below)
+			h->again_bytes += RTE_MIN(end, h->again_below) - start;
 		o->again_segs++;
 		h->resent_end = RTE_MAX(h->resent_end, RTE_MIN(end + fin, h->sent_end));
 	}

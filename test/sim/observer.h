@@ -57,7 +57,8 @@ struct observer_half {
 	unsigned int n_ranges, ranges_room;
 	uint64_t first_segs, again_segs, arrived_segs;
 	bool moved;           /* small segments that were in flight count as few large ones since */
-	uint64_t again_bytes; /* sent more than once, each time counted */
+	uint64_t again_below; /* who counts says: what is sent again of what ends before ... */
+	uint64_t again_bytes; /* ... each time */
 	bool fin_sent, fin_arrived;
 	bool ts_known;
 	uint32_t ts; /* the last timestamp */

@@ -93,9 +93,7 @@ struct sim_conn {
 	struct sim_script script[2]; /* by side */
 	struct sim_user user[2];
 	struct observer_conn *seen;
-	/* Of both sides, since one last came back: what was sent again by then, and what it was
-	 * free to send again. */
-	uint64_t again_bytes[2], again_max[2];
+	uint64_t again_max[2]; /* what a side may send again since one of them came back */
 	bool watched;
 	bool graceful; /* all bytes of both must arrive */
 };
