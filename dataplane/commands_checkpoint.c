@@ -345,7 +345,7 @@ ask_lane(struct out *o, struct lane *lane)
 	do {
 		if (!memfd_populate(o)) {
 			o->error = "no memory for so many images; ask for fewer connections";
-			if (m->c != NULL && !m->keep) /* held, its image half written */
+			if (m->c != NULL) /* held, its image half written */
 				batch_add(o->batch, &m->out.saved.tuple);
 			return false;
 		}

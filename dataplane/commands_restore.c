@@ -200,7 +200,7 @@ find_images(struct in *in)
 {
 	uint32_t size = 0;
 
-	for (size_t at = 0; at < in->bytes && in->n < RESTORE_IMAGES_MAX;) {
+	for (size_t at = 0; at < in->bytes;) {
 		struct lane_image *entry = add_image(in, &size);
 		char why[IMAGE_WHY_BYTES];
 		struct image image;
@@ -228,6 +228,11 @@ find_images(struct in *in)
 		entry->target = in->target;
 		in->lane_of[in->n - 1] = (uint8_t)lane_of(in, entry);
 		at += entry->bytes;
+		if (in->n == RESTORE_IMAGES_MAX && at < in->bytes) {
+			in->error = "65536 images can be restored at once; send more of them in "
+				    "several requests";
+			return false;
+		}
 	}
 	return true;
 }
@@ -254,16 +259,19 @@ restore_in(struct in *in, unsigned int lane, struct lane_moves *m)
 	return true;
 }
 
-/* Has all that were restored go on, or go again. */
+/* Asks all lanes about all images. */
 static bool
-end_in(struct in *in, unsigned int lane, struct lane_moves *m)
+ask_all(struct in *in, enum lane_request_kind kind, struct lane_moves *m)
 {
 	m->images = in->images;
+	m->lane_of = in->lane_of;
 	m->n_images = in->n;
-	m->next = 0;
-	while (m->next < m->n_images)
-		if (commands_slice(in->daemon->lanes[lane], ASK_RESTORE_END, m) < 0)
-			return false;
+	for (unsigned int i = 0; i < in->daemon->config.lanes; i++) {
+		m->next = 0;
+		while (m->next < m->n_images)
+			if (commands_slice(in->daemon->lanes[i], kind, m) < 0)
+				return false;
+	}
 	return true;
 }
 
@@ -285,7 +293,7 @@ undo(struct in *in)
 static bool
 restore_all(struct in *in, struct lane_moves *m)
 {
-	bool ok = true;
+	bool ok = in->daemon->config.lanes == 1 || ask_all(in, ASK_RESTORE_CHECK, m);
 
 	for (unsigned int i = 0; i < in->daemon->config.lanes && ok; i++)
 		ok = restore_in(in, i, m);
@@ -293,8 +301,8 @@ restore_all(struct in *in, struct lane_moves *m)
 		return ok;
 	for (uint32_t i = 0; i < in->n; i++)
 		m->leave = m->leave || in->images[i].moved.error != 0;
-	for (unsigned int i = 0; i < in->daemon->config.lanes && ok; i++)
-		ok = end_in(in, i, m);
+	/* They go on, or go again. */
+	ok = ask_all(in, ASK_RESTORE_END, m);
 	if (m->leave)
 		undo(in);
 	return ok;

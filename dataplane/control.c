@@ -332,7 +332,7 @@ receive_bytes(struct client *client)
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))]; /* the kernel closes what does not fit */
-	} control;
+	} control = {0};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -342,11 +342,13 @@ receive_bytes(struct client *client)
 	ssize_t n = recvmsg(client->fd, &msg, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *cmsg = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
 
-	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int))) {
+	if (cmsg == NULL || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+		return n;
+	/* With its padding there is room for two. */
+	for (size_t at = CMSG_LEN(0); at + sizeof(int) <= cmsg->cmsg_len; at += sizeof(int)) {
 		if (client->got_fd >= 0)
 			close(client->got_fd);
-		memcpy(&client->got_fd, CMSG_DATA(cmsg), sizeof(int));
+		memcpy(&client->got_fd, (const uint8_t *)cmsg + at, sizeof(int));
 	}
 	return n;
 }

@@ -184,6 +184,9 @@ answer(struct lane *lane, struct lane_request *request)
 	case ASK_CHECKPOINT_END:
 		lane_moves_end(lane, request->moves);
 		break;
+	case ASK_RESTORE_CHECK:
+		lane_moves_restore_check(lane, request->moves);
+		break;
 	case ASK_RESTORE:
 		lane_moves_restore(lane, request->moves);
 		break;

@@ -299,6 +299,19 @@ refuse(struct lane_image *image, int error, const char *why)
 	return error;
 }
 
+void
+lane_moves_restore_check(struct lane *lane, struct lane_moves *m)
+{
+	for (unsigned int i = 0; i < END_CONNS && m->next < m->n_images; i++) {
+		uint32_t index = m->next++;
+		struct lane_image *image = &m->images[index];
+
+		if (m->lane_of[index] != lane->index && image->moved.error == 0 &&
+		    tcp_find(lane->tcp, &image->moved.tuple) != NULL)
+			refuse(image, -EADDRNOTAVAIL, "it is in use here, in another lane");
+	}
+}
+
 static const char *
 offer_error_text(int error)
 {

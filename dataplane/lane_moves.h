@@ -79,7 +79,8 @@ struct lane_moves {
 	uint32_t gone; /* answered: were not there any more */
 
 	/* ---- Restore: of `images`, those from `next` on. ASK_RESTORE_END: by `leave`, as above */
-	bool together; /* they stay in repair until that */
+	const uint8_t *lane_of; /* of ASK_RESTORE_CHECK: whose each of them will be */
+	bool together;          /* they stay in repair until that */
 	struct lane_image *images;
 	uint32_t n_images;
 	bool reading; /* in the middle of one, `done` bytes of it are read */
@@ -91,6 +92,8 @@ struct lane_moves {
 /* One slice; by the lane. */
 void lane_moves_checkpoint(struct lane *lane, struct lane_moves *m);
 void lane_moves_end(struct lane *lane, struct lane_moves *m);
+/* Refuses those that are alive in this lane, and are another's to be. */
+void lane_moves_restore_check(struct lane *lane, struct lane_moves *m);
 void lane_moves_restore(struct lane *lane, struct lane_moves *m);
 void lane_moves_restore_end(struct lane *lane, struct lane_moves *m);
 

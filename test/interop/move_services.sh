@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # tern checkpoint and tern restore: connections of services and programs outlive their ternd, killed in
 # mid-stream, over IPv4 and IPv6; their peers, curl and plain sockets of Linux, get every byte and no
-# reset. And what users do wrong. TERN_MOVES=N kills ternd N times; 1 by default.
+# reset. And what users do wrong. TERN_MOVES=N kills ternd N times, 1 by default; TERN_LANES=N gives it lanes.
 . "$(dirname "$0")/interop.sh"
 MOVES=${TERN_MOVES:-1}
 BYTES=$((MOVES * 30000000))
@@ -89,7 +89,7 @@ if bytes(got) != data:
     sys.exit("other bytes")
 END
 
-conf
+conf lanes="${TERN_LANES:-1}"
 tern_up
 "$TERN" version --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' >"$tmp/pid"
 before=$(resets)

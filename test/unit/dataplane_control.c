@@ -83,6 +83,16 @@ say(int fd, const char *text)
 	UNIT_EQ(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
+/* The number of the client that went last. */
+static int gone_fd;
+
+static void
+gone(void *ctx, int client_fd)
+{
+	(void)ctx;
+	gone_fd = client_fd;
+}
+
 static void
 begin(void)
 {
@@ -90,7 +100,7 @@ begin(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
 	control = control_open(folder, "t", (gid_t)-1);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(control);
-	control_serve(control, handle, NULL, &parts_made);
+	control_serve(control, handle, gone, &parts_made);
 	parts_made = 0;
 }
 
@@ -218,6 +228,58 @@ UNIT_CASE(clients_beyond_the_bound_wait)
 	end();
 }
 
+/* A request with descriptors: the handler gets the last, and nobody keeps any. */
+static void
+say_with(int fd, const char *text, const int *fds, unsigned int n)
+{
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+	} control_bytes = {0};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control_bytes.bytes,
+		.msg_controllen = CMSG_SPACE(n * sizeof(int)),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), fds, n * sizeof(int));
+	UNIT_EQ(sendmsg(fd, &msg, MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+UNIT_CASE(descriptors_come_along_and_none_is_kept)
+{
+	int fd, pipes[2], three[3];
+	char byte;
+
+	begin();
+	gone_fd = -1;
+	fd = connect_client();
+	UNIT_EQ(pipe(pipes), 0);
+	for (unsigned int n = 1; n <= 3; n++) {
+		for (unsigned int i = 0; i < 3; i++)
+			three[i] = pipes[1];
+		say_with(fd, "{\"command\":\"hello\",\"from\":1}\n", three, n);
+		CU_ASSERT_STRING_EQUAL(hear(fd), "{\"to\":1,\"ok\":true,\"more\":false}\n");
+	}
+	say_with(fd, "{\"comm", &pipes[1], 1);
+	turn(4);
+	close(pipes[1]);
+	UNIT_EQ(gone_fd, -1);
+	close(fd);
+	turn(4);
+	CU_ASSERT(gone_fd >= 0);
+	/* The pipe has no writer left. */
+	UNIT_EQ(read(pipes[0], &byte, 1), 0);
+	close(pipes[0]);
+	end();
+}
+
 UNIT_CASE(a_name_has_one_owner)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
@@ -243,4 +305,5 @@ UNIT_CASE(a_name_has_one_owner)
 
 UNIT_MAIN(UNIT_RUN(requests_are_answered_in_order), UNIT_RUN(nonsense_is_refused_and_survived),
 	  UNIT_RUN(a_list_waits_for_a_slow_reader), UNIT_RUN(a_client_may_go_at_any_time),
-	  UNIT_RUN(clients_beyond_the_bound_wait), UNIT_RUN(a_name_has_one_owner))
+	  UNIT_RUN(clients_beyond_the_bound_wait),
+	  UNIT_RUN(descriptors_come_along_and_none_is_kept), UNIT_RUN(a_name_has_one_owner))
