@@ -10,13 +10,14 @@
 # sends more than a window again for each move. Both families, either end opens.
 #
 #     MOVE_MIB=1024 MOVE_MOVES=200 bash test/interop/move.sh     the whole of it
-#     MOVE_SEED=N                                                the moments of a run before
+#     MOVE_SEED=N             the moments of a run before
+#     MOVE_NEW_TERND=N        another ternd after each N moves
 . "$(dirname "$0")/lossy_link.sh"
 
 MIB=${MOVE_MIB:-4}
 MOVES=${MOVE_MOVES:-10}
 SEED=${MOVE_SEED:-$RANDOM}
-NEW_TERND=${MOVE_NEW_TERND:-0} # each so many moves; 0: none
+NEW_TERND=${MOVE_NEW_TERND:-6} # each so many moves; 0: none
 MOVER=$BUILD/test/interop/mover
 MOVER_PEER=$BUILD/test/interop/mover_peer
 PROBES=$((3 * 1500)) # bytes that may be sent again besides, for each move
