@@ -334,6 +334,15 @@ is_writable(const struct tcp_conn *c)
 	       (uint64_t)c->unsent_bytes * 2 < tcp_notsent_lowat(c);
 }
 
+/* MSG_MORE holds back what it is said of, not what was to leave before: as Linux, which sends that
+ * in its own call. */
+static void
+send_before_more(struct tcp_conn *c, int flags)
+{
+	if ((flags & MSG_MORE) && c->unsent_bytes > 0 && (c->flags & CONN_MORE) == 0)
+		tcp_output(c);
+}
+
 /* A user who now sees no room, by tcp_send_room(), hears when there is some. */
 static void
 want_room(struct tcp_conn *c)
@@ -358,6 +367,7 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 		return 0;
 	if (room_bytes(c) == 0 && piece_left(c) == 0)
 		return no_room(c);
+	send_before_more(c, flags);
 	tcp_rate_check_app_limited(c);
 	n = queue_copy(c, buf, RTE_MIN(bytes, (size_t)UINT32_MAX / 2), flags, false);
 	if ((flags & MSG_OOB) && n > 0)
@@ -383,6 +393,7 @@ tcp_send_mbufs(struct tcp_conn *c, struct rte_mbuf *chain, int flags)
 		return tcp_fastopen_first_mbufs(c, chain);
 	if (room_bytes(c) == 0)
 		return no_room(c);
+	send_before_more(c, flags);
 	tcp_rate_check_app_limited(c);
 	tcp_cwnd_restart(c);
 	tail = c->sendq.tail;
@@ -442,6 +453,7 @@ tcp_send_promised(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 
 	if (!may_send(c))
 		return -EPIPE;
+	send_before_more(c, flags);
 	tcp_rate_check_app_limited(c);
 	n = queue_copy(c, buf, bytes, flags, true);
 	if ((flags & MSG_OOB) && n > 0)

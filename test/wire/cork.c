@@ -123,6 +123,23 @@ WIRE_TEST(more_waits_for_the_write_without_it)
 	wire_end(w);
 }
 
+/* Written in one iteration; as on Linux an acknowledgment lets go what MSG_MORE held. */
+WIRE_TEST(more_holds_back_nothing_written_before)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_hold(w);
+	wire_send(w, 10, 10);
+	wire_send_more(w, 5, 5);
+	wire_release(w);
+	wire_out(w, "P. 1:11(10) ack 1");
+	wire_idle_for(w, MS(100));
+	wire_in(w, ". 1:1(0) ack 11");
+	wire_out(w, ". 11:16(5) ack 1");
+	wire_in(w, ". 1:1(0) ack 16");
+	wire_end(w);
+}
+
 /* A cork on a closed window: the probe carries what the window lets through, never more. */
 WIRE_TEST(cork_and_a_window_that_shrinks)
 {
