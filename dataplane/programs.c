@@ -361,8 +361,8 @@ share(struct programs *programs, struct program *program)
 
 /*
  * Whoever made the channel may have handed it to its child, which may have given up its user or its
- * groups. It can have less than its parent had, but not more: who finds such a channel among its
- * descriptors and writes to it shall lend nobody its rights.
+ * groups, or has done so itself since. It can have less than its parent had, but not more: who
+ * finds such a channel among its descriptors and writes to it shall lend nobody its rights.
  */
 static void
 take_up(const struct programs *programs, struct program *program, pid_t pid,
@@ -429,6 +429,10 @@ take_message(struct programs *programs, struct program *program)
 		return NULL;
 	case SHM_SHARE:
 		share(programs, program);
+		return NULL;
+	case SHM_RIGHTS:
+		take_up(programs, program, 0, &sender);
+		say(program->channel, SHM_RIGHTS, 0, NULL, 0);
 		return NULL;
 	default:
 		return "its channel says what no program says";

@@ -208,9 +208,9 @@ map_arena(int memfd)
 
 /* Says who this process is: the message itself, and the kernel vouches for it. */
 static bool
-say_hello(int channel)
+say_who(int channel, enum shm_channel_op op)
 {
-	struct shm_message message = {.version = SHM_VERSION, .op = SHM_HELLO, .pid = getpid()};
+	struct shm_message message = {.version = SHM_VERSION, .op = op, .pid = getpid()};
 	struct ucred who = {.pid = getpid(), .uid = geteuid(), .gid = getegid()};
 	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
 	union {
@@ -239,7 +239,7 @@ greet(int channel)
 	struct shm_message message;
 	int fds[3] = {-1, -1, -1}, status = -EPROTO;
 
-	if (say_hello(channel)) {
+	if (say_who(channel, SHM_HELLO)) {
 		struct pollfd fd = {.fd = channel, .events = POLLIN};
 
 		while (kernel.poll(&fd, 1, -1) < 0 && errno == EINTR)
@@ -292,22 +292,40 @@ arena_adopt(int channel)
 	return greet(channel);
 }
 
-int
-arena_share(void)
+/* The answer to a message, and the descriptor with it. Returns as recv() does. */
+static ssize_t
+ask(enum shm_channel_op op, struct shm_message *answer, int *channel)
 {
-	struct shm_message message = {.version = SHM_VERSION, .op = SHM_SHARE};
 	struct pollfd fd = {.fd = arena.channel, .events = POLLIN};
-	int channel = -1;
 	ssize_t n = -1;
 
 	pthread_mutex_lock(&asking);
-	if (kernel.send(arena.channel, &message, sizeof(message), MSG_NOSIGNAL) ==
-	    sizeof(message)) {
+	if (say_who(arena.channel, op)) {
 		while (kernel.poll(&fd, 1, -1) < 0 && errno == EINTR)
 			;
-		n = receive_with_fds(arena.channel, &message, sizeof(message), &channel, 1);
+		n = receive_with_fds(arena.channel, answer, sizeof(*answer), channel, 1);
 	}
 	pthread_mutex_unlock(&asking);
+	return n;
+}
+
+void
+arena_give_up_rights(void)
+{
+	struct shm_message answer;
+	int none = -1;
+
+	if (arena.memory != NULL && !__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
+		ask(SHM_RIGHTS, &answer, &none);
+}
+
+int
+arena_share(void)
+{
+	struct shm_message message;
+	int channel = -1;
+	ssize_t n = ask(SHM_SHARE, &message, &channel);
+
 	if (n != sizeof(message) || message.op != SHM_SHARE || channel < 0) {
 		if (channel >= 0)
 			kernel.close(channel);

@@ -51,6 +51,9 @@ int arena_adopt(int channel);
  * errno. */
 int arena_share(void);
 
+/* This process is somebody else now: it has no more rights with ternd than he has. */
+void arena_give_up_rights(void);
+
 /* Around a fork: nobody attaches meanwhile. */
 void arena_hold(void);
 void arena_release(void);

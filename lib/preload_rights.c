@@ -3,7 +3,9 @@
  * What a process gives up, under libc's names: its root folder, its user and groups, descriptors,
  * system calls. The kernel's sockets need nothing of that once they are there, nor does a first
  * connect() need files. So before, the process gets from ternd what it could not get afterwards: a
- * child its part of the sockets that it inherited, and who is not attached yet is attached.
+ * child its part of the sockets that it inherited, and who is not attached yet is attached. Whoever
+ * has given up root for good then is as anybody to ternd, too: ports below 1024 and repair are not
+ * his any more.
  *
  * From then on reading, writing and waiting make no system calls but read, write, close, ppoll,
  * futex, rt_sigprocmask, and those of malloc(): what confined programs allow themselves. A wait
@@ -55,9 +57,21 @@ prepare(void)
 	errno = error;
 }
 
+/* What can be taken back, by seteuid(), is not given up. */
+static void
+tell_if_given_up(void)
+{
+	uid_t real = 0, effective = 0, saved = 0;
+	int error = errno;
+
+	if (getresuid(&real, &effective, &saved) == 0 && real != 0 && effective != 0 && saved != 0)
+		arena_give_up_rights();
+	errno = error;
+}
+
 /* libc's function of that name, with parameters and arguments that are its own; something is done
- * before. */
-#define CALL_AFTER(before, name, parameters, ...)                                                  \
+ * before and after. */
+#define CALL_BETWEEN(before, after, name, parameters, ...)                                         \
 	static int(*libc_##name) parameters;                                                       \
                                                                                                    \
 	__attribute__((constructor(101))) static void find_##name(void)                            \
@@ -67,11 +81,22 @@ prepare(void)
                                                                                                    \
 	int name parameters                                                                        \
 	{                                                                                          \
+		int status;                                                                        \
+                                                                                                   \
 		before;                                                                            \
 		if (libc_##name == NULL) /* another library's constructor calls */                 \
 			kernel_look_up(#name, &libc_##name);                                       \
-		return libc_##name(__VA_ARGS__);                                                   \
+		status = libc_##name(__VA_ARGS__);                                                 \
+		after;                                                                             \
+		return status;                                                                     \
 	}
+
+#define CALL_AFTER(before, name, parameters, ...)                                                  \
+	CALL_BETWEEN(before, (void)0, name, parameters, __VA_ARGS__)
+
+/* Users. */
+#define BECOMES(name, parameters, ...)                                                             \
+	CALL_BETWEEN(prepare(), tell_if_given_up(), name, parameters, __VA_ARGS__)
 
 #define GIVES_UP(name, parameters, ...) CALL_AFTER(prepare(), name, parameters, __VA_ARGS__)
 
@@ -83,10 +108,10 @@ GIVES_UP(setns, (int fd, int kind), fd, kind)
 
 /* ---- Users and groups */
 
-GIVES_UP(setuid, (uid_t user), user)
-GIVES_UP(seteuid, (uid_t user), user)
-GIVES_UP(setreuid, (uid_t user, uid_t effective), user, effective)
-GIVES_UP(setresuid, (uid_t user, uid_t effective, uid_t saved), user, effective, saved)
+BECOMES(setuid, (uid_t user), user)
+BECOMES(seteuid, (uid_t user), user)
+BECOMES(setreuid, (uid_t user, uid_t effective), user, effective)
+BECOMES(setresuid, (uid_t user, uid_t effective, uid_t saved), user, effective, saved)
 GIVES_UP(setgid, (gid_t group), group)
 GIVES_UP(setegid, (gid_t group), group)
 GIVES_UP(setregid, (gid_t group, gid_t effective), group, effective)

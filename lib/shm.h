@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 8,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 9,          /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -310,11 +310,12 @@ _Static_assert(sizeof(struct shm_reply) == 4096, "a page each");
    The control socket hands a program one end of a SOCK_SEQPACKET pair; these are its messages. */
 
 enum shm_channel_op {
-	SHM_HELLO, /* program: here I am; ternd: memfd, doorbell and the bell that wakes
-		      lanes, in this order */
-	SHM_SHARE, /* program: make a second channel with references to my sockets; ternd: here it
-		      is */
-	SHM_BYE,   /* ternd: you are detached; `error` says why */
+	SHM_HELLO,  /* program: here I am; ternd: memfd, doorbell and the bell that wakes
+		       lanes, in this order */
+	SHM_SHARE,  /* program: make a second channel with references to my sockets; ternd: here it
+		       is */
+	SHM_RIGHTS, /* program: I have given up rights, as who sends this shows; ternd: so be it */
+	SHM_BYE,    /* ternd: you are detached; `error` says why */
 };
 
 struct shm_message {

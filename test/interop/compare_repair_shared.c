@@ -268,6 +268,96 @@ thread_toggles(void)
 	goes_on(fd, pair.peer, sent, received);
 }
 
+/* The same at full speed, each in a thread of its own: what a call has taken is not lost. */
+struct storm {
+	int fd;
+	size_t done, bytes;
+	int wrong; /* an errno */
+};
+
+static void *
+storm_sends(void *at)
+{
+	struct storm *s = at;
+
+	while (s->done < s->bytes && s->wrong == 0) {
+		size_t n = s->done * 7919 % 9000 + 1; /* of all sizes */
+		ssize_t sent;
+		static uint8_t piece[9001];
+
+		n = n < s->bytes - s->done ? n : s->bytes - s->done;
+		for (size_t i = 0; i < n; i++)
+			piece[i] = pattern(s->done + i);
+		sent = send(s->fd, piece, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent > 0)
+			s->done += (size_t)sent;
+		else if (errno != EAGAIN && errno != EINVAL)
+			s->wrong = errno;
+	}
+	return NULL;
+}
+
+static void *
+storm_receives(void *at)
+{
+	struct storm *s = at;
+
+	while (s->done < s->bytes && s->wrong == 0) {
+		static uint8_t got[5000];
+		ssize_t n = recv(s->fd, got, sizeof(got), MSG_DONTWAIT);
+
+		for (ssize_t i = 0; i < n; i++)
+			if (got[i] != pattern(s->done + (size_t)i))
+				s->wrong = EILSEQ;
+		if (n > 0)
+			s->done += (size_t)n;
+		else if (n == 0 || (errno != EAGAIN && errno != EPERM))
+			s->wrong = n == 0 ? EPIPE : errno;
+	}
+	return NULL;
+}
+
+static void *
+storm_turns(void *at)
+{
+	int fd = *(int *)at;
+
+	while (!stop) {
+		repair(fd, 1);
+		queued(fd, SIOCOUTQ);
+		repair(fd, -1);
+		sleep_ms(20); /* what is lost meanwhile on Tern comes again */
+	}
+	return NULL;
+}
+
+static void
+thread_storm(void)
+{
+	struct pair pair = connect_pair(AF_INET);
+	struct storm out = {.fd = pair.fd, .bytes = MANY}, in = {.fd = pair.fd, .bytes = MANY};
+	pthread_t threads[3];
+	int received;
+
+	stop = false;
+	if (pthread_create(&threads[0], NULL, storm_sends, &out) != 0 ||
+	    pthread_create(&threads[1], NULL, storm_receives, &in) != 0 ||
+	    pthread_create(&threads[2], NULL, storm_turns, &pair.fd) != 0)
+		compare_give_up("pthread_create");
+	for (int i = 0; i < 8; i++) {
+		GIVES(MANY / 8, peer_send(pair.peer, MANY / 8, 0));
+		received = peer_receive(pair.peer, MANY / 8);
+		GIVES(MANY / 8, received);
+	}
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	stop = true;
+	pthread_join(threads[2], NULL);
+	GIVES(0, out.wrong);
+	GIVES(0, in.wrong);
+	goes_on(pair.fd, pair.peer, MANY, MANY);
+}
+
 /* A call that has given its bytes away has them in the queue. */
 static void
 sent_is_queued(void)
@@ -323,6 +413,21 @@ child_leaves(int fd)
 	       (repair(fd, 0) != 0);
 }
 
+/* One that has become another user may not, whoever opened the socket; the rest needs the mode. */
+static int
+child_is_nobody(int fd)
+{
+	int wrong = setresuid(65534, 65534, 65534) != 0;
+	char byte;
+
+	for (int value = -1; value <= 1; value++)
+		wrong += repair(fd, value) == 0 || errno != EPERM;
+	wrong += get_option(fd, IPPROTO_TCP, TCP_REPAIR) != 1;
+	wrong += choose(fd, QUEUE_SEND) != 0;
+	wrong += get_option(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE) != QUEUE_SEND;
+	return wrong + (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0);
+}
+
 static int
 child_is_killed(int fd)
 {
@@ -350,6 +455,18 @@ fork_shares(void)
 	GIVES(0, peer_quiet(pair.peer, SOON_MS));
 	GIVES(0, repair(fd, 0));
 	goes_on(fd, pair.peer, 9, 9);
+}
+
+static void
+fork_to_nobody(void)
+{
+	struct pair pair = connect_pair(AF_INET);
+
+	GIVES(0, repair(pair.fd, 1));
+	GIVES(0, in_child(pair.fd, child_is_nobody));
+	GIVES(QUEUE_SEND, get_option(pair.fd, IPPROTO_TCP, TCP_REPAIR_QUEUE));
+	GIVES(0, repair(pair.fd, 0));
+	goes_on(pair.fd, pair.peer, 0, 0);
 }
 
 /* The last one goes: silently, as it was in repair. */
@@ -525,8 +642,10 @@ const struct compare_case compare_repair_shared_cases[] = {
 	{"thread_wakes", thread_wakes},
 	{"edge_of_room", edge_of_room},
 	{"thread_toggles", thread_toggles},
+	{"thread_storm", thread_storm},
 	{"sent_is_queued", sent_is_queued},
 	{"fork_shares", fork_shares},
+	{"fork_to_nobody", fork_to_nobody},
 	{"fork_ends", fork_ends},
 	{"killed_in_repair", killed_in_repair},
 	{"killed_after_repair", killed_after_repair},

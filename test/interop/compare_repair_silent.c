@@ -2,7 +2,9 @@
 /*
  * The comparison test's cases of what repair does without a packet: bind, connect, shutdown, close.
  */
+#include <arpa/inet.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -193,6 +195,106 @@ connect_to_none(void)
 	GIVES(0, peer_quiet(pair.peer, SOON_MS));
 }
 
+/* An IPv4 connection by a socket of IPv6, as a listener for both has them. */
+static void
+connect_mapped(void)
+{
+	struct remains r = take_away(connect_pair(AF_INET));
+	char own[64], peer[64];
+	int fd;
+
+	snprintf(own, sizeof(own), "::ffff:%s", inet_ntoa(r.tuple.own.in.sin_addr));
+	snprintf(peer, sizeof(peer), "::ffff:%s", inet_ntoa(r.tuple.peer.in.sin_addr));
+	r.tuple.own = address_text(own, ntohs(r.tuple.own.in.sin_port));
+	r.tuple.peer = address_text(peer, ntohs(r.tuple.peer.in.sin_port));
+	fd = revive(&r.tuple, r.receive, r.send);
+	GIVES(0, give_options(fd, &r.info, MSS4));
+	GIVES(MSS4, get_option(fd, IPPROTO_TCP, TCP_MAXSEG));
+	set_option(fd, IPPROTO_TCP, TCP_TIMESTAMP, r.timestamp);
+	GIVES(0, set_window(fd, &r.window));
+	GIVES(0, repair(fd, 0));
+	goes_on(fd, r.peer, 0, 0);
+}
+
+/* Bound to the port alone, which a listener has, too. */
+static void
+connect_from_wildcard(void)
+{
+	struct remains r = take_away(accept_pair(AF_INET));
+	struct address at = address_wildcard(AF_INET, ntohs(r.tuple.own.in.sin_port));
+	struct tuple tuple;
+	int fd = new_socket(AF_INET, 0);
+
+	GIVES(0, repair(fd, 1));
+	GIVES(0, bind(fd, &at.any, at.bytes));
+	GIVES(0, set_seq(fd, QUEUE_RECEIVE, r.receive));
+	GIVES(0, set_seq(fd, QUEUE_SEND, r.send));
+	GIVES(0, connect(fd, &r.tuple.peer.any, r.tuple.peer.bytes));
+	tuple = tuple_of(fd);
+	GIVES(0, memcmp(&tuple.own.any, &r.tuple.own.any, r.tuple.own.bytes));
+	GIVES(0, give_options(fd, &r.info, MSS4));
+	set_option(fd, IPPROTO_TCP, TCP_TIMESTAMP, r.timestamp);
+	GIVES(0, set_window(fd, &r.window));
+	GIVES(0, repair(fd, 0));
+	goes_on(fd, r.peer, 0, 0);
+}
+
+/* A listener's own connections come back beside it, and it goes on. */
+static void
+connect_beside_listener(void)
+{
+	int listener = new_listener(AF_INET, 4), fd, second;
+	struct address at = address_own(AF_INET, port_of(listener));
+	struct pair pair = {.peer = peer_connect(&at)};
+
+	pair.fd = accept(listener, NULL, NULL);
+	goes_on(pair.fd, pair.peer, 0, 0);
+	fd = reincarnate(pair);
+	GIVES(0, repair(fd, 0));
+	goes_on(fd, pair.peer, 9, 9);
+	second = peer_connect(&at);
+	HOLDS(second >= 0);
+	HOLDS(accept(listener, NULL, NULL) >= 0);
+	GIVES(0, close(listener));
+	goes_on(fd, pair.peer, 18, 18);
+}
+
+/* What is no address of ours is none in repair, either. */
+static void
+connect_wrongly(void)
+{
+	struct address foreign = address_text("198.18.0.77", 5000), own = address_own(AF_INET, 0);
+	struct address six = address_own(AF_INET6, 0), to = address_peer(AF_INET, 9);
+	int fd = new_socket(AF_INET, 0);
+
+	GIVES(0, repair(fd, 1));
+	FAILS(EADDRNOTAVAIL, bind(fd, &foreign.any, foreign.bytes));
+	FAILS(EAFNOSUPPORT, bind(fd, &six.any, six.bytes));
+	GIVES(0, bind(fd, &own.any, own.bytes));
+	FAILS(EINVAL, connect(fd, &to.any, 7));
+	to.any.sa_family = AF_UNIX;
+	FAILS(EAFNOSUPPORT, connect(fd, &to.any, to.bytes));
+	FAILS(EINVAL, accept(fd, NULL, NULL));
+	GIVES(STATE_CLOSE, state_of(fd));
+	GIVES(1, get_option(fd, IPPROTO_TCP, TCP_REPAIR));
+}
+
+/* listen() takes no notice of it; from then on it stays what it is. */
+static void
+listen_in_repair(void)
+{
+	struct address own = address_own(AF_INET, 0);
+	int fd = new_socket(AF_INET, 0);
+
+	GIVES(0, bind(fd, &own.any, own.bytes));
+	GIVES(0, repair(fd, 1));
+	GIVES(0, listen(fd, 1));
+	GIVES(STATE_LISTEN, state_of(fd));
+	GIVES(1, get_option(fd, IPPROTO_TCP, TCP_REPAIR));
+	FAILS(EPERM, repair(fd, 0));
+	FAILS(EPERM, repair(fd, -1));
+}
+
 /* ---- close */
 
 static void
@@ -242,6 +344,25 @@ close_mutes(void)
 	GIVES(0, repair(fd, 0));
 	GIVES(5, recv(fd, got, 5, MSG_WAITALL));
 	goes_on(fd, r.peer, 0, 5);
+}
+
+/* Nothing is waited for that cannot be. */
+static void
+close_lingers_not(void)
+{
+	struct linger linger = {.l_onoff = 1, .l_linger = 5};
+	struct pair pair = connect_pair(AF_INET);
+	int64_t begin;
+
+	deafen_peer();
+	GIVES(0, setsockopt(pair.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	GIVES(3, send(pair.fd, pattern_bytes(0, 3), 3, 0));
+	GIVES(0, repair(pair.fd, 1));
+	begin = now_ms();
+	GIVES(0, close(pair.fd));
+	HOLDS(now_ms() - begin < 1000);
+	hear();
+	GIVES(0, peer_quiet(pair.peer, SOON_MS));
 }
 
 static void
@@ -347,8 +468,14 @@ const struct compare_case compare_repair_silent_cases[] = {
 	{"connect_early", connect_early},
 	{"connect_syn_sent", connect_syn_sent},
 	{"connect_to_none", connect_to_none},
+	{"connect_mapped", connect_mapped},
+	{"connect_from_wildcard", connect_from_wildcard},
+	{"connect_beside_listener", connect_beside_listener},
+	{"connect_wrongly", connect_wrongly},
+	{"listen_in_repair", listen_in_repair},
 	{"close_silently", close_silently},
 	{"close_mutes", close_mutes},
+	{"close_lingers_not", close_lingers_not},
 	{"close_unconnected", close_unconnected},
 	{"shut_states", shut_states},
 	{"shut_sent", shut_sent},
