@@ -134,9 +134,9 @@ report(const struct polled *polled)
 	return n;
 }
 
-/* Looks, and waits if nothing is ready. */
+/* Looks, and waits if nothing is ready. Returns 0 when something was, or a negative errno. */
 static int
-poll_all(struct polled *polled, int64_t deadline_ns, const sigset_t *mask)
+look_and_wait(struct polled *polled, int64_t deadline_ns, const sigset_t *mask)
 {
 	struct wait wait = {.ready = any_watched_is_ready,
 			    .fds = polled->others,
@@ -155,7 +155,25 @@ poll_all(struct polled *polled, int64_t deadline_ns, const sigset_t *mask)
 		free(wait.arg);
 	} else if (wait.n_fds > 0)
 		status = kernel.poll(polled->others, wait.n_fds, 0) < 0 ? -errno : 0;
-	return status < 0 && status != -ETIMEDOUT ? status : report(polled);
+	return status;
+}
+
+/*
+ * What was ready may be so no longer when it is to be reported: the lane has come to what was sent
+ * before, and there is no room any more. That is no reason to tell of nothing before the time.
+ */
+static int
+poll_all(struct polled *polled, int64_t deadline_ns, const sigset_t *mask)
+{
+	int status, n;
+
+	do {
+		status = look_and_wait(polled, deadline_ns, mask);
+		if (status < 0 && status != -ETIMEDOUT)
+			return status;
+		n = report(polled);
+	} while (n == 0 && status == 0);
+	return n;
 }
 
 int
