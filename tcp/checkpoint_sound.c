@@ -122,6 +122,7 @@ number_fault(const struct tcp_checkpoint *in)
 	if (in->urg_send)
 		SOUND(seq_leq(in->snd_up, in->snd_nxt + in->unsent_bytes),
 		      "its urgent byte is not queued yet");
+	SOUND(seq_leq(in->rcv_wup, in->rcv_nxt), "it has acknowledged what has not come");
 	if (in->state == TCP_SYN_SENT)
 		return NULL;
 	SOUND(in->rcv_nxt - in->rcv_wup <= SEQ_SPAN_MAX &&
@@ -188,6 +189,7 @@ measure_fault(const struct tcp_checkpoint *in)
 		      in->rto_min_us >= RTO_MIN_LEAST_US && in->rto_min_us <= TCP_RTO_MIN_US,
 	      "its time-out is out of range");
 	SOUND(is_an_end(in->soft_error), "its error is none");
+	SOUND(!in->ack_delayed || in->ack_in_us >= 0, "its acknowledgment waits for no timer");
 #define KEPT_DUE_US(name, field)                                                                   \
 	SOUND(in->name <= DUE_MAX_S * INT64_C(1000000), "it waits for longer than a day");
 #include "checkpoint.def"

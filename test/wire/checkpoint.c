@@ -408,6 +408,7 @@ WIRE_TEST(contradictions)
 	SPOIL(srtt_us = UINT32_MAX);
 	SPOIL(reordering = 65536);
 	SPOIL(rtx_in_us = INT64_C(1) << 40);
+	SPOIL(ack_delayed = true; bad.ack_in_us = -1);
 	SPOIL(rto_us = 999);
 	SPOIL(rto_max_ms = 999);
 	SPOIL(rto_min_us = 1999);
@@ -437,6 +438,21 @@ WIRE_TEST(all_numbers_again)
 	saved.iss = saved.snd_una;
 	WIRE_EQ(w, tcp_checkpoint_fault(&saved) == NULL, true);
 	wire_skip(w);
+	wire_end(w);
+}
+
+/* Of the peer nothing is known yet, but even so. */
+WIRE_TEST(syn_sent_contradiction)
+{
+	struct tcp_checkpoint saved;
+
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_skip(w);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), 0);
+	WIRE_EQ(w, tcp_checkpoint_fault(&saved) == NULL, true);
+	saved.rcv_wup = saved.rcv_nxt + 1;
+	WIRE_EQ(w, tcp_checkpoint_fault(&saved) == NULL, false);
 	wire_end(w);
 }
 
