@@ -48,10 +48,7 @@ static void
 consume(struct gateway_ref *ref, uint64_t bytes)
 {
 	ref->consumed += bytes;
-	if (ref->socket->held)
-		ref->socket->owed += bytes;
-	else
-		tcp_consume(ref->socket->tcp, bytes);
+	tcp_consume(ref->socket->tcp, bytes);
 	while (ref->first_chunk != ref->status.delivered && bytes > 0) {
 		struct gateway_chunk *chunk = &ref->chunks[ref->first_chunk % SHM_CHUNKS];
 		uint16_t left = (uint16_t)(chunk->bytes - ref->chunk_read);
@@ -69,15 +66,11 @@ bool
 gateway_take_consumed(struct gateway *gateway, struct gateway_ref *ref)
 {
 	const struct shm_control *control = &ref->program->view.control[ref->slot];
-	uint64_t consumed = __atomic_load_n(&control->consumed, __ATOMIC_ACQUIRE);
+	uint64_t consumed = shm_consumed(__atomic_load_n(&control->consumed, __ATOMIC_ACQUIRE));
 
 	/* Behind us after a read by a call whose answer it has not seen yet. */
 	if (consumed <= ref->consumed)
 		return true;
-	if (consumed > ref->delivered && consumed <= ref->lapsed) {
-		ref->consumed = ref->delivered = consumed;
-		return true;
-	}
 	if (consumed > ref->delivered) {
 		gateway_fault(gateway, ref->program, "it has read what was not delivered");
 		return false;
@@ -233,8 +226,7 @@ take_status(const struct gateway_ref *ref, struct shm_status *status)
 		status->flags |= SHM_CONNECTING;
 	if (ref->socket->listening)
 		return;
-	status->readable = tcp_has_urgent(c) ? ref->delivered
-					     : ref->consumed + tcp_readable(c) - ref->socket->owed;
+	status->readable = tcp_has_urgent(c) ? ref->delivered : ref->consumed + tcp_readable(c);
 	status->send_limit = ref->sent + (shared ? 0 : tcp_send_room(c));
 	if ((status->poll & POLLOUT) == 0 || status->send_limit == ref->sent)
 		tcp_want_room(c);

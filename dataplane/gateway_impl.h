@@ -26,7 +26,6 @@ struct gateway_socket {
 	bool listening;
 	bool held;     /* by gateway_hold(): its programs' calls wait */
 	bool was_free; /* while held: it was not in repair before */
-	uint64_t owed; /* while held: bytes that are read, and still in the engine's queue */
 };
 
 /* A delivered chunk whose bytes are not all read. */
@@ -49,7 +48,6 @@ struct gateway_ref {
 	struct shm_status status; /* what the arena says, or will */
 	uint64_t consumed;        /* bytes read */
 	uint64_t delivered;       /* bytes copied into the arena */
-	uint64_t lapsed;          /* the same when its connection was taken away */
 	uint64_t sent;            /* bytes of SHM_SEND taken */
 	uint64_t granted;         /* the largest send_limit that the arena ever had */
 	uint32_t first_chunk;     /* not wholly read; chunks first_chunk to status.delivered - 1 */

@@ -8,8 +8,9 @@
  * order. Leaving repair opens the fast way again. All programs that share the socket are told.
  *
  * Held is a socket whose connection is moved by another's order. To its programs that is a pause:
- * their calls wait, what they post is taken, and what they read is taken out of the queue when the
- * pause is over, or never.
+ * their calls wait, and so do those who read, since what was delivered is taken back; what they
+ * post is taken. Nobody can be asked to stand still for that, so the count of what is read is
+ * sealed: each byte is either read, or in the queue whose image is made.
  *
  * Whoever peeks at a long queue gets it in pieces, each into a payload of the program's: nothing
  * comes or goes meanwhile, unless the program itself writes to the queue.
@@ -80,6 +81,10 @@ gateway_call_peek(struct call *call)
 
 /* ---- By another's order */
 
+enum {
+	UNSEAL_TRIES = 1000, /* of a word that its program writes to */
+};
+
 static void
 refresh_all(struct gateway *gateway, struct gateway_socket *socket)
 {
@@ -87,14 +92,41 @@ refresh_all(struct gateway *gateway, struct gateway_socket *socket)
 		gateway_refresh(gateway, ref);
 }
 
+static uint64_t *
+consumed_word(const struct gateway_ref *ref)
+{
+	return &ref->program->view.control[ref->slot].consumed;
+}
+
+/* What the program has read until now is read; the rest is taken back, also from who copies it. */
+static void
+seal(struct gateway *gateway, struct gateway_ref *ref)
+{
+	__atomic_fetch_or(consumed_word(ref), SHM_CONSUMED_SEAL, __ATOMIC_ACQ_REL);
+	gateway_take_consumed(gateway, ref);
+	gateway_recall(gateway, ref);
+}
+
+static void
+unseal(struct gateway *gateway, struct gateway_ref *ref)
+{
+	uint64_t *at = consumed_word(ref), word = __atomic_load_n(at, __ATOMIC_ACQUIRE), next;
+
+	for (unsigned int i = 0; i < UNSEAL_TRIES && (word & SHM_CONSUMED_SEAL) != 0; i++) {
+		next = shm_consumed(word) | ((word + SHM_CONSUMED_EPOCH) & SHM_CONSUMED_EPOCHS);
+		if (__atomic_compare_exchange_n(at, &word, next, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return;
+	}
+	if (word & SHM_CONSUMED_SEAL)
+		gateway_fault(gateway, ref->program, "it writes where it has nothing to write");
+}
+
 void
 gateway_part_with(struct gateway *gateway, struct gateway_socket *socket)
 {
-	for (struct gateway_ref *ref = socket->refs; ref != NULL; ref = ref->next) {
-		/* Who reads just now has what he reads. */
-		ref->lapsed = ref->delivered;
+	for (struct gateway_ref *ref = socket->refs; ref != NULL; ref = ref->next)
 		gateway_recall(gateway, ref);
-	}
 	tcp_take_away(socket->tcp);
 	refresh_all(gateway, socket);
 }
@@ -114,20 +146,10 @@ gateway_hold(struct gateway *gateway, void *user)
 	if (!tcp_in_repair(socket->tcp))
 		return false;
 	socket->held = true;
+	for (struct gateway_ref *ref = socket->refs; ref != NULL; ref = ref->next)
+		seal(gateway, ref);
 	refresh_all(gateway, socket);
 	return true;
-}
-
-/* The pause is over. */
-static void
-release(struct gateway *gateway, struct gateway_socket *socket)
-{
-	socket->held = false;
-	socket->owed = 0;
-	if (socket->refs == NULL)
-		gateway_socket_close(gateway, socket);
-	else
-		refresh_all(gateway, socket);
 }
 
 bool
@@ -138,12 +160,25 @@ gateway_is_held(const void *user)
 	return socket->held;
 }
 
+/* The pause is over. */
+static void
+release(struct gateway *gateway, struct gateway_socket *socket)
+{
+	socket->held = false;
+	if (socket->refs == NULL) {
+		gateway_socket_close(gateway, socket);
+		return;
+	}
+	refresh_all(gateway, socket);
+	for (struct gateway_ref *ref = socket->refs; ref != NULL; ref = ref->next)
+		unseal(gateway, ref);
+}
+
 void
 gateway_let_go(struct gateway *gateway, void *user)
 {
 	struct gateway_socket *socket = user;
 
-	tcp_consume(socket->tcp, socket->owed);
 	if (socket->was_free)
 		gateway_repair_set(socket, false);
 	release(gateway, socket);
@@ -154,7 +189,6 @@ gateway_take_away(struct gateway *gateway, void *user)
 {
 	struct gateway_socket *socket = user;
 
-	socket->owed = 0;
 	gateway_part_with(gateway, socket);
 	release(gateway, socket);
 }

@@ -168,9 +168,27 @@ struct shm_status {
 	uint32_t recalled;     /* chunks before this one are taken back, if they are not read */
 };
 
-/* Program. */
+/*
+ * The program counts what it has read up in shm_control.consumed. The lane may seal it: what is not
+ * read by then is taken back, and whoever is just copying it has copied nothing: his compare and
+ * exchange of the word fails, as it does when the seal has come and gone meanwhile.
+ *
+ *      63     62 to 55   54 to 0
+ *     | seal | epoch    | bytes read, over the socket's life |
+ */
+#define SHM_CONSUMED_SEAL (UINT64_C(1) << 63)
+#define SHM_CONSUMED_EPOCH (UINT64_C(1) << 55)
+#define SHM_CONSUMED_EPOCHS (SHM_CONSUMED_SEAL - SHM_CONSUMED_EPOCH)
+
+static inline uint64_t
+shm_consumed(uint64_t word)
+{
+	return word & (SHM_CONSUMED_EPOCH - 1);
+}
+
+/* Program, but for what stands above. */
 struct shm_control {
-	uint64_t consumed;     /* bytes read, over the socket's life */
+	uint64_t consumed;
 	uint32_t armed;        /* an event at the next change, please; the lane clears it */
 	uint32_t keep_private; /* SHM_SHARE shares it not */
 };

@@ -132,9 +132,17 @@ find_delivered(struct file *file)
 	return delivered;
 }
 
-/* Reads delivered chunks. With `peek` they stay. Returns the bytes. */
+/* A chunk that may be overwritten while it is looked at: then it is none, or not what it was. */
+static bool
+is_chunk(const struct shm_chunk *chunk, uint16_t skip)
+{
+	return chunk->block < arena.header.blocks && chunk->bytes > skip &&
+	       chunk->offset + chunk->bytes <= SHM_BLOCK_BYTES;
+}
+
+/* Copies delivered chunks, and moves on behind them. Returns the bytes. */
 static size_t
-read_chunks(struct file *file, struct cursor *to, bool peek, bool drop)
+copy_chunks(struct file *file, struct cursor *to, bool drop)
 {
 	const struct shm_view *view = &arena.views[file->lane];
 	const struct shm_chunk *chunks = view->chunks + (size_t)file->slot * SHM_CHUNKS;
@@ -143,48 +151,90 @@ read_chunks(struct file *file, struct cursor *to, bool peek, bool drop)
 	size_t done = 0;
 
 	while (next != delivered && to->left > 0) {
-		const struct shm_chunk *chunk = &chunks[next % SHM_CHUNKS];
-		size_t n = chunk->bytes - skip;
+		struct shm_chunk chunk = chunks[next % SHM_CHUNKS];
+		size_t n;
 
+		if (!is_chunk(&chunk, skip))
+			break;
+		n = (size_t)(chunk.bytes - skip);
 		if (n > to->left)
 			n = to->left;
 		if (drop)
 			cursor_skip(to, n);
 		else
 			cursor_put(to,
-				   view->blocks + (size_t)chunk->block * SHM_BLOCK_BYTES +
-					   chunk->offset + skip,
+				   view->blocks + (size_t)chunk.block * SHM_BLOCK_BYTES +
+					   chunk.offset + skip,
 				   n);
 		done += n;
 		skip = (uint16_t)(skip + n);
-		if (skip == chunk->bytes) {
+		if (skip == chunk.bytes) {
 			skip = 0;
 			next++;
 		}
 	}
-	if (peek || done == 0)
-		return done;
 	file->next_chunk = next;
 	file->chunk_read = skip;
 	return done;
 }
 
-/* Bytes were read: says so in the arena, and to the lane when it has waited long enough for it. */
+/* Bytes were read: says so to the lane when it has waited long enough for it. */
 static void
 note_read(struct file *file, size_t bytes, bool by_call)
 {
-	struct shm_control *control = file_control(file);
 	const struct shm_status *status = file_status(file);
 
 	__atomic_store_n(&file->consumed, file->consumed + bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&control->consumed, file->consumed, __ATOMIC_RELEASE);
 	if (by_call) {
+		__atomic_fetch_add(&file_control(file)->consumed, bytes, __ATOMIC_RELEASE);
 		file->reported = file->consumed;
 	} else if (file->consumed - file->reported >= status->report_bytes ||
 		   file->next_chunk == __atomic_load_n(&status->delivered, __ATOMIC_ACQUIRE)) {
 		arena_post(file->lane, SHM_CONSUMED, file->slot, 0, NULL, 0);
 		file->reported = file->consumed;
 	}
+}
+
+/* Whether what was copied since the word was `seen` is the reader's; then it counts as read. */
+static bool
+claim(struct file *file, uint64_t seen, size_t bytes)
+{
+	uint64_t *word = &file_control(file)->consumed;
+
+	return __atomic_compare_exchange_n(word, &seen, seen + bytes, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/*
+ * Reads delivered chunks. With MSG_PEEK they stay. Returns the bytes; none also if the lane took
+ * them back while they were copied: then they are to be asked for.
+ */
+static size_t
+read_chunks(struct file *file, struct cursor *to, int flags)
+{
+	uint64_t seen = __atomic_load_n(&file_control(file)->consumed, __ATOMIC_ACQUIRE);
+	uint32_t next = file->next_chunk;
+	uint16_t skip = file->chunk_read;
+	struct cursor before = *to;
+	bool peek = (flags & MSG_PEEK) != 0;
+	size_t done;
+
+	if (seen & SHM_CONSUMED_SEAL)
+		return 0;
+	done = copy_chunks(file, to, flags & MSG_TRUNC);
+	if (done == 0)
+		return 0;
+	if (!claim(file, seen, peek ? 0 : done)) {
+		*to = before;
+		done = 0;
+	}
+	if (peek || done == 0) {
+		file->next_chunk = next;
+		file->chunk_read = skip;
+	} else {
+		note_read(file, done, false);
+	}
+	return done;
 }
 
 int
@@ -288,10 +338,8 @@ read_rest(struct file *file, struct cursor *to, int flags)
 	       (__atomic_load_n(&status->poll, __ATOMIC_ACQUIRE) & (POLLRDHUP | POLLHUP)) != 0 &&
 	       __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE) > file->consumed) {
 		/* The lane has delivered more meanwhile, or it answers, or delivers instead. */
-		got = (ssize_t)read_chunks(file, to, false, flags & MSG_TRUNC);
-		if (got > 0)
-			note_read(file, (size_t)got, false);
-		else
+		got = (ssize_t)read_chunks(file, to, flags & MSG_TRUNC);
+		if (got <= 0)
 			got = read_by_call(file, to, flags);
 		if (got > 0)
 			done += (size_t)got;
@@ -315,12 +363,10 @@ read_once(struct file *file, struct cursor *to, int flags)
 	if (flags & MSG_OOB)
 		return read_by_call(file, to, flags);
 	for (;;) {
-		n = read_chunks(file, to, flags & MSG_PEEK, flags & MSG_TRUNC);
+		n = read_chunks(file, to, flags & (MSG_PEEK | MSG_TRUNC));
 		if (n > 0) {
-			if ((flags & MSG_PEEK) == 0) {
-				note_read(file, n, false);
+			if ((flags & MSG_PEEK) == 0)
 				n += read_rest(file, to, flags);
-			}
 			return (ssize_t)n;
 		}
 		if (to->left > 0 && (stream_events(file) & (POLLIN | POLLERR | POLLHUP)) == 0 &&

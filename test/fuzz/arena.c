@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "arena.h"
+#include "dataplane/gateway_impl.h"
 #include "dataplane/move.h"
 #include "engine.h"
 
@@ -305,13 +306,46 @@ time_passes(struct fuzz_input *in)
 	arena_turn(UINT64_C(1) << (fuzz_u8(in) % 22));
 }
 
+/* Somebody moves one of its connections, or does not after all. */
+static void
+holds(struct fuzz_input *in)
+{
+	const struct gateway_program *good = arena_world.programs[GOOD].gateway;
+	uint8_t what = fuzz_u8(in);
+	uint64_t cursor = 0;
+
+	if (arena_world.held != NULL) {
+		if (what & 1)
+			gateway_let_go(arena_world.gateway, arena_world.held);
+		else
+			gateway_take_away(arena_world.gateway, arena_world.held);
+		arena_world.held = NULL;
+		return;
+	}
+	while (cursor != TCP_LIST_END) {
+		struct tcp_conn *c = tcp_walk(arena_world.e, &cursor);
+		void *user = c != NULL ? tcp_user(c) : NULL;
+
+		if (user == NULL || !gateway_owns(arena_world.gateway, user) ||
+		    user == good->refs[GOOD_SLOT].socket || what-- % 4 != 0)
+			continue;
+		if (gateway_hold(arena_world.gateway, user))
+			arena_world.held = user;
+		return;
+	}
+}
+
 /* What ends the bad program, as a rule. */
 static void
 rare(struct fuzz_input *in)
 {
-	switch (fuzz_u8(in) % 3) {
+	switch (fuzz_u8(in) % 5) {
 	case 0:
 		raw_request(in);
+		break;
+	case 3:
+	case 4:
+		holds(in);
 		break;
 	case 1:
 		scribble(in);
@@ -368,6 +402,9 @@ end(void)
 {
 	eventfd_t n;
 
+	if (arena_world.held != NULL)
+		gateway_let_go(arena_world.gateway, arena_world.held);
+	arena_world.held = NULL;
 	arena_detach(BAD);
 	arena_detach(CHILD);
 	hang_up();

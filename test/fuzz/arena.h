@@ -48,6 +48,7 @@ struct arena_world {
 	struct tcp_conn *peers[BAD_PEERS];
 	uint64_t good_sent, good_read; /* bytes of its stream */
 	uint32_t good_chunk;
+	void *held; /* the user of a connection that is held; NULL: none is */
 };
 
 extern struct arena_world arena_world;

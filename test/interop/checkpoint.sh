@@ -57,6 +57,21 @@ lives 2001:db8:18::1 $((4 * MB)) $((4 * MB)) $MB $((3 * MB))
 # After the FIN of either side: CLOSE-WAIT, and FIN-WAIT-2.
 lives 198.18.0.1 $((6 * MB)) $((MB / 10)) $((2 * MB)) $((4 * MB))
 lives 198.18.0.1 $((MB / 10)) $((14 * MB)) $((2 * MB)) $((4 * MB))
+# By another's order, again and again while it reads and writes: it is only made to wait, and has each byte once.
+in_ns "$LIVES" peer 198.18.0.1 $PORT $((20 * MB)) $((60 * MB)) >"$tmp/peer" 2>&1 &
+peer=$!
+wait_for 10 grep -q listening "$tmp/peer" || fail "no peer"
+"$LIVES" first 198.18.0.1 $PORT $((20 * MB)) $((60 * MB)) 999999999999 "$tmp/image" >"$tmp/life" 2>&1 &
+program=$!
+kept=0
+while kill -0 $program 2>/dev/null; do
+	"$TERN" checkpoint --keep --pid $program - >"$tmp/kept" 2>"$tmp/said" && [ -s "$tmp/kept" ] && kept=$((kept + 1))
+done
+wait $program || fail "held $kept times: $(cat "$tmp/life" "$tmp/said")"
+wait $peer || fail "the peer of what was held: $(cat "$tmp/peer")"
+[ $kept -gt 2 ] || fail "held $kept times only: $(cat "$tmp/said")"
+say "held $kept times"
+
 [ "$(counter gateway checkpoints)" = "$(counter gateway restores)" ] || fail "not as many restored as left"
 [ "$(resets)" = "$before" ] || fail "resets: $before before, $(resets) now"
 tern_idle

@@ -365,12 +365,15 @@ UNIT_CASE(what_is_held_waits_and_goes_on)
 	CU_ASSERT_FATAL(user != NULL);
 	UNIT_EQ(tcp_send(peer, out, 500, 0), 500);
 	rig_run(&r, 5);
+	/* What it has read counts, also where it has not said so; the rest is taken back. */
+	UNIT_EQ(rig_read(p, CONN, in, 200), 200);
 	CU_ASSERT(gateway_hold(r.gateway, user));
 	CU_ASSERT(!gateway_hold(r.gateway, user));
+	UNIT_EQ(p->view.control[CONN].consumed, SHM_CONSUMED_SEAL | 200);
 	UNIT_EQ(p->view.status[CONN].flags, 0);
-	/* It reads and writes on, and a call waits. */
-	UNIT_EQ(rig_read(p, CONN, in, 200), 200);
-	rig_tell(p, SHM_CONSUMED, CONN, 0, NULL, 0);
+	UNIT_EQ(p->view.status[CONN].recalled, p->view.status[CONN].delivered);
+	UNIT_EQ(rig_stats(&r).recalled, 300);
+	/* It writes on, and a call waits. */
 	rig_tell(p, SHM_SEND, CONN, 0, out, 100);
 	UNIT_EQ(rig_call(&r, p, SHM_IOCTL, CONN, 0, FIONREAD, NULL, 0), -ETIME);
 	rig_run(&r, 10);
@@ -380,7 +383,14 @@ UNIT_CASE(what_is_held_waits_and_goes_on)
 	rig_run(&r, 10);
 	UNIT_EQ(p->replies[0].ticket, p->tickets);
 	UNIT_EQ(p->replies[0].data[0] | p->replies[0].data[1] << 8, 300);
+	UNIT_EQ(p->view.control[CONN].consumed, SHM_CONSUMED_EPOCH | 200);
+	p->next_chunk[CONN] = p->view.status[CONN].recalled;
+	p->chunk_read[CONN] = 0;
 	UNIT_EQ(rig_read(p, CONN, in, 1000), 300);
+	rig_tell(p, SHM_CONSUMED, CONN, 0, NULL, 0);
+	rig_run(&r, 1);
+	UNIT_EQ(rig_call(&r, p, SHM_IOCTL, CONN, 0, FIONREAD, NULL, 0), 0);
+	UNIT_EQ(p->replies[0].data[0] | p->replies[0].data[1], 0);
 	CU_ASSERT(memcmp(in, out + 200, 300) == 0);
 	UNIT_EQ(tcp_recv(peer, in, 1000, 0), 100);
 	CU_ASSERT(gateway_program_fault(p->gateway) == NULL);
@@ -397,16 +407,34 @@ UNIT_CASE(what_is_held_may_be_taken_away)
 	UNIT_EQ(tcp_send(peer, out, 500, 0), 500);
 	rig_run(&r, 60);
 	CU_ASSERT(gateway_hold(r.gateway, user));
-	UNIT_EQ(rig_read(p, CONN, in, 200), 200);
 	sent = r.pair.side[1].transmitted;
 	gateway_take_away(r.gateway, user);
-	/* It reads what it was just reading; that is no fault. */
-	p->view.control[CONN].consumed += 100;
+	UNIT_EQ(p->view.control[CONN].consumed, SHM_CONSUMED_EPOCH);
 	UNIT_EQ(receive(p, CONN), -ECONNABORTED);
 	UNIT_EQ(receive(p, CONN), 0);
 	CU_ASSERT(gateway_program_fault(p->gateway) == NULL);
 	rig_run(&r, 100);
 	UNIT_EQ(r.pair.side[1].transmitted, sent);
+	end(peer);
+}
+
+/* The epochs come round, without the seal or the count being touched. */
+UNIT_CASE(epochs_come_round)
+{
+	struct rig_program *p;
+	struct tcp_conn *peer = start(&p);
+	void *user = user_of(PORT);
+
+	UNIT_EQ(tcp_send(peer, out, 500, 0), 500);
+	rig_run(&r, 5);
+	UNIT_EQ(rig_read(p, CONN, in, 500), 500);
+	for (uint64_t i = 1; i < 600; i++) {
+		CU_ASSERT(gateway_hold(r.gateway, user));
+		gateway_let_go(r.gateway, user);
+		if (p->view.control[CONN].consumed != (i % 256 * SHM_CONSUMED_EPOCH | 500))
+			UNIT_EQ(i, 0);
+	}
+	CU_ASSERT(gateway_program_fault(p->gateway) == NULL);
 	end(peer);
 }
 
@@ -440,4 +468,5 @@ UNIT_MAIN_EAL(UNIT_RUN(what_fits_in_one_piece_goes_on),
 	      UNIT_RUN(only_who_may_repair_may), UNIT_RUN(what_changes_meanwhile_ends_it),
 	      UNIT_RUN(who_ends_leaves_nothing_half_done), UNIT_RUN(pieces_must_follow_each_other),
 	      UNIT_RUN(the_log_hears_of_each), UNIT_RUN(what_is_held_waits_and_goes_on),
-	      UNIT_RUN(what_is_held_may_be_taken_away), UNIT_RUN(what_is_held_outlives_its_program))
+	      UNIT_RUN(what_is_held_may_be_taken_away), UNIT_RUN(epochs_come_round),
+	      UNIT_RUN(what_is_held_outlives_its_program))
