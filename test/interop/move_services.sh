@@ -5,7 +5,7 @@
 # reset. And what users do wrong. TERN_MOVES=N kills ternd N times, 1 by default; TERN_LANES=N gives it lanes.
 . "$(dirname "$0")/interop.sh"
 MOVES=${TERN_MOVES:-1}
-BYTES=$((MOVES * 30000000))
+BYTES=$((MOVES * 60000000))
 clients=()
 
 # refused STATUS TEXT COMMAND…: it ends with the status, and says so.
@@ -65,28 +65,49 @@ tap_gone()
 	! ip -n "$NS" link show "$TAP"
 }
 
+# Clients are slow, whatever time it is, until there is "$tmp/fast": no connection ends before it has moved.
 cat >"$tmp/client.py" <<'END'
-# client.py ADDRESS PORT BYTES BYTES_PER_S: what it sends must come back.
-import random, select, socket, sys, time
-address, port, total, rate = sys.argv[1], *map(int, sys.argv[2:])
-data = random.Random(1).randbytes(total)
+# client.py ADDRESS PORT BYTES FAST: what it sends must come back.
+import os, random, select, socket, sys, time
+address, port, total, fast = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+data = (random.Random(1).randbytes(65537) * (total // 65537 + 1))[:total]
 s = socket.create_connection((address, port), timeout=20)
 s.setblocking(False)
-begin, sent, got = time.monotonic(), 0, bytearray()
+sent, got = 0, bytearray()
 while len(got) < total:
-    due = sent < total and sent <= (time.monotonic() - begin) * rate
-    r, w, _ = select.select([s], [s] if due else [], [], 0.01)
+    slow = not os.path.exists(fast)
+    r, w, _ = select.select([s], [s] if sent < total else [], [], 0.1)
     if w:
-        sent += s.send(data[sent:sent + 16384])
+        sent += s.send(data[sent:sent + (4096 if slow else 262144)])
         if sent == total and port != 7000:
             s.shutdown(socket.SHUT_WR)
     if r:
-        piece = s.recv(65536)
+        piece = s.recv(262144)
         if not piece:
             sys.exit(f"the end after {len(got)} bytes")
         got += piece
+    if slow:
+        time.sleep(0.01)
 if bytes(got) != data:
     sys.exit("other bytes")
+END
+cat >"$tmp/reader.py" <<'END'
+# reader.py BYTES FAST: the standard input is the stream of /bytes/BYTES.
+import os, sys, time
+total, fast = int(sys.argv[1]), sys.argv[2]
+period = bytes((j ^ j >> 8) & 255 for j in range(65521)) * 6
+at = 0
+while True:
+    slow = not os.path.exists(fast)
+    piece = os.read(0, 8192 if slow else 262144)
+    if not piece:
+        break
+    if piece != period[at % 65521:at % 65521 + len(piece)]:
+        sys.exit(f"other bytes behind {at}")
+    at += len(piece)
+    if slow:
+        time.sleep(0.01)
+sys.exit(None if at == total else f"the end after {at} bytes")
 END
 
 conf lanes="${TERN_LANES:-1}"
@@ -94,11 +115,12 @@ tern_up
 "$TERN" version --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' >"$tmp/pid"
 before=$(resets)
 for address in "$HOST4" "[$HOST6]"; do
-	start "curl$address" curl -gsSf --limit-rate 10M --max-time 60 -o "$tmp/got$address" "http://$address/bytes/$BYTES"
+	start "curl$address" bash -o pipefail -c 'curl -gsSf "$1" | /usr/bin/python3 "$2" "$3" "$4"' - \
+		"http://$address/bytes/$BYTES" "$tmp/reader.py" "$BYTES" "$tmp/fast"
 done
-start echo4 /usr/bin/python3 "$tmp/client.py" "$HOST4" 7 "$((BYTES / 15))" 1000000
-start echo6 /usr/bin/python3 "$tmp/client.py" "$HOST6" 7 "$((BYTES / 15))" 1000000
-wait_for 10 connected 4 || fail "no connections: $(connections)"
+start echo4 /usr/bin/python3 "$tmp/client.py" "$HOST4" 7 "$((BYTES / 6))" "$tmp/fast"
+start echo6 /usr/bin/python3 "$tmp/client.py" "$HOST6" 7 "$((BYTES / 6))" "$tmp/fast"
+wait_for 30 connected 4 || fail "no connections: $(connections)"
 for ((i = 0; i < MOVES; i++)); do
 	sleep 0.7
 	expect "$TERN" checkpoint --all "$tmp/images.$i"
@@ -108,15 +130,8 @@ for ((i = 0; i < MOVES; i++)); do
 	"$TERN" restore "$tmp/images.$i" >"$tmp/said" 2>&1 || fail "restore: $(cat "$tmp/said")"
 	grep -q "^4 connections restored" "$tmp/said" || fail "restore: $(cat "$tmp/said")"
 done
+touch "$tmp/fast"
 clients_end
-for address in "$HOST4" "[$HOST6]"; do
-	/usr/bin/python3 - "$BYTES" "$tmp/got$address" <<'END' || fail "curl of $address got other bytes"
-import sys
-n = int(sys.argv[1])
-period = bytes((j ^ j >> 8) & 255 for j in range(65521))
-sys.exit(open(sys.argv[2], "rb").read() != (period * (n // 65521 + 1))[:n])
-END
-done
 [ "$(resets)" -eq "$before" ] || fail "$(($(resets) - before)) resets"
 say "connections of services outlived ternd $MOVES times"
 
@@ -147,7 +162,8 @@ listens()
 first=$!
 wait_for 10 listens || fail "the program does not listen: $(cat "$tmp/first.out")"
 before=$(resets)
-start taken /usr/bin/python3 "$tmp/client.py" "$HOST4" 7000 3000000 1000000
+rm "$tmp/fast"
+start taken /usr/bin/python3 "$tmp/client.py" "$HOST4" 7000 5000000 "$tmp/fast"
 wait_for 10 grep -q accepted "$tmp/first.out" || fail "nothing is accepted"
 sleep 0.5
 expect "$TERN" checkpoint --pid "$first" "$tmp/program"
@@ -164,6 +180,7 @@ expect "$TERN" checkpoint --pid "$second" "$tmp/again"
 wait $second
 "$TERN" restore "$tmp"/again/*.img -- /bin/cat 2>"$tmp/cat.err" &
 cat=$!
+touch "$tmp/fast"
 clients_end
 kill $cat 2>/dev/null
 wait $cat
@@ -171,7 +188,8 @@ wait $cat
 say "a program's connection went to another's listener, and to cat"
 
 # What users do wrong: nothing is lost by it. A pipe, and one connection by its ends.
-start kept /usr/bin/python3 "$tmp/client.py" "$HOST4" 7 2000000 1000000
+rm "$tmp/fast"
+start kept /usr/bin/python3 "$tmp/client.py" "$HOST4" 7 10000000 "$tmp/fast"
 wait_for 10 connected 1 || fail "no connection"
 read -r ours theirs <<<"$(connections | awk '/ESTAB/ { print $4, $5 }')"
 expect "$TERN" checkpoint --keep --service echo "$tmp/wrong" >/dev/null
@@ -192,6 +210,7 @@ refused 1 "only root, and the members of" setpriv --reuid=65534 --regid=65534 --
 	"$TERN" checkpoint --all /tmp/never
 rmdir /tmp/never 2>/dev/null
 "$TERN" checkpoint "$ours" "$theirs" - | "$TERN" restore - || fail "through a pipe"
+touch "$tmp/fast"
 clients_end
 [ "$(counter move in)" -gt 0 ] && [ "$(counter move out)" -gt 0 ] || fail "counters"
 wait_for 20 no_connections || fail "connections are left: $(connections)"
