@@ -155,6 +155,31 @@ say "From kernel to kernel by a file"
 to_and_fro "$MOVING4" 5001 24
 to_and_fro "$MOVING6" 5002 64
 
+# ---- Between the kernel and Tern
+
+# moves ADDRESS PORT: a program of Linux's, a program on Tern, and so on, ten times.
+moves()
+{
+	local i
+	serves "$1" "$2"
+	peer_starts "$1" "$2"
+	for i in 1 2 3 4 5; do
+		holder
+		sleep "$PAUSE"
+		"$TERN" adopt --pid "$pid" --fd "$fd" --address host0 -- "$HANDOVER" go "$BYTES" \
+			"$tmp/state" >>"$tmp/programs" 2>&1 &
+		holder
+		sleep "$PAUSE"
+		goes_on "$NS" --pid "$pid" --address host0
+	done
+	holder
+	peer_ends 10
+}
+
+say "From kernel to Tern and back, ten times"
+moves "$MOVING4" 5011
+moves "$MOVING6" 5012
+
 # ---- Services, listeners, other processes
 
 # talker ADDRESS PORT: netcat of the peer, whose input is descriptor 8 and whose output $tmp/heard.
