@@ -70,8 +70,8 @@ apt_install()
 
 # ---- Build -----------------------------------------------------------------------------------------
 
-# build_dir DIR [MESON OPTIONS…]: configures DIR if that is new, and builds. Quiet unless it fails.
-# Two at once in one folder wait for each other.
+# build_dir DIR [MESON OPTIONS…]: configures DIR if that is new, and builds all, or what BUILD_TARGET says.
+# Quiet unless it fails. Two at once in one folder wait for each other.
 build_dir()
 {
 	local dir=$1 log=$1/.build.log
@@ -85,7 +85,7 @@ build_dir()
 				meson setup "$dir" "$@"
 			elif [ $# -gt 0 ]; then
 				meson configure "$dir" "$@"
-			fi && ninja -C "$dir"
+			fi && ninja -C "$dir" ${BUILD_TARGET:-all}
 		} >"$log" 2>&1 || {
 			grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Linking|Generating)' "$log" | tail -n 60 >&2
 			exit 1
