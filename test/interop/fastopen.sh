@@ -45,7 +45,8 @@ wrong()
 seen()
 {
 	read_syns
-	awk -v least="$1" '{ n += $(NF - 1) } END { exit !(n >= least) }' "$tmp/forwarded" ||
+	awk -v least="$1" -F', ' '{ for (i = 1; i <= NF; i++) if ($i ~ / touched$/) n += $i } END { exit !(n >= least) }' \
+		"$tmp/forwarded" ||
 		wrong "it had nothing to do"
 }
 

@@ -52,8 +52,8 @@ draw_checkpoint(struct rng *r, struct tcp_checkpoint *s)
 #define KEPT_FLAG(name, flag) s->name = rng_below(r, 2) != 0;
 #define KEPT_VALUE(type, name, field)                                                              \
 	s->name = (type)(sizeof(type) == 1 && (type)2 == 1 ? rng_below(r, 2) : draw_number(r));
-#define KEPT_DUE_US(name, field) s->name = (int64_t)draw_number(r) - 1;
-#define KEPT_SINCE_US(name, field) s->name = (int64_t)draw_number(r) - 1;
+#define KEPT_DUE_US(name, field) s->name = (int64_t)(draw_number(r) - 1);
+#define KEPT_SINCE_US(name, field) s->name = (int64_t)(draw_number(r) - 1);
 #define KEPT_SINCE_MS(name, field) s->name = (uint32_t)draw_number(r);
 #include "tcp/checkpoint.def"
 	s->tuple.local = s->tuple.remote = ip_from4(be32(0x0a000001));
