@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "pass.h"
 
 enum {
 	SILENCE_S = 10,        /* ternd answers at once; longer is an error */
@@ -109,30 +110,6 @@ client_close(struct client *client)
 	free(client->buf);
 }
 
-/* The beginning of a request, with the descriptor that goes along. */
-static ssize_t
-send_with_fd(int to, const char *text, size_t bytes, int fd)
-{
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = bytes};
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	return sendmsg(to, &msg, MSG_NOSIGNAL);
-}
-
 int
 client_request(struct client *client, json_t *request)
 {
@@ -152,7 +129,7 @@ client_request_fd(struct client *client, json_t *request, int fd)
 		return -1;
 	}
 	text[n++] = '\n'; /* in the place of the final NUL */
-	if (fd >= 0 && (step = send_with_fd(client->fd, text, n, fd)) > 0)
+	if (fd >= 0 && (step = pass_fd(client->fd, text, n, fd)) > 0)
 		sent = (size_t)step;
 	while (sent < n && step >= 0 &&
 	       (step = send(client->fd, text + sent, n - sent, MSG_NOSIGNAL)) > 0)

@@ -2,6 +2,7 @@
 /* See descriptors_of.h: pidfd_getfd(), which takes the right to trace the process, and SCM_RIGHTS.
  */
 #include "descriptors_of.h"
+#include "pass.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -246,24 +247,7 @@ descriptors_receive(struct descriptors *descriptors, const char *path, int *chan
 int
 descriptors_pass(int channel, int fd, char *why, size_t size)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	char byte = 'c';
-	struct iovec io = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr message = {
-		.msg_iov = &io,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	if (sendmsg(channel, &message, MSG_NOSIGNAL) != 1)
+	if (pass_fd(channel, "c", 1, fd) != 1)
 		return failed(why, size, "passing a connection", strerror(errno));
 	return 0;
 }

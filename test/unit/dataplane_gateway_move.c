@@ -30,26 +30,16 @@ static uint8_t out[MANY], in[MANY], image[MANY];
 static struct tcp_conn *
 start(struct rig_program **p)
 {
-	struct tcp_conn *peer;
-
-	rig_start(&r);
 	for (size_t i = 0; i < sizeof(out); i++)
 		out[i] = (uint8_t)(i * 13 + i / 257);
 	memset(in, 0, sizeof(in));
-	*p = rig_attach(&r, 0, NULL);
-	gateway_program_set_user((*p)->gateway, 0, true);
-	rig_listen(&r, *p, LISTENER, PORT);
-	peer = rig_connect(&r, PORT);
-	UNIT_EQ(rig_accept(&r, *p, LISTENER, CONN), 0);
-	return peer;
+	return rig_start_repairing(&r, p, LISTENER, CONN, PORT);
 }
 
 static void
 end(struct tcp_conn *peer)
 {
-	if (peer != NULL)
-		tcp_abort(peer);
-	CU_ASSERT(rig_end(&r));
+	CU_ASSERT(rig_end_with(&r, peer));
 }
 
 static uint8_t *

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <CUnit/CUnit.h>
+
 static void
 notify(void *ctx, struct tcp_conn *c, void *user)
 {
@@ -207,6 +209,29 @@ rig_accept(struct gateway_rig *r, struct rig_program *p, uint32_t listener, uint
 	p->next_chunk[slot] = p->view.status[slot].delivered;
 	p->chunk_read[slot] = 0;
 	return rig_call(r, p, SHM_ACCEPT, listener, slot, 0, NULL, 0);
+}
+
+struct tcp_conn *
+rig_start_repairing(struct gateway_rig *r, struct rig_program **p, uint32_t listener, uint32_t slot,
+		    uint16_t port)
+{
+	struct tcp_conn *peer;
+
+	rig_start(r);
+	*p = rig_attach(r, 0, NULL);
+	gateway_program_set_user((*p)->gateway, 0, true);
+	rig_listen(r, *p, listener, port);
+	peer = rig_connect(r, port);
+	CU_ASSERT_EQUAL(rig_accept(r, *p, listener, slot), 0);
+	return peer;
+}
+
+bool
+rig_end_with(struct gateway_rig *r, struct tcp_conn *peer)
+{
+	if (peer != NULL)
+		tcp_abort(peer);
+	return rig_end(r);
 }
 
 size_t

@@ -70,6 +70,11 @@ void rig_listen(struct gateway_rig *r, struct rig_program *p, uint32_t slot, uin
 struct tcp_conn *rig_connect(struct gateway_rig *r, uint16_t port);
 int rig_accept(struct gateway_rig *r, struct rig_program *p, uint32_t listener, uint32_t slot);
 
+/* rig_start(), and a program that may repair, with all three; returns the peer. Its end. */
+struct tcp_conn *rig_start_repairing(struct gateway_rig *r, struct rig_program **p,
+				     uint32_t listener, uint32_t slot, uint16_t port);
+bool rig_end_with(struct gateway_rig *r, struct tcp_conn *peer);
+
 /* Copies up to `bytes` of what is delivered, and says in the arena that they are read. */
 size_t rig_read(struct rig_program *p, uint32_t slot, void *to, size_t bytes);
 
