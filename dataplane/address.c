@@ -32,6 +32,7 @@
 #include "dataplane/arp.h"
 #include "dataplane/mld.h"
 #include "dataplane/nd.h"
+#include "dataplane/path.h"
 
 enum {
 	DAD_DELAY_US = NET_SECOND_US,    /* MAX_RTR_SOLICITATION_DELAY */
@@ -303,6 +304,7 @@ start(struct net *net, struct address *a)
 		return;
 	}
 	a->state = NET_ADDRESS_TENTATIVE;
+	paths_forget(net);
 	schedule(net, a, ADDRESS_DELAYED, net->now_us + net_random_below(net, DAD_DELAY_US));
 }
 
@@ -365,6 +367,7 @@ step(struct net *net, struct address *a)
 		break;
 	case ADDRESS_PROBING:
 		a->state = NET_ADDRESS_PREFERRED;
+		paths_forget(net);
 		a->announcements_left = ANNOUNCEMENTS;
 		if (ip_is_link_local6(&a->ip))
 			nd_seek_router(net, &net->ports[a->port]);

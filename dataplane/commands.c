@@ -138,6 +138,9 @@ static const struct {
 	{"checkpoint-end", commands_checkpoint_end},
 	{"restore", commands_restore},
 	{"restore-end", commands_restore_end},
+	{"bench-start", commands_bench_start},
+	{"bench", commands_bench},
+	{"bench-end", commands_bench_end},
 };
 
 json_t *
@@ -160,6 +163,7 @@ commands_answer(void *ctx, const char *command, const json_t *request,
 	}
 	*error = "unknown command; there are version, stats, ss, neighbours, pools, addresses, "
 		 "lanes, fastopen, fastopen-guard, fastopen-flush, fastopen-key, address-add, "
-		 "address-del, checkpoint, checkpoint-end, restore, restore-end and attach";
+		 "address-del, checkpoint, checkpoint-end, restore, restore-end, bench-start, "
+		 "bench, bench-end and attach";
 	return NULL;
 }

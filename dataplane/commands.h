@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The commands of the control socket: version, stats, ss, neighbours, pools, addresses, lanes,
- * attach, those of Fast Open (commands_fastopen.c) and of addresses (commands_address.c). */
+ * attach, those of Fast Open (commands_fastopen.c), of addresses (commands_address.c) and of the
+ * load generator (commands_bench.c). */
 #ifndef TERN_DATAPLANE_COMMANDS_H
 #define TERN_DATAPLANE_COMMANDS_H
 
@@ -40,5 +41,20 @@ json_t *commands_address_add(struct daemon *daemon, const json_t *request,
 			     struct control_cursor *cursor, const char **error);
 json_t *commands_address_del(struct daemon *daemon, const json_t *request,
 			     struct control_cursor *cursor, const char **error);
+
+/* ---- commands_bench.c; likewise */
+
+/*
+ * A load: "workload" (rr, crr, stream, idle, fastopen) on "targets" (one for each lane of "lanes",
+ * or one for all), "connections", "pipeline", "request" and "answer" bytes, "ports", "greet",
+ * "server_closes", "up", "down", "warmup_ms", "measure_ms", "patience_ms". How it goes. Its end:
+ * "ended" is false while connections are being closed.
+ */
+json_t *commands_bench_start(struct daemon *daemon, const json_t *request,
+			     struct control_cursor *cursor, const char **error);
+json_t *commands_bench(struct daemon *daemon, const json_t *request, struct control_cursor *cursor,
+		       const char **error);
+json_t *commands_bench_end(struct daemon *daemon, const json_t *request,
+			   struct control_cursor *cursor, const char **error);
 
 #endif

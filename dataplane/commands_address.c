@@ -48,11 +48,14 @@ read_address(const json_t *request, struct config_address *address, const char *
 	return true;
 }
 
-/* Tells all lanes. Returns what the last said; INT_MIN when one does not answer. */
+/*
+ * Tells all lanes. Returns 0 if all that have the port take an address, or if any gives one up;
+ * else an error of theirs; INT_MIN when one does not answer.
+ */
 static int
 tell_lanes(struct daemon *daemon, const struct lane_request *change)
 {
-	int status = 0;
+	int status = change->add ? 0 : -ENOENT;
 
 	for (unsigned int i = 0; i < daemon->config.lanes; i++) {
 		struct lane_request *ask = lane_request_make(ASK_ADDRESS);
@@ -65,7 +68,8 @@ tell_lanes(struct daemon *daemon, const struct lane_request *change)
 		ask->taken_over = change->taken_over;
 		if (lane_ask(daemon->lanes[i], ask) < 0)
 			return INT_MIN;
-		status = ask->status;
+		if (change->add ? ask->status < 0 : ask->status == 0)
+			status = ask->status;
 		free(ask);
 	}
 	return status;

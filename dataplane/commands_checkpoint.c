@@ -3,8 +3,8 @@
  * checkpoint and checkpoint-end: see commands_move.h.
  *
  * The memfd is the client's when it is answered: sealed, so that it is what the lanes wrote. Its
- * pages are there before a lane writes to them, a megabyte at a time, so that no lane faults or
- * meets the end of memory.
+ * pages are there before a lane writes to them, so that no lane faults or meets the end of memory;
+ * they are made while it works on the slice before.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "dataplane/rights.h"
 
 enum {
-	POPULATE_BYTES = 1 << 20,
+	POPULATE_BYTES = LANE_MOVE_BYTES,
 	FAILURES_MAX = 1024, /* that an answer lists */
 };
 
@@ -131,17 +131,44 @@ commands_moved(const struct daemon *daemon, const char *what, const struct lane_
 }
 
 int
-commands_slice(struct lane *lane, enum lane_request_kind kind, struct lane_moves *moves)
+commands_slice_begin(struct lane *lane, enum lane_request_kind kind, struct lane_moves *moves)
 {
-	struct lane_request *request = lane_request_make(kind);
+	struct lane_request *request = moves->request;
 
 	if (request == NULL)
+		request = lane_request_make(kind);
+	moves->request = NULL;
+	if (request == NULL)
 		return -1;
+	request->kind = kind;
 	request->moves = moves;
-	if (lane_ask(lane, request) < 0)
+	if (lane_ask_begin(lane, request) < 0)
 		return -1;
-	free(request);
+	moves->request = request;
 	return 0;
+}
+
+int
+commands_slice_end(struct lane_moves *moves)
+{
+	if (lane_ask_end(moves->request) == 0)
+		return 0;
+	moves->request = NULL;
+	return -1;
+}
+
+int
+commands_slice(struct lane *lane, enum lane_request_kind kind, struct lane_moves *moves)
+{
+	return commands_slice_begin(lane, kind, moves) < 0 ? -1 : commands_slice_end(moves);
+}
+
+void
+commands_moves_free(struct lane_moves *moves)
+{
+	if (moves != NULL)
+		free(moves->request);
+	free(moves);
 }
 
 uint64_t
@@ -190,26 +217,43 @@ batch_free(struct commands_batch *batch)
 	free(batch);
 }
 
-/* Ends holding them. Returns how many were not there any more. */
-static uint32_t
-batch_end(struct daemon *daemon, const struct commands_batch *batch, bool leave)
+/* Those of a lane. Returns false if it is stuck: it has them for ever. */
+static bool
+end_lane(struct lane *lane, const struct tcp_tuple *held, uint32_t n, bool leave, uint32_t *gone)
 {
 	struct lane_moves *moves = calloc(1, sizeof(*moves));
-	uint32_t gone = 0;
 
-	for (unsigned int i = 0; moves != NULL && i < daemon->config.lanes; i++) {
-		moves->leave = leave;
-		moves->held = batch->held + batch->first[i];
-		moves->n_held = batch->first[i + 1] - batch->first[i];
-		moves->next = moves->gone = 0;
-		while (moves->next < moves->n_held)
-			if (commands_slice(daemon->lanes[i], ASK_CHECKPOINT_END, moves) < 0) {
-				log_line("%s: lane %u does not answer", daemon->config.name, i);
-				return gone; /* `moves` and the batch are the lane's */
-			}
-		gone += moves->gone;
+	if (moves == NULL)
+		return false;
+	moves->leave = leave;
+	moves->held = held;
+	moves->n_held = n;
+	while (moves->next < n)
+		if (commands_slice(lane, ASK_CHECKPOINT_END, moves) < 0)
+			return false;
+	*gone += moves->gone;
+	commands_moves_free(moves);
+	return true;
+}
+
+/* Ends holding them, and the batch. Returns how many were not there any more. */
+static uint32_t
+batch_end(struct daemon *daemon, struct commands_batch *batch, bool leave)
+{
+	uint32_t gone = 0;
+	bool stuck = false;
+
+	for (unsigned int i = 0; i < daemon->config.lanes; i++) {
+		uint32_t n = batch->first[i + 1] - batch->first[i];
+
+		if (n == 0 ||
+		    end_lane(daemon->lanes[i], batch->held + batch->first[i], n, leave, &gone))
+			continue;
+		log_line("%s: lane %u does not answer", daemon->config.name, i);
+		stuck = true;
 	}
-	free(moves);
+	if (!stuck) /* else a lane looks at it still */
+		batch_free(batch);
 	return gone;
 }
 
@@ -225,7 +269,6 @@ commands_client_gone(void *ctx, int client_fd)
 		 daemon->config.name, batch->n);
 	TAILQ_REMOVE(&batches, batch, link);
 	batch_end(daemon, batch, false);
-	batch_free(batch);
 }
 
 /* ---- The memfd */
@@ -240,27 +283,27 @@ memfd_open(struct out *o)
 		       2u * config->wmem_max_bytes + 2u * config->rmem_bytes +
 		       2u * config->wmem_bytes + (2u << 20);
 	o->fd = memfd_create("tern-images", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (o->fd < 0 && (errno == EMFILE || errno == ENFILE))
+		o->error = "ternd has as many files open as it may";
 	if (o->fd < 0 || ftruncate(o->fd, (off_t)o->map_bytes) < 0)
 		return false;
 	o->map = mmap(NULL, o->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
 	return o->map != MAP_FAILED;
 }
 
-/* Has room for one slice more. */
+/* Has room for so many slices more, as far as the map goes; false if there is none for one. */
 static bool
-memfd_populate(struct out *o)
+memfd_populate(struct out *o, size_t slices)
 {
-	size_t wants = o->used + LANE_MOVE_BYTES;
+	size_t wants = o->used + slices * LANE_MOVE_BYTES;
 
-	if (wants <= o->there)
-		return true;
-	wants = (wants + POPULATE_BYTES - 1) / POPULATE_BYTES * POPULATE_BYTES;
-	if (wants > o->map_bytes ||
-	    fallocate(o->fd, 0, (off_t)o->there, (off_t)(wants - o->there)) < 0 ||
-	    madvise(o->map + o->there, wants - o->there, MADV_POPULATE_WRITE) < 0)
-		return false;
-	o->there = wants;
-	return true;
+	wants = RTE_MIN((wants + POPULATE_BYTES - 1) / POPULATE_BYTES * POPULATE_BYTES,
+			o->map_bytes);
+	if (wants > o->there &&
+	    fallocate(o->fd, 0, (off_t)o->there, (off_t)(wants - o->there)) == 0 &&
+	    madvise(o->map + o->there, wants - o->there, MADV_POPULATE_WRITE) == 0)
+		o->there = wants;
+	return o->used + LANE_MOVE_BYTES <= o->there;
 }
 
 /* Nothing can be written to it any more. */
@@ -336,6 +379,20 @@ take_slice(struct out *o)
 	return ok;
 }
 
+/* One slice; pages for what comes next are made while the lane works. */
+static bool
+ask_slice(struct out *o, struct lane *lane)
+{
+	struct lane_moves *m = o->moves;
+
+	m->to = o->map + o->used;
+	if (commands_slice_begin(lane, ASK_CHECKPOINT, m) < 0)
+		return false;
+	if (o->images > 0)
+		memfd_populate(o, 3);
+	return commands_slice_end(m) == 0;
+}
+
 /* The images of a lane's. Returns false, with the reason, if that must be undone. */
 static bool
 ask_lane(struct out *o, struct lane *lane)
@@ -343,14 +400,13 @@ ask_lane(struct out *o, struct lane *lane)
 	struct lane_moves *m = o->moves;
 
 	do {
-		if (!memfd_populate(o)) {
+		if (!memfd_populate(o, 1)) {
 			o->error = "no memory for so many images; ask for fewer connections";
 			if (m->c != NULL) /* held, its image half written */
 				batch_add(o->batch, &m->out.saved.tuple);
 			return false;
 		}
-		m->to = o->map + o->used;
-		if (commands_slice(lane, ASK_CHECKPOINT, m) < 0) {
+		if (!ask_slice(o, lane)) {
 			o->error = "a lane does not answer";
 			o->moves = NULL; /* the lane's */
 			return false;
@@ -446,6 +502,7 @@ commands_checkpoint(struct daemon *daemon, const json_t *request, struct control
 			o.error = "no memory";
 		if (o.error != NULL) {
 			batch_end(daemon, o.batch, false);
+			o.batch = NULL;
 		} else {
 			tell(&o, &cursor->client, began_us);
 			answer = answer_of(&o, cursor, lane);
@@ -456,7 +513,7 @@ commands_checkpoint(struct daemon *daemon, const json_t *request, struct control
 	if (o.fd >= 0)
 		close(o.fd);
 	batch_free(o.batch);
-	free(o.moves);
+	commands_moves_free(o.moves);
 	json_decref(o.failed);
 	*error = o.error;
 	return answer;
@@ -468,6 +525,7 @@ commands_checkpoint_end(struct daemon *daemon, const json_t *request, struct con
 {
 	struct commands_batch *batch = batch_of(cursor->client_fd);
 	bool leave = json_is_true(json_object_get(request, "leave"));
+	uint64_t began_us = commands_clock_us();
 	uint32_t n, gone;
 
 	if (batch == NULL) {
@@ -477,8 +535,8 @@ commands_checkpoint_end(struct daemon *daemon, const json_t *request, struct con
 	TAILQ_REMOVE(&batches, batch, link);
 	n = batch->n;
 	gone = batch_end(daemon, batch, leave);
-	batch_free(batch);
-	log_line("%s: after their checkpoint %u connections %s", daemon->config.name, n - gone,
-		 leave ? "left" : "go on");
+	log_line("%s: after their checkpoint %u connections %s, %.1f ms", daemon->config.name,
+		 n - gone, leave ? "left" : "go on",
+		 (double)(commands_clock_us() - began_us) / 1000);
 	return json_pack("{s:I,s:I}", "ended", (json_int_t)(n - gone), "gone", (json_int_t)gone);
 }

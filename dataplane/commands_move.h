@@ -59,6 +59,13 @@ json_t *commands_moved(const struct daemon *daemon, const char *what,
 /* Has a lane do a slice. Returns 0, or -1: it is stuck, and has `moves` for ever. */
 int commands_slice(struct lane *lane, enum lane_request_kind kind, struct lane_moves *moves);
 
+/* The same in two steps, of which each can fail: the lane works on it between them. */
+int commands_slice_begin(struct lane *lane, enum lane_request_kind kind, struct lane_moves *moves);
+int commands_slice_end(struct lane_moves *moves);
+
+/* Of calloc(); NULL is none. */
+void commands_moves_free(struct lane_moves *moves);
+
 uint64_t commands_clock_us(void);
 
 #endif

@@ -3,8 +3,9 @@
  * restore and restore-end: see commands_move.h.
  *
  * Images come in a memfd, one behind the other. It must be sealed: then its bytes stay as they are
- * while they are looked at, and reading them cannot fault. What they say is believed by nobody: the
- * frames are looked at here, for their lengths and addresses, everything else in the lane.
+ * while they are looked at, and reading them cannot fault. What they say is believed by nobody:
+ * heads are read here, for their lengths and addresses, and the next ones while the lanes work;
+ * whether they can be connections is looked at in the lane.
  *
  * A connection belongs to the lane that the device will bring its packets to (lane_steer.c), but
  * for one that a program gets: to the lane that its listener is on.
@@ -22,26 +23,34 @@
 #include "dataplane/log.h"
 
 enum {
-	RESTORE_BYTES_MAX = 256 << 20, /* of a request's images; their pages are mapped at once */
+	RESTORE_BYTES_MAX = 256 << 20, /* of a request's images */
 	RESTORE_IMAGES_MAX = 65536,
+	READ_AHEAD = LANE_MOVE_CONNS, /* images */
+	POPULATE_BYTES = 256 << 10,
 	FAILURES_MAX = 1024, /* that an answer lists */
+	SERVICE_NAMED = -2,
 	SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK,
 };
 
+/*
+ * Images are read here, and restored in the lanes:
+ *
+ *     images   done with | the lanes' now | read meanwhile | not looked at
+ *                       from             to                n
+ */
 struct in {
 	struct daemon *daemon;
 	uint8_t *map;
-	size_t bytes;
-	struct lane_image *images; /* in the order in which they came */
-	uint8_t *lane_of;          /* each of them */
+	size_t bytes, there, at;   /* of the map; of those, populated; where the next image is */
+	struct lane_image *images; /* in the order in which they came; room for all, and one more */
 	uint32_t n;
+	struct image *heads;       /* READ_AHEAD for the lanes, and as many that are read */
+	struct lane_moves **moves; /* each lane's */
 	int service; /* that gets them; -1: who listens; SERVICE_NAMED: what each image says */
 	bool has_target;
 	struct move_target target;
 	const char *error;
 };
-
-enum { SERVICE_NAMED = -2 };
 
 /* ---- The memfd */
 
@@ -62,10 +71,26 @@ map_images(struct in *in, int fd)
 		return false;
 	}
 	in->bytes = (size_t)st.st_size;
-	in->map = mmap(NULL, in->bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	in->map = mmap(NULL, in->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (in->map == MAP_FAILED)
 		in->error = "no memory";
 	return in->map != MAP_FAILED;
+}
+
+/* Has the pages of the first so many bytes there, so that nobody faults, or meets the end of
+ * memory. */
+static bool
+populate(struct in *in, size_t to)
+{
+	if (to > in->bytes)
+		to = in->bytes;
+	if (to <= in->there)
+		return true;
+	to = RTE_MIN((to + POPULATE_BYTES - 1) / POPULATE_BYTES * POPULATE_BYTES, in->bytes);
+	if (madvise(in->map + in->there, to - in->there, MADV_POPULATE_READ) < 0)
+		return false;
+	in->there = to;
+	return true;
 }
 
 /* ---- Whose they are */
@@ -166,111 +191,133 @@ lane_of(const struct in *in, const struct lane_image *image)
 	owner = __atomic_load_n(&daemon->port_lanes[be16_get(image->moved.tuple.lport)],
 				__ATOMIC_RELAXED);
 	if (image->service < 0 && !a_service_listens(daemon, &image->moved.tuple))
-		return owner > 0 ? owner - 1u : 0;
-	return lane_steer(daemon->ports, daemon->config.n_ports, daemon->config.lanes,
-			  &image->moved.tuple);
+		return owner > 0 ? (owner & LANE_PORT_LANE) - 1u : 0;
+	return lane_steer_owner(
+		daemon->steer,
+		lane_steer_port(daemon->ports, daemon->config.n_ports, &image->moved.tuple.local),
+		&image->moved.tuple);
 }
 
 /* ---- The images */
 
-/* Room for one more image; NULL without memory. */
-static struct lane_image *
-add_image(struct in *in, uint32_t *size)
+/* Room for all that there can be, and for who works on them. */
+static bool
+make_room(struct in *in)
 {
-	if (in->n == *size) {
-		uint32_t bigger = *size == 0 ? 64 : 2 * *size;
-		void *images = reallocarray(in->images, bigger, sizeof(*in->images)), *lanes;
+	unsigned int lanes = in->daemon->config.lanes;
+	size_t most = RTE_MIN(in->bytes / IMAGE_FRAME_BYTES, (size_t)RESTORE_IMAGES_MAX) + 1;
+	bool ok;
 
-		if (images == NULL)
-			return NULL;
-		in->images = images;
-		lanes = reallocarray(in->lane_of, bigger, 1);
-		if (lanes == NULL)
-			return NULL;
-		in->lane_of = lanes;
-		*size = bigger;
+	in->images = calloc(most, sizeof(*in->images));
+	in->heads = malloc(RTE_MIN(most, 2u * READ_AHEAD) * sizeof(*in->heads));
+	in->moves = calloc(lanes, sizeof(struct lane_moves *));
+	ok = in->images != NULL && in->heads != NULL && in->moves != NULL;
+	for (unsigned int i = 0; i < lanes && ok; i++) {
+		in->moves[i] = calloc(1, sizeof(*in->moves[i]));
+		ok = in->moves[i] != NULL;
 	}
-	memset(&in->images[in->n], 0, sizeof(in->images[0]));
-	return &in->images[in->n++];
+	if (!ok)
+		in->error = "no memory";
+	return ok;
 }
 
-/* Finds them all. What cannot be read ends the search, for nobody knows where the next begins. */
-static bool
-find_images(struct in *in)
+static void
+free_room(struct in *in)
 {
-	uint32_t size = 0;
-
-	for (size_t at = 0; at < in->bytes;) {
-		struct lane_image *entry = add_image(in, &size);
-		char why[IMAGE_WHY_BYTES];
-		struct image image;
-		long head;
-
-		if (entry == NULL) {
-			in->error = "no memory";
-			return false;
-		}
-		entry->at = in->map + at;
-		entry->bytes = in->bytes - at;
-		head = image_read_head(&image, entry->at, entry->bytes, why);
-		if (head < 0) {
-			entry->moved.error = EINVAL;
-			snprintf(entry->moved.why, sizeof(entry->moved.why),
-				 "image %u, at byte %zu: %s", in->n, at, why);
-			return true;
-		}
-		if ((uint64_t)head + image_queue_bytes(&image) < entry->bytes)
-			entry->bytes = (uint64_t)head + image_queue_bytes(&image);
-		take_tuple(in, &image, &entry->moved.tuple);
-		entry->service =
-			in->service == SERVICE_NAMED ? service_of(in, &image) : in->service;
-		entry->has_target = in->has_target;
-		entry->target = in->target;
-		in->lane_of[in->n - 1] = (uint8_t)lane_of(in, entry);
-		at += entry->bytes;
-		if (in->n == RESTORE_IMAGES_MAX && at < in->bytes) {
-			in->error = "65536 images can be restored at once; send more of them in "
-				    "several requests";
-			return false;
-		}
-	}
-	return true;
+	for (unsigned int i = 0; in->moves != NULL && i < in->daemon->config.lanes; i++)
+		commands_moves_free(in->moves[i]);
+	free(in->moves);
+	free(in->heads);
+	free(in->images);
 }
 
-/* Has a lane take those that are its own: runs of neighbours, for they lie one behind the other. */
-static bool
-restore_in(struct in *in, unsigned int lane, struct lane_moves *m)
+/* It ends the images, for nobody knows where the next begins. */
+static void
+end_at(struct in *in, struct lane_image *entry, int error, const char *why)
 {
-	for (uint32_t from = 0, to; from < in->n; from = to) {
-		for (to = from;
-		     to < in->n && in->lane_of[to] == lane && in->images[to].moved.error == 0;)
-			to++;
-		if (to == from) {
-			to++;
-			continue;
-		}
-		m->images = &in->images[from];
-		m->n_images = to - from;
-		m->next = 0;
-		while (m->next < m->n_images)
-			if (commands_slice(in->daemon->lanes[lane], ASK_RESTORE, m) < 0)
+	entry->moved.error = error;
+	snprintf(entry->moved.why, sizeof(entry->moved.why), "image %u, at byte %zu: %s", in->n,
+		 in->at, why);
+	in->at = in->bytes;
+}
+
+/* Reads the next image, as far as its head says. */
+static void
+read_image(struct in *in)
+{
+	struct image *image = &in->heads[in->n % (2 * READ_AHEAD)];
+	struct lane_image *entry = &in->images[in->n++];
+	char why[IMAGE_WHY_BYTES];
+	long head;
+
+	if (in->n > RESTORE_IMAGES_MAX) {
+		end_at(in, entry, E2BIG,
+		       "65536 can be restored at once; send more of them in several requests");
+		return;
+	}
+	if (!populate(in, in->at + IMAGE_HEAD_MAX)) {
+		end_at(in, entry, ENOMEM, "no memory");
+		return;
+	}
+	entry->at = in->map + in->at;
+	entry->bytes = in->bytes - in->at;
+	head = image_read_head(image, entry->at, entry->bytes, why);
+	if (head < 0) {
+		end_at(in, entry, EINVAL, why);
+		return;
+	}
+	entry->image = image;
+	entry->head_bytes = (size_t)head;
+	entry->bytes = RTE_MIN(entry->bytes, (uint64_t)head + image_queue_bytes(image));
+	take_tuple(in, image, &entry->moved.tuple);
+	entry->service = in->service == SERVICE_NAMED ? service_of(in, image) : in->service;
+	entry->target = in->has_target ? &in->target : NULL;
+	entry->lane = (uint8_t)lane_of(in, entry);
+	if (!populate(in, in->at + entry->bytes))
+		end_at(in, entry, ENOMEM, "no memory");
+	else
+		in->at += entry->bytes;
+}
+
+static void
+read_images(struct in *in, uint32_t to)
+{
+	while (in->n < to && in->at < in->bytes)
+		read_image(in);
+}
+
+/*
+ * Has all lanes go through some images at the same time, each a slice, until all are through. Those
+ * that come next are read meanwhile.
+ */
+static bool
+ask_all(struct in *in, enum lane_request_kind kind, uint32_t from, uint32_t to)
+{
+	unsigned int lanes = in->daemon->config.lanes, busy = lanes;
+
+	for (unsigned int i = 0; i < lanes; i++) {
+		in->moves[i]->images = &in->images[from];
+		in->moves[i]->n_images = to - from;
+		in->moves[i]->next = 0;
+	}
+	while (busy > 0) {
+		uint64_t asked = 0;
+
+		for (unsigned int i = 0; i < lanes; i++) {
+			if (in->moves[i]->next == in->moves[i]->n_images)
+				continue;
+			if (commands_slice_begin(in->daemon->lanes[i], kind, in->moves[i]) < 0)
 				return false;
-	}
-	return true;
-}
-
-/* Asks all lanes about all images. */
-static bool
-ask_all(struct in *in, enum lane_request_kind kind, struct lane_moves *m)
-{
-	m->images = in->images;
-	m->lane_of = in->lane_of;
-	m->n_images = in->n;
-	for (unsigned int i = 0; i < in->daemon->config.lanes; i++) {
-		m->next = 0;
-		while (m->next < m->n_images)
-			if (commands_slice(in->daemon->lanes[i], kind, m) < 0)
+			asked |= UINT64_C(1) << i;
+		}
+		if (kind == ASK_RESTORE)
+			read_images(in, to + READ_AHEAD);
+		busy = 0;
+		for (unsigned int i = 0; i < lanes; i++) {
+			if ((asked >> i & 1) != 0 && commands_slice_end(in->moves[i]) < 0)
 				return false;
+			busy += in->moves[i]->next < in->moves[i]->n_images;
+		}
 	}
 	return true;
 }
@@ -290,22 +337,39 @@ undo(struct in *in)
 	}
 }
 
+/* Those that are to be all or none go on, or go again. */
 static bool
-restore_all(struct in *in, struct lane_moves *m)
+end_together(struct in *in)
 {
-	bool ok = in->daemon->config.lanes == 1 || ask_all(in, ASK_RESTORE_CHECK, m);
+	bool leave = false;
 
-	for (unsigned int i = 0; i < in->daemon->config.lanes && ok; i++)
-		ok = restore_in(in, i, m);
-	if (!ok || !m->together)
-		return ok;
 	for (uint32_t i = 0; i < in->n; i++)
-		m->leave = m->leave || in->images[i].moved.error != 0;
-	/* They go on, or go again. */
-	ok = ask_all(in, ASK_RESTORE_END, m);
-	if (m->leave)
+		leave = leave || in->images[i].moved.error != 0;
+	for (unsigned int i = 0; i < in->daemon->config.lanes; i++)
+		in->moves[i]->leave = leave;
+	if (!ask_all(in, ASK_RESTORE_END, 0, in->n))
+		return false;
+	if (leave)
 		undo(in);
-	return ok;
+	return true;
+}
+
+/* Returns false if a lane is stuck. */
+static bool
+restore_all(struct in *in, bool together)
+{
+	unsigned int lanes = in->daemon->config.lanes;
+
+	for (unsigned int i = 0; i < lanes; i++)
+		in->moves[i]->together = together;
+	read_images(in, READ_AHEAD);
+	for (uint32_t from = 0, to; from < in->n; from = to) {
+		to = in->n;
+		if ((lanes > 1 && !ask_all(in, ASK_RESTORE_CHECK, from, to)) ||
+		    !ask_all(in, ASK_RESTORE, from, to))
+			return false;
+	}
+	return !together || end_together(in);
 }
 
 static json_t *
@@ -344,33 +408,23 @@ commands_restore(struct daemon *daemon, const json_t *request, struct control_cu
 		 const char **error)
 {
 	struct in in = {.daemon = daemon, .map = MAP_FAILED, .error = NULL};
+	bool together = json_is_true(json_object_get(request, "together"));
 	uint64_t began_us = commands_clock_us();
-	struct lane_moves *moves;
 	json_t *answer = NULL;
-	bool stuck = false;
 
 	if (!commands_may_move(daemon, cursor, error))
 		return NULL;
-	moves = calloc(1, sizeof(*moves));
-	if (moves == NULL)
-		in.error = "no memory";
-	if (in.error == NULL && take_choice(&in, request) && map_images(&in, cursor->got_fd) &&
-	    find_images(&in)) {
-		moves->together = json_is_true(json_object_get(request, "together"));
-		stuck = !restore_all(&in, moves);
-		if (stuck)
-			in.error = "a lane does not answer";
-		else
-			answer = answer_of(&in, &cursor->client, began_us);
+	if (take_choice(&in, request) && map_images(&in, cursor->got_fd) && make_room(&in)) {
+		if (!restore_all(&in, together)) {
+			*error = "a lane does not answer";
+			return NULL; /* it may look at all of this still */
+		}
+		answer = answer_of(&in, &cursor->client, began_us);
 	}
 	*error = in.error;
-	if (stuck) /* the lane may look at all of it still */
-		return NULL;
 	if (in.map != MAP_FAILED)
 		munmap(in.map, in.bytes);
-	free(in.images);
-	free(in.lane_of);
-	free(moves);
+	free_room(&in);
 	return answer;
 }
 

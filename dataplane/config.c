@@ -137,9 +137,9 @@ unknown_service(struct config_parser *p, const char *kind)
 	if (nearest != NULL)
 		CONFIG_REFUSE(p, "unknown service; did you mean [service %s]?", nearest);
 	else
-		CONFIG_REFUSE(p,
-			      "unknown service; there are http, echo, discard and chargen, or give "
-			      "plugin = FILE.so");
+		CONFIG_REFUSE(
+			p, "unknown service; there are http, echo, discard, chargen and bench, or "
+			   "give plugin = FILE.so");
 }
 
 /* What stands behind a section: a plugin's file, or what is built in. NULL if neither does. */
@@ -191,7 +191,8 @@ read_service(struct config_parser *p, struct rte_cfgfile *file)
 	snprintf(service->name, sizeof(service->name), "%s", kind);
 	service->idle_timeout_s = service_plugin_ops(p->plugin)->idle_timeout_s;
 	read_keys(p, file, &config_service_keys, service);
-	if (service->n_listen == 0 && !rte_cfgfile_has_entry(file, p->section, "listen"))
+	if (service->n_listen == 0 && !rte_cfgfile_has_entry(file, p->section, "listen") &&
+	    !service_plugin_may_only_connect(p->plugin))
 		CONFIG_REFUSE(p, "no endpoint to listen on; give listen, as *:80");
 	if (service_plugin_check(p->plugin, why) < 0)
 		CONFIG_REFUSE(p, "%s", why);

@@ -65,12 +65,15 @@ struct config_port {
 	unsigned int n_addresses;
 	struct ip_addr gateway4; /* any-address: none */
 	struct ip_addr gateway6;
-	uint16_t mtu;     /* bytes; 0: the device's */
-	uint16_t rx_desc; /* descriptors of each queue */
+	char device[CONFIG_VALUE_BYTES]; /* to attach, as of --vdev; "": the next that EAL has */
+	uint16_t mtu;                    /* bytes; 0: the device's */
+	uint16_t rx_desc;                /* descriptors of each queue */
 	uint16_t tx_desc;
 	bool rx_checksum; /* ask the device to verify checksums, if it can */
 	bool tx_checksum; /* ask the device to fill them in, if it can */
 	enum config_tso tso;
+	uint64_t lanes;  /* that have it, by bit; 0: all */
+	uint16_t queues; /* of each direction, at most; 0: one for each lane */
 };
 
 struct service_plugin;
@@ -115,6 +118,7 @@ struct config {
 	uint32_t wmem_bytes;     /* default SO_SNDBUF */
 	uint32_t wmem_max_bytes; /* up to which it grows by itself */
 	uint32_t timewait_s;
+	uint32_t fold_after_s; /* how long a connection is idle before it is folded; 0: never */
 	uint32_t user_timeout_s;
 	uint8_t syn_retries;
 	uint8_t syn_linear_timeouts; /* SYNs sent again before their time-out doubles */
@@ -142,6 +146,7 @@ struct config {
 	uint32_t connections;
 	uint32_t requests; /* half-open connections */
 	uint32_t timewait; /* connections in TIME-WAIT */
+	uint32_t unfolded; /* connections that are not folded, at a time; 0: all */
 	uint32_t mutes;    /* connections that went elsewhere in the last minute */
 	uint32_t buffers;  /* packet buffers of 2 KiB */
 	uint32_t neighbours;

@@ -51,6 +51,13 @@ parse_number(struct config_parser *p, const struct config_key *key, const char *
 }
 
 static void
+parse_queues(struct config_parser *p, const struct config_key *key, const char *value, void *field)
+{
+	if (strcmp(value, "auto") != 0)
+		parse_uint(p, key, value, field, false);
+}
+
+static void
 parse_size(struct config_parser *p, const struct config_key *key, const char *value, void *field)
 {
 	parse_uint(p, key, value, field, true);
@@ -294,6 +301,28 @@ parse_networks(struct config_parser *p, const struct config_key *key, const char
 	each_part(p, value, take_network, field);
 }
 
+static void
+take_lane(struct config_parser *p, const char *text, void *arg)
+{
+	uint64_t *lanes = arg, lane;
+
+	if (!config_number(text, false, &lane) || lane >= CONFIG_MAX_LANES)
+		CONFIG_REFUSE(p, "%s is not a lane; lanes have numbers from 0 to %d", text,
+			      CONFIG_MAX_LANES - 1);
+	else
+		*lanes |= UINT64_C(1) << lane;
+}
+
+static void
+parse_lanes(struct config_parser *p, const struct config_key *key, const char *value, void *field)
+{
+	uint64_t lanes = 0;
+
+	(void)key;
+	each_part(p, value, take_lane, &lanes);
+	memcpy(field, &lanes, sizeof(lanes));
+}
+
 /* Fast Open's names, and the bits that they stand for in Linux's tcp_fastopen. */
 static const struct {
 	const char *name;
@@ -391,6 +420,7 @@ static const struct config_key tcp_keys[] = {
 	{"wmem", parse_size, CONFIG(wmem_bytes), 4096, 1 << 30},
 	{"wmem_max", parse_size, CONFIG(wmem_max_bytes), 4096, 1 << 30},
 	{"timewait", parse_number, CONFIG(timewait_s), 0, 3600},
+	{"fold_after", parse_number, CONFIG(fold_after_s), 0, 86400},
 	{"user_timeout", parse_number, CONFIG(user_timeout_s), 0, 86400},
 	{"tw_reuse", parse_bool, CONFIG(tw_reuse), 0, 0},
 	{"pacing", parse_bool, CONFIG(pacing), 0, 0},
@@ -429,6 +459,7 @@ static const struct config_key limits_keys[] = {
 	{"requests", parse_number, CONFIG(requests), 16, 16 << 20},
 	{"timewait", parse_number, CONFIG(timewait), 1, 16 << 20},
 	{"mutes", parse_number, CONFIG(mutes), 16, 16 << 20},
+	{"unfolded", parse_number, CONFIG(unfolded), 0, 16 << 20},
 	{"buffers", parse_number, CONFIG(buffers), 1024, 16 << 20},
 	{"neighbours", parse_number, CONFIG(neighbours), 8, 1 << 20},
 	{"programs", parse_number, CONFIG(programs), 1, 1024},
@@ -448,12 +479,15 @@ static const struct config_key port_keys[] = {
 	{"ipv6", parse_ipv6, 0, 0, 0, 0},
 	{"gateway4", parse_gateway, PORT(gateway4), 4, 4},
 	{"gateway6", parse_gateway, PORT(gateway6), 6, 6},
+	{"device", parse_text, PORT(device), 0, 0},
 	{"mtu", parse_number, PORT(mtu), 576, 9600},
 	{"rx_desc", parse_number, PORT(rx_desc), 32, 32768},
 	{"tx_desc", parse_number, PORT(tx_desc), 32, 32768},
 	{"rx_checksum", parse_bool, PORT(rx_checksum), 0, 0},
 	{"tx_checksum", parse_bool, PORT(tx_checksum), 0, 0},
 	{"tso", parse_choice, PORT(tso), 0, 0},
+	{"lanes", parse_lanes, PORT(lanes), 0, 0},
+	{"queues", parse_queues, PORT(queues), 1, CONFIG_MAX_LANES},
 };
 
 static const struct config_key service_keys[] = {
@@ -491,6 +525,7 @@ config_set_defaults(struct config *config)
 		.wmem_bytes = 1 << 20,
 		.wmem_max_bytes = 4 << 20,
 		.timewait_s = 60,
+		.fold_after_s = 5,
 		.user_timeout_s = 0,
 		.syn_retries = 6,
 		.syn_linear_timeouts = 4,

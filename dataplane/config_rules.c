@@ -40,6 +40,53 @@ check_gateway(struct rules *r, const struct config_port *port, const char *key,
 	r->key = NULL;
 }
 
+/* The lanes that have a port, by bit. */
+static uint64_t
+lanes_of(const struct config *config, unsigned int port)
+{
+	uint64_t all = UINT64_MAX >> (64 - config->lanes);
+
+	return config->ports[port].lanes != 0 ? config->ports[port].lanes : all;
+}
+
+/* Lanes that share one port share all: they tell each other of neighbours, and one announces. */
+static void
+check_lanes(struct rules *r, unsigned int n)
+{
+	const struct config *config = r->config;
+	uint64_t lanes = lanes_of(config, n);
+
+	r->key = "lanes";
+	if (lanes >> (config->lanes - 1) > 1)
+		REFUSE(r, "there are %u lanes, from 0 on; raise [dataplane] lanes", config->lanes);
+	for (unsigned int o = 0; o < n; o++) {
+		uint64_t others = lanes_of(config, o);
+
+		if ((lanes & others) != 0 && lanes != others)
+			REFUSE(r,
+			       "some of these lanes have [port %u], too, and some have not; give "
+			       "both ports the same lanes, or no lane of the other's",
+			       o);
+	}
+	r->key = NULL;
+}
+
+/* A lane without a port would have nothing to do. */
+static void
+check_all_lanes(const struct config *config, struct config_report *report)
+{
+	uint64_t lanes = 0;
+
+	for (unsigned int n = 0; n < config->n_ports; n++)
+		lanes |= lanes_of(config, n);
+	for (unsigned int i = 0; i < config->lanes; i++)
+		if ((lanes >> i & 1) == 0)
+			config_error(report, 0, NULL, NULL,
+				     "lane %u has no port; name it in the lanes of one, or lower "
+				     "[dataplane] lanes",
+				     i);
+}
+
 static void
 check_port(struct rules *r, unsigned int n)
 {
@@ -64,6 +111,7 @@ check_port(struct rules *r, unsigned int n)
 					       "%s is an address of [port %u], too; leave one out",
 					       config_ip_text(ip, text), o);
 	}
+	check_lanes(r, n);
 	r->key = "mtu";
 	if (v6 && port->mtu != 0 && port->mtu < 1280)
 		REFUSE(r, "%u is too small for IPv6; write 1280 at least", port->mtu);
@@ -152,6 +200,8 @@ config_check_rules(struct config *config, const bool *port_seen,
 	else
 		for (unsigned int n = 0; n < config->n_ports; n++)
 			check_port(&r, n);
+	if (config->n_ports > 0 && config->n_ports == highest + 1)
+		check_all_lanes(config, report);
 	for (unsigned int s = 0; s < config->n_services; s++) {
 		r.section = service_sections[s];
 		r.key = "listen";

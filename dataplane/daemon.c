@@ -130,6 +130,13 @@ start_ports(struct daemon *daemon)
 }
 
 static int
+steer_create(struct daemon *daemon)
+{
+	daemon->steer = lane_steer_create(daemon->ports, daemon->config.n_ports);
+	return daemon->steer == NULL ? -1 : 0;
+}
+
+static int
 launch_lanes(struct daemon *daemon)
 {
 	struct lane_setup setup = {
@@ -139,6 +146,7 @@ launch_lanes(struct daemon *daemon)
 		.n_lanes = daemon->config.lanes,
 		.tsc_base = rte_rdtsc(),
 		.port_lanes = daemon->port_lanes,
+		.steer = daemon->steer,
 		.fault_event = daemon->fault_event,
 		.restoring = daemon->restoring,
 	};
@@ -158,6 +166,7 @@ open_programs(struct daemon *daemon)
 	struct programs_config config = {
 		.lanes = daemon->lanes,
 		.n_lanes = daemon->config.lanes,
+		.peers = daemon->lanes[0]->peers,
 		.max_programs = daemon->config.programs,
 		.max_of_user = daemon->config.user_programs,
 		.repair_group = daemon->config.repair_group,
@@ -208,7 +217,7 @@ daemon_start(struct daemon *daemon, bool hugepages)
 	    configure_ports(daemon) < 0)
 		return -1;
 	if (service_plugins_start(&daemon->config, stderr) < 0 || start_ports(daemon) < 0 ||
-	    launch_lanes(daemon) < 0)
+	    steer_create(daemon) < 0 || launch_lanes(daemon) < 0)
 		return -1;
 	if (open_programs(daemon) < 0)
 		return -1;
@@ -248,6 +257,12 @@ tell_port(const struct daemon *daemon, const struct port_device *port)
 	log_line("%s: port %u is %s (%s), MAC %s, MTU %u, link %s: %s", daemon->config.name,
 		 port->index, port->name, port->driver, mac, port->mtu,
 		 port->link_up ? "up" : "down", text);
+	if (port->n_lanes > 1)
+		log_line("%s: port %u: %u queue%s for %u lanes, %s", daemon->config.name,
+			 port->index, port->queues, port->queues == 1 ? "" : "s", port->n_lanes,
+			 lane_steer_by_device(daemon->steer, port->index)
+				 ? "spread by the device"
+				 : "which hand packets to the one whose they are");
 }
 
 static void
@@ -421,6 +436,8 @@ daemon_stop(struct daemon *daemon)
 		lane_destroy(daemon->lanes[i]);
 		daemon->lanes[i] = NULL;
 	}
+	lane_steer_free(daemon->steer);
+	daemon->steer = NULL;
 	config_free(&daemon->config);
 	if (daemon->fault_event >= 0)
 		close(daemon->fault_event);

@@ -19,8 +19,10 @@ struct daemon {
 	struct port_device ports[CONFIG_MAX_PORTS];
 	struct lane *lanes[CONFIG_MAX_LANES]; /* NULL: not made (yet) */
 	uint8_t port_lanes[LANE_PORTS];       /* the lanes' own */
+	struct lane_steer *steer;
 	struct programs *programs;
 	struct shm_prefix prefixes[PREFIXES_MAX]; /* that programs are told of */
+	uint64_t bench_lanes;                     /* that have a run of the load generator */
 	bool restoring; /* lanes keep silent about what they do not know; set before the start */
 	uint64_t restoring_until; /* seconds of CLOCK_MONOTONIC */
 	int fault_event;          /* eventfd: a gateway says that a program is bad */

@@ -17,6 +17,7 @@
 #include "dataplane/eal.h"
 #include "dataplane/eal_files.h"
 #include "dataplane/log.h"
+#include "dataplane/port_tap.h"
 
 static int
 refuse(struct eal_plan *plan, const char *format, ...)
@@ -257,6 +258,7 @@ eal_start(struct eal_plan *plan, unsigned int lanes)
 {
 	int status;
 
+	port_tap_block_signals();
 	if (log_eal_hold() < 0) {
 		log_line("no memory");
 		return -1;

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <rte_cycles.h>
+
 #include "dataplane/gateway_impl.h"
 
 /* ---- Delivery */
@@ -243,7 +245,8 @@ send_event(struct gateway *gateway, struct gateway_ref *ref)
 		GATEWAY_COUNT(gateway, events_lost);
 		return;
 	}
-	program->view.events[program->event_tail++ & (program->header.sockets - 1)] = ref->slot;
+	program->view.events[program->event_tail++ & (program->header.sockets - 1)] =
+		shm_event(program->header.lanes > 1 ? rte_rdtsc() : 0, ref->slot);
 	__atomic_store_n(&lane->event_tail, program->event_tail, __ATOMIC_RELEASE);
 	GATEWAY_COUNT(gateway, events);
 }

@@ -54,8 +54,13 @@ lane_stats_read(const struct lane *lane, struct lane_stats *stats)
 static void
 read_clock(struct lane *lane)
 {
-	unsigned __int128 ticks = rte_rdtsc() - lane->tsc_base;
+	uint64_t tsc = rte_rdtsc();
+	unsigned __int128 ticks = tsc - lane->tsc_base;
 	uint64_t now_us = (uint64_t)(ticks * lane->tsc_mult >> CLOCK_SHIFT);
+
+	if (lane->was_busy)
+		LANE_COUNT_N(lane, cycles_busy, tsc - lane->turn_tsc);
+	lane->turn_tsc = tsc;
 
 	if (likely(now_us > lane->now_us)) /* time does not go backwards, whatever TSCs do */
 		lane->now_us = now_us;
@@ -65,15 +70,24 @@ static unsigned int
 receive(struct lane *lane, uint16_t index)
 {
 	struct rte_mbuf *frames[LANE_RX_BURST];
-	uint16_t n = rte_eth_rx_burst(lane->ports[index].device->id, (uint16_t)lane->index, frames,
-				      LANE_RX_BURST);
+	const struct lane_port *port = &lane->ports[index];
+	uint16_t n = rte_eth_rx_burst(port->device->id, port->queue, frames, LANE_RX_BURST);
 
 	if (n == 0)
 		return 0;
+	if (port->device->ring.done != NULL) {
+		uint16_t copied =
+			port_ring_copy(&port->device->ring, lane->pools.pool[POOL_RX], frames, n);
+
+		LANE_COUNT_N(lane, drop_rx_no_memory, n - copied);
+		n = copied;
+	}
 	for (unsigned int i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	LANE_COUNT_N(lane, frames_in, n);
+	lane->steering = port->steers;
 	net_input(lane->net, lane->now_us, index, frames, n);
+	lane->steering = false;
 	return n;
 }
 
@@ -86,7 +100,10 @@ turn(struct lane *lane)
 	read_clock(lane);
 	service_set_begin(lane->services, lane->now_us);
 	for (uint16_t i = 0; i < lane->n_ports; i++)
-		frames += receive(lane, i);
+		if (likely(lane->ports[i].has_queue))
+			frames += receive(lane, i);
+	if (lane->handed != NULL && !rte_ring_empty(lane->handed))
+		frames += lane_hand_take(lane);
 	tcp_advance(lane->tcp, lane->now_us);
 	service_set_advance(lane->services, lane->now_us);
 	others += gateway_turn(lane->gateway);
@@ -95,12 +112,18 @@ turn(struct lane *lane)
 		others += lane_inbox_run(lane);
 	tcp_flush(lane->tcp);
 	gateway_tell(lane->gateway);
-	for (unsigned int i = 0; i < lane->n_ports; i++)
-		if (lane->ports[i].n_tx != 0) {
-			frames += lane_port_flush(lane, &lane->ports[i]);
-			others += lane->ports[i].n_tx;
+	for (unsigned int i = 0; i < lane->n_ports; i++) {
+		struct lane_port *port = &lane->ports[i];
+
+		if (unlikely(port->carries))
+			frames += lane_hand_take_frames(port, lane);
+		if (port->n_tx != 0) {
+			frames += lane_port_flush(lane, port);
+			others += port->n_tx;
 		}
+	}
 	LANE_COUNT(lane, turns);
+	lane->was_busy = frames != 0;
 	if (frames != 0)
 		LANE_COUNT(lane, turns_busy);
 	return frames + others;
@@ -129,6 +152,18 @@ is_drained(const struct lane *lane)
 	if (net_held_bufs(lane->net) != 0)
 		return false;
 	return usage.conns == 0 && usage.requests == 0;
+}
+
+/* Whether every lane has nothing left to say: one may receive or send for another. */
+static bool
+are_all_drained(struct lane *lane)
+{
+	bool all = is_drained(lane) && lane_hand_is_empty(lane);
+
+	__atomic_store_n(&lane->drained, all, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < lane->n_lanes; i++)
+		all = all && __atomic_load_n(&lane->lanes[i]->drained, __ATOMIC_ACQUIRE) != 0;
+	return all || lane->now_us >= lane->drain_end_us;
 }
 
 /* Tells of connections whose peers will hear no more from us. */
@@ -160,12 +195,12 @@ run(void *arg)
 			if (!lane->draining) {
 				begin_drain(lane);
 			} else if (lane->now_us >= check_us) {
-				if (is_drained(lane))
+				if (are_all_drained(lane))
 					break;
 				check_us = lane->now_us + IDLE_CHECK_US;
 			}
 		}
-		if (lane->idle.sleeps)
+		if (lane->door.sleeps)
 			lane_idle(lane, work != 0 || lane->draining);
 		if (work == 0 && lane->shares_cpu)
 			sched_yield();
@@ -199,8 +234,10 @@ lane_create(const struct config *config, unsigned int index, unsigned int lcore,
 	lane->inbox = rte_ring_create(name, LANE_INBOX, socket_id, RING_F_SC_DEQ);
 	if (lane->inbox == NULL)
 		log_line("no memory for lane %u's inbox: %s", index, rte_strerror(rte_errno));
-	if (lane->inbox == NULL || pools_create(&lane->pools, config, index, socket_id, max_mtu,
-						sizeof(struct lane_news)) < 0) {
+	if (lane->inbox == NULL ||
+	    pools_create(&lane->pools, config, index, socket_id, max_mtu,
+			 sizeof(struct lane_news)) < 0 ||
+	    lane_hand_open(lane, config->lanes) < 0) {
 		lane_destroy(lane);
 		return NULL;
 	}
@@ -216,7 +253,7 @@ build_net(struct lane *lane, const struct config *config, bool taken_over)
 		.n_ports = lane->n_ports,
 		.max_neighbours = config->neighbours,
 		.taken_over = taken_over,
-		.announce = lane->index == 0,
+		.announce = lane->ports[0].device->lanes[0] == lane->index,
 		.pool = lane->pools.pool[POOL_RX],
 		.socket_id = lane->socket_id,
 	};
@@ -263,11 +300,7 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp_config_defaults(tcp);
 	tcp->name = lane->name;
 	tcp->socket_id = lane->socket_id;
-	tcp->max_conns = config->connections;
-	tcp->max_requests = config->requests;
-	tcp->max_timewait = config->timewait;
-	tcp->max_mutes = config->mutes;
-	tcp->max_held_bufs = config->buffers;
+	pools_take_limits(tcp, config);
 	tcp->rcvbuf_bytes = config->rmem_bytes;
 	tcp->rcvbuf_max_bytes = config->rmem_max_bytes;
 	tcp->sndbuf_bytes = config->wmem_bytes;
@@ -287,6 +320,7 @@ build_tcp(struct lane *lane, const struct config *config)
 	tcp->probe_threshold = config->probe_threshold;
 	tcp->probe_interval_s = config->probe_interval_s;
 	tcp->initial_cwnd = config->initial_cwnd;
+	tcp->flush_bytes = LANE_FLUSH_BYTES;
 	tcp->syncookies = (enum tcp_syncookies)config->syncookies;
 	tcp->keepalive_time_s = config->keepalive_time_s;
 	tcp->keepalive_intvl_s = config->keepalive_intvl_s;
@@ -317,6 +351,7 @@ create_services(void *arg)
 		.ref_pool = lane->pools.pool[POOL_REF],
 		.socket_id = lane->socket_id,
 		.lane = lane->index,
+		.loop = &lane->stats,
 	};
 
 	lane->services = service_set_create(&services, stderr);
@@ -352,6 +387,26 @@ on_lane(struct lane *lane, int (*function)(void *lane))
 	return status < 0 ? status : rte_eal_wait_lcore(lane->lcore);
 }
 
+static void
+take_port(struct lane *lane, struct lane_port *port, const struct port_device *device)
+{
+	unsigned int place = 0;
+
+	while (place < device->n_lanes && device->lanes[place] != lane->index)
+		place++;
+	if (place == device->n_lanes) /* other lanes' */
+		return;
+	lane->n_ports++;
+	for (unsigned int i = 0; i < device->n_lanes; i++)
+		lane->peers |= UINT64_C(1) << device->lanes[i];
+	port->device = device;
+	port->has_queue = place < device->queues;
+	port->queue = (uint16_t)(place % device->queues);
+	port->carrier = lane->lanes[device->lanes[port->queue]];
+	port->carries = port->has_queue && device->tx_rings[port->queue] != NULL;
+	port->steers = !lane_steer_by_device(lane->steer, device->index);
+}
+
 int
 lane_build(struct lane *lane, const struct lane_setup *setup)
 {
@@ -368,11 +423,13 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 	lane->lanes = setup->lanes;
 	lane->n_lanes = setup->n_lanes;
 	lane->port_lanes = setup->n_lanes > 1 ? setup->port_lanes : NULL;
+	lane->steer = setup->steer;
+	lane->lend_above = pools_lend_above(config);
+	lane_hand_meet(lane);
 	lane->tsc_base = setup->tsc_base;
 	lane->tsc_mult = (1000000ull << CLOCK_SHIFT) / rte_get_tsc_hz();
-	lane->n_ports = config->n_ports;
-	for (unsigned int i = 0; i < lane->n_ports; i++)
-		lane->ports[i].device = &setup->ports[i];
+	for (unsigned int i = 0; i < config->n_ports; i++)
+		take_port(lane, &lane->ports[lane->n_ports], &setup->ports[i]);
 	read_clock(lane);
 	status = build_net(lane, config, setup->restoring);
 	if (status == 0)
@@ -456,6 +513,7 @@ lane_destroy(struct lane *lane)
 	on_lane(lane, destroy_services);
 	missing = pools_check(&lane->pools, lane->index);
 	pools_free(&lane->pools);
+	lane_hand_close(lane);
 	rte_ring_free(lane->inbox);
 	rte_free(lane);
 	return missing;

@@ -6,7 +6,7 @@
  *
  * A lane shares nothing with others on the packet path. What must cross goes through its inbox, an
  * rte_ring with many producers: news from other lanes, which nobody waits for, and requests from
- * other threads, which do.
+ * other threads, which do. Packets that a device brought to another lane come through a second one.
  *
  * Threads: lane_create() to lane_destroy() belong to the main thread; the loop has the lane between
  * lane_launch() and lane_join(). lane_ask() and the counters are for any thread meanwhile.
@@ -19,7 +19,10 @@
 
 #include <rte_ring.h>
 
+#include "dataplane/bench.h"
 #include "dataplane/gateway.h"
+#include "dataplane/lane_steer.h"
+#include "dataplane/lane_stats.h"
 #include "dataplane/move.h"
 #include "dataplane/net.h"
 #include "dataplane/pools.h"
@@ -31,25 +34,18 @@ enum {
 	LANE_RX_BURST = 64,
 	LANE_TX_FRAMES = 512, /* that may wait for a device */
 	LANE_TX_BURST = 64,   /* are handed over as soon as there are so many */
-	LANE_INBOX = 4096,    /* messages; a power of 2 */
-	LANE_LIST = 128,      /* entries of one part of a list */
-	LANE_HAND_BURST = 16, /* packets handed to another lane in one message */
+	/* Of one connection's in a turn: then acknowledgments are read, and others have theirs. */
+	LANE_FLUSH_BYTES = 131072,
+	LANE_INBOX = 4096,  /* messages; a power of 2 */
+	LANE_LIST = 128,    /* entries of one part of a list */
+	LANE_HANDED = 2048, /* packets of other lanes that wait; a power of 2 */
 	LANE_PORTS = 65536,
+	LANE_PORT_LANE = 0x7f, /* of a byte of port_lanes: see lane_ports.c */
+	LANE_PORT_SHARED = 0x80,
 	LANE_OWNERS = 4,         /* programs told of one socket */
 	LANE_DRAIN_US = 2000000, /* for connections to finish at the end */
 	LANE_RANDOM_BYTES = 4096,
 };
-
-/* Counters of the loop, in the order of lane_stats.def. */
-struct lane_stats {
-#define LANE_STAT(name, text) uint64_t name;
-#include "dataplane/lane_stats.def"
-#undef LANE_STAT
-};
-
-extern const char *const lane_stats_names[];
-extern const char *const lane_stats_texts[];
-#define LANE_STATS_COUNT (sizeof(struct lane_stats) / sizeof(uint64_t))
 
 /* ---- Messages */
 
@@ -58,17 +54,10 @@ enum lane_news_kind {
 	NEWS_NEIGHBOUR,
 	NEWS_ICMP,
 	NEWS_FASTOPEN,
-	NEWS_PACKETS, /* for the lane that has their port */
 	NEWS_REQUEST, /* not from a lane: `request` is answered, then belongs to who asked */
 };
 
 struct lane_request;
-
-/* Packets as for tcp_input(), in mbufs of the sender's pools. */
-struct lane_packets {
-	unsigned int n;
-	struct rte_mbuf *packet[LANE_HAND_BURST];
-};
 
 struct lane_news {
 	enum lane_news_kind kind;
@@ -77,7 +66,6 @@ struct lane_news {
 		struct net_neighbour_news neighbour;
 		struct tcp_icmp icmp;
 		struct tcp_fastopen_news fastopen;
-		struct lane_packets packets;
 		struct lane_request *request;
 	};
 };
@@ -100,6 +88,9 @@ enum lane_request_kind {
 	ASK_RESTORE,
 	ASK_RESTORE_END,
 	ASK_RESTORING, /* whether to keep silent: `up` */
+	ASK_BENCH_START,
+	ASK_BENCH, /* how it goes */
+	ASK_BENCH_END,
 };
 
 enum lane_request_state {
@@ -130,7 +121,7 @@ struct lane_request {
 	uint64_t cursor;                    /* lists: 0 at first */
 	unsigned int n;                     /* lists: entries that follow */
 	bool over;                          /* lists: nothing comes behind them */
-	int status;                         /* ASK_ADDRESS: of net_address_add(), _del() */
+	int status;                         /* ASK_ADDRESS, ASK_BENCH...: what it returned */
 	uint16_t port;                      /* ASK_LINK, ASK_ADDRESS */
 	bool up;                            /* ASK_LINK, ASK_RESTORING */
 	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
@@ -153,6 +144,10 @@ struct lane_request {
 			struct config_address address;
 			bool add, taken_over;
 		};
+		struct {
+			struct bench_run *run; /* ..._START: begins; ..._END: comes back */
+			struct bench_result result;
+		} bench;
 	};
 };
 
@@ -160,17 +155,20 @@ struct lane_request {
 
 /* Its sleep: see lane_idle.c. */
 struct lane_idle {
-	bool sleeps;
 	bool armed;        /* who has something for it rings */
 	bool interrupts;   /* devices tell of packets */
 	bool naps;         /* not all that may come is told of */
-	bool doubt;        /* it was woken for a packet that is not there yet */
-	uint32_t asleep;   /* atomic: `armed`, for other threads */
 	uint32_t nap_us;   /* the next one at most */
 	uint64_t since_us; /* nothing to do; 0: from now */
 	int epoll;         /* what may wake it */
-	int bell;          /* eventfd of other threads */
 	int rx;            /* epoll descriptor of the devices */
+};
+
+/* What others see of it; on a cache line that seldom changes, for some look with each burst. */
+struct lane_door {
+	bool sleeps;     /* now and then; fixed */
+	uint32_t asleep; /* atomic: lane_idle.armed */
+	int bell;        /* eventfd */
 };
 
 /* What a lane is to do, set by the main thread; each may only follow the one before. */
@@ -180,8 +178,20 @@ enum lane_order {
 	LANE_STOP,
 };
 
+/* Packets as for tcp_input(), collected for another lane; in mbufs of any lane's pools. */
+struct lane_hand {
+	struct rte_ring *ring; /* where that takes them */
+	unsigned int n;
+	struct rte_mbuf *packet[LANE_RX_BURST];
+};
+
 struct lane_port {
 	const struct port_device *device;
+	bool has_queue;       /* else it sends by another lane's, and receives nothing */
+	bool carries;         /* sends for others */
+	bool steers;          /* the device brings it packets of other lanes */
+	uint16_t queue;       /* of the device; without one of its own: the other lane's */
+	struct lane *carrier; /* whose that is; itself where it has one */
 	unsigned int n_tx;
 	struct rte_mbuf *tx[LANE_TX_FRAMES]; /* oldest first */
 };
@@ -190,6 +200,7 @@ struct lane {
 	/* The loop's. */
 	uint64_t now_us;
 	uint64_t tsc_base, tsc_mult; /* see lane.c */
+	uint64_t turn_tsc;           /* when the iteration began */
 	struct tcp_engine *tcp;
 	struct tcp_config tcp_config; /* its own, for changes */
 	char name[16];
@@ -203,20 +214,30 @@ struct lane {
 	struct lane **lanes; /* all, by index */
 	unsigned int n_lanes;
 	unsigned int index;
-	uint8_t *port_lanes;                         /* see lane_ports.c; NULL: there is one lane */
-	uint64_t handing_to;                         /* bit i: handing[i] is not NULL */
-	struct lane_news *handing[CONFIG_MAX_LANES]; /* packets collected for each lane */
+	uint64_t peers;          /* lanes that have its ports, too, by bit; and itself */
+	uint8_t *port_lanes;     /* see lane_ports.c; NULL: there is one lane */
+	struct rte_ring *handed; /* packets of other lanes; NULL: there is one lane */
+	struct lane_hand *hands; /* for each lane; or NULL */
+	uint64_t handing_to;     /* bit i: hands[i].n is not 0 */
+	uint32_t lend_above;     /* see pools.h */
+	const struct lane_steer *steer;
 	struct lane_idle idle;
+	bool was_busy;   /* frames came or went in the iteration before */
 	bool taking;     /* in the midst of another lane's packets */
+	bool steering;   /* in the midst of a device's packets, which may be other lanes' */
 	bool shares_cpu; /* with another lane: yields when idle */
 	bool draining;
 	uint64_t drain_end_us;
-	uint32_t order;   /* atomic: enum lane_order */
-	uint32_t stopped; /* atomic: the loop has ended, or not begun */
 	struct lane_stats stats;
 	struct move_stats moves;
 	unsigned int random_used;
 	uint8_t random[LANE_RANDOM_BYTES];
+
+	/* Others' as well. */
+	struct lane_door door __rte_cache_aligned;
+	uint32_t drained; /* atomic: it has nothing more to say, but works for the others */
+	uint32_t order;   /* atomic: enum lane_order */
+	uint32_t stopped; /* atomic: the loop has ended, or not begun */
 
 	/* Fixed. */
 	const struct config *config;
@@ -232,8 +253,9 @@ struct lane_setup {
 	unsigned int n_lanes;
 	uint64_t tsc_base;
 	uint8_t *port_lanes; /* LANE_PORTS, zeroed: see lane_ports.c */
-	int fault_event;     /* see gateway.h */
-	bool restoring;      /* connections of ours are about to be restored */
+	const struct lane_steer *steer;
+	int fault_event; /* see gateway.h */
+	bool restoring;  /* connections of ours are about to be restored */
 };
 
 /*
@@ -267,6 +289,13 @@ struct lane_request *lane_request_make(enum lane_request_kind kind);
  * does not answer; the request is not the caller's then.
  */
 int lane_ask(struct lane *lane, struct lane_request *request);
+
+/*
+ * The same in two steps, for one question of many, and in a hurry: between them the lane works on
+ * it, and its end spins for a while before it sleeps. Each returns as lane_ask() does.
+ */
+int lane_ask_begin(struct lane *lane, struct lane_request *request);
+int lane_ask_end(struct lane_request *request);
 
 /* Copies the loop's counters; any thread. */
 void lane_stats_read(const struct lane *lane, struct lane_stats *stats);

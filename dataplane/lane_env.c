@@ -23,7 +23,7 @@ prepare(struct lane *lane, struct lane_port *port)
 	unsigned int done = 0;
 
 	while (done < port->n_tx) {
-		done += rte_eth_tx_prepare(port->device->id, (uint16_t)lane->index, port->tx + done,
+		done += rte_eth_tx_prepare(port->device->id, port->queue, port->tx + done,
 					   (uint16_t)(port->n_tx - done));
 		if (done == port->n_tx)
 			return;
@@ -35,27 +35,38 @@ prepare(struct lane *lane, struct lane_port *port)
 	}
 }
 
-unsigned int
-lane_port_flush(struct lane *lane, struct lane_port *port)
+static unsigned int
+send_frames(struct lane *lane, struct lane_port *port)
 {
 	unsigned int sent = 0, n;
 
 	if (port->device->prepare)
 		prepare(lane, port);
+	if (port->device->ring.done != NULL)
+		port_ring_reap(&port->device->ring);
 	while (sent < port->n_tx) {
 		n = rte_eth_tx_burst(
-			port->device->id, (uint16_t)lane->index, port->tx + sent,
+			port->device->id, port->queue, port->tx + sent,
 			(uint16_t)RTE_MIN(port->n_tx - sent, (unsigned int)LANE_TX_BURST));
 		if (n == 0)
 			break;
 		sent += n;
 	}
+	LANE_COUNT_N(lane, frames_out, sent);
+	return sent;
+}
+
+unsigned int
+lane_port_flush(struct lane *lane, struct lane_port *port)
+{
+	unsigned int sent =
+		likely(port->has_queue) ? send_frames(lane, port) : lane_hand_frames(lane, port);
+
 	port->n_tx -= sent;
 	if (port->n_tx != 0) {
 		LANE_COUNT_N(lane, tx_postponed, port->n_tx);
 		memmove(port->tx, port->tx + sent, port->n_tx * sizeof(port->tx[0]));
 	}
-	LANE_COUNT_N(lane, frames_out, sent);
 	return sent;
 }
 
@@ -173,6 +184,28 @@ env_notify(void *ctx, struct tcp_conn *c, void *user)
 		service_set_notify(lane->services, c, user);
 }
 
+static bool
+env_may_fold(void *ctx, void *user)
+{
+	struct lane *lane = ctx;
+
+	return !gateway_owns(lane->gateway, user) && service_set_may_fold(user);
+}
+
+static void
+env_fold(void *ctx, void *user, struct tcp_folded *folded)
+{
+	(void)ctx;
+	service_set_fold(user, folded);
+}
+
+static void
+env_unfold(void *ctx, void *user, struct tcp_conn *c)
+{
+	(void)ctx;
+	service_set_unfold(user, c);
+}
+
 static void
 env_confirm(void *ctx, uint32_t hop)
 {
@@ -214,11 +247,14 @@ lane_fill_tcp_env(struct lane *lane, struct tcp_env *env)
 		.is_local = env_is_local,
 		.random = env_random,
 		.notify = env_notify,
+		.may_fold = env_may_fold,
+		.fold = env_fold,
+		.unfold = env_unfold,
 		.confirm = env_confirm,
-		/* Programs' sockets are on the first lane: the others hand over what is for them.
-		 */
-		.port = lane->port_lanes != NULL && lane->index == 0 ? lane_port_in_use : NULL,
-		.stray = lane->port_lanes != NULL && lane->index != 0 ? lane_hand_over : NULL,
+		.port = lane->port_lanes != NULL ? lane_port_in_use : NULL,
+		.lands_here = lane->port_lanes != NULL ? lane_lands_here : NULL,
+		.may_hold = lane->port_lanes != NULL ? lane_may_hold : NULL,
+		.stray = lane->port_lanes != NULL ? lane_stray : NULL,
 		.fastopen_news = lane->n_lanes > 1 ? env_fastopen_news : NULL,
 		.alloc = env_alloc,
 		.free = env_free,
@@ -232,30 +268,42 @@ env_tcp(void *ctx, struct rte_mbuf **packets, unsigned int n)
 {
 	struct lane *lane = ctx;
 
+	if (lane->steering)
+		n = lane_hand_steer(lane, packets, n);
 	tcp_input(lane->tcp, lane->now_us, packets, n);
 	if (unlikely(lane->handing_to != 0))
 		lane_hand_flush(lane);
 }
 
-/* The error may have come to another lane than its connection's; a quote that fits nothing is
- * ignored.
+/* The error may have come to another lane than its connection's: devices spread by the header of
+ * the error. A quote that fits nothing is ignored.
  */
 static void
 env_icmp(void *ctx, const struct tcp_icmp *icmp)
 {
 	struct lane *lane = ctx;
 	struct lane_news news = {.kind = NEWS_ICMP, .icmp = *icmp};
+	unsigned int owner, named;
 
 	tcp_icmp_input(lane->tcp, icmp);
-	lane_tell(lane, &news);
+	if (lane->port_lanes == NULL)
+		return;
+	owner = lane_owner(lane, &icmp->tuple);
+	named = lane_of_port(lane, &icmp->tuple, owner);
+	if (owner != lane->index)
+		lane_tell_one(lane, owner, &news);
+	if (named != owner && named != lane->index)
+		lane_tell_one(lane, named, &news);
 }
 
 static void
 env_neighbour(void *ctx, const struct net_neighbour_news *neighbour)
 {
 	struct lane_news news = {.kind = NEWS_NEIGHBOUR, .neighbour = *neighbour};
+	struct lane *lane = ctx;
 
-	lane_tell(ctx, &news);
+	news.neighbour.port = (uint16_t)lane->ports[neighbour->port].device->index;
+	lane_tell(lane, &news);
 }
 
 static void

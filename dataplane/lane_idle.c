@@ -12,8 +12,7 @@
  *
  * A device whose driver has no receive interrupts is looked after by naps, each twice as long as
  * the one before, up to NAP_MAX_US, while nothing comes. So is a lane of a service with
- * lane_turn(), and a lane that an interrupt woke for nothing: net_tap's driver sees a packet only
- * when a signal has reached some thread of the process, which may be after the interrupt.
+ * lane_turn().
  *
  * Tests: test/interop/idle.sh.
  */
@@ -52,7 +51,8 @@ static bool
 add_interrupts(struct lane *lane)
 {
 	for (unsigned int i = 0; i < lane->n_ports; i++)
-		if (rte_eth_dev_rx_intr_ctl_q(lane->ports[i].device->id, (uint16_t)lane->index,
+		if (lane->ports[i].has_queue &&
+		    rte_eth_dev_rx_intr_ctl_q(lane->ports[i].device->id, lane->ports[i].queue,
 					      lane->idle.rx, RTE_INTR_EVENT_ADD, NULL) < 0)
 			return false;
 	return watch(&lane->idle, lane->idle.rx) == 0;
@@ -63,20 +63,21 @@ lane_idle_open(struct lane *lane)
 {
 	struct lane_idle *idle = &lane->idle;
 
-	idle->epoll = idle->bell = idle->rx = -1;
+	idle->epoll = lane->door.bell = idle->rx = -1;
 	if (lane->config->idle != IDLE_ADAPTIVE)
 		return 0;
 	idle->epoll = epoll_create1(EPOLL_CLOEXEC);
 	idle->rx = epoll_create1(EPOLL_CLOEXEC);
-	idle->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (idle->epoll < 0 || idle->rx < 0 || idle->bell < 0 || watch(idle, idle->bell) < 0) {
+	lane->door.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (idle->epoll < 0 || idle->rx < 0 || lane->door.bell < 0 ||
+	    watch(idle, lane->door.bell) < 0) {
 		log_line("lane %u cannot sleep: %s", lane->index, strerror(errno));
 		return -1;
 	}
 	idle->interrupts = add_interrupts(lane);
 	idle->naps = !idle->interrupts || service_set_has_turns(lane->services);
 	idle->nap_us = NAP_MIN_US;
-	idle->sleeps = true;
+	lane->door.sleeps = true;
 	return 0;
 }
 
@@ -85,47 +86,49 @@ lane_idle_close(struct lane *lane)
 {
 	struct lane_idle *idle = &lane->idle;
 
-	if (!idle->sleeps)
+	if (!lane->door.sleeps)
 		return;
-	idle->sleeps = false;
+	lane->door.sleeps = false;
 	if (idle->interrupts)
 		for (unsigned int i = 0; i < lane->n_ports; i++)
-			rte_eth_dev_rx_intr_ctl_q(lane->ports[i].device->id, (uint16_t)lane->index,
-						  idle->rx, RTE_INTR_EVENT_DEL, NULL);
+			if (lane->ports[i].has_queue)
+				rte_eth_dev_rx_intr_ctl_q(lane->ports[i].device->id,
+							  lane->ports[i].queue, idle->rx,
+							  RTE_INTR_EVENT_DEL, NULL);
 	close(idle->epoll);
 	close(idle->rx);
-	close(idle->bell);
+	close(lane->door.bell);
 }
 
 void
 lane_idle_start(struct lane *lane)
 {
-	if (lane->idle.sleeps)
+	if (lane->door.sleeps)
 		prctl(PR_SET_TIMERSLACK, 1UL);
 }
 
 void
 lane_idle_watch(struct lane *lane, int bell)
 {
-	if (lane->idle.sleeps && watch(&lane->idle, bell) < 0)
+	if (lane->door.sleeps && watch(&lane->idle, bell) < 0)
 		log_line("lane %u: a program cannot wake it: %s", lane->index, strerror(errno));
 }
 
 void
 lane_idle_forget(struct lane *lane, int bell)
 {
-	if (lane->idle.sleeps)
+	if (lane->door.sleeps)
 		epoll_ctl(lane->idle.epoll, EPOLL_CTL_DEL, bell, NULL);
 }
 
 void
 lane_ring(struct lane *lane)
 {
-	if (!lane->idle.sleeps)
+	if (!lane->door.sleeps)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&lane->idle.asleep, __ATOMIC_RELAXED) != 0)
-		eventfd_write(lane->idle.bell, 1);
+	if (__atomic_load_n(&lane->door.asleep, __ATOMIC_RELAXED) != 0)
+		eventfd_write(lane->door.bell, 1);
 }
 
 /* ---- The loop's side */
@@ -137,12 +140,14 @@ switch_interrupts(struct lane *lane, bool on)
 	if (!lane->idle.interrupts)
 		return;
 	for (unsigned int i = 0; i < lane->n_ports; i++) {
-		uint16_t id = lane->ports[i].device->id;
+		uint16_t id = lane->ports[i].device->id, queue = lane->ports[i].queue;
 
+		if (!lane->ports[i].has_queue)
+			continue;
 		if (on)
-			rte_eth_dev_rx_intr_enable(id, (uint16_t)lane->index);
+			rte_eth_dev_rx_intr_enable(id, queue);
 		else
-			rte_eth_dev_rx_intr_disable(id, (uint16_t)lane->index);
+			rte_eth_dev_rx_intr_disable(id, queue);
 	}
 }
 
@@ -150,7 +155,7 @@ static void
 set_armed(struct lane *lane, bool armed)
 {
 	lane->idle.armed = armed;
-	__atomic_store_n(&lane->idle.asleep, armed, __ATOMIC_RELAXED);
+	__atomic_store_n(&lane->door.asleep, armed, __ATOMIC_RELAXED);
 	gateway_doze(lane->gateway, armed);
 	switch_interrupts(lane, armed);
 	/* Whoever does not see it yet has put down what the next turn sees. */
@@ -166,13 +171,13 @@ next_due(const struct lane *lane)
 	due_us = RTE_MIN(due_us, tcp_next_timer(lane->tcp));
 	due_us = RTE_MIN(due_us, net_next_timer(lane->net));
 	due_us = RTE_MIN(due_us, service_set_next_timer(lane->services));
-	if (lane->idle.naps || lane->idle.doubt)
+	if (lane->idle.naps)
 		due_us = RTE_MIN(due_us, lane->now_us + lane->idle.nap_us);
 	return due_us;
 }
 
-/* Takes what woke us. Returns whether a device was among it. */
-static bool
+/* Takes what woke us. */
+static void
 take_events(struct lane_idle *idle)
 {
 	struct rte_epoll_event packets[EVENTS];
@@ -184,7 +189,6 @@ take_events(struct lane_idle *idle)
 		rx = rx || events[i].data.fd == idle->rx;
 	if (rx)
 		rte_epoll_wait(idle->rx, packets, EVENTS, 0);
-	return rx;
 }
 
 static void
@@ -202,8 +206,7 @@ sleep_until(struct lane *lane, uint64_t due_us)
 		return;
 	}
 	LANE_COUNT(lane, wakes);
-	if (take_events(idle))
-		idle->doubt = true;
+	take_events(idle);
 	idle->since_us = 0;
 }
 
@@ -217,7 +220,6 @@ lane_idle(struct lane *lane, bool worked)
 			set_armed(lane, false);
 		idle->since_us = lane->now_us;
 		idle->nap_us = NAP_MIN_US;
-		idle->doubt = false;
 		return;
 	}
 	if (idle->since_us == 0)

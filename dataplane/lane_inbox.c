@@ -9,40 +9,47 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <rte_pause.h>
+
 #include "dataplane/lane_impl.h"
 #include "dataplane/lane_moves.h"
 
 enum {
-	INBOX_BURST = 32,          /* messages an iteration */
-	ASK_STEP_NS = 20000,       /* between two looks at the answer */
+	INBOX_BURST = 32,     /* messages an iteration */
+	ASK_STEP_NS = 20000,  /* between two looks at the answer */
+	ASK_SPIN_NS = 400000, /* without a sleep between: what a slice of moves takes at most */
 	ASK_LIMIT_NS = 1000000000, /* a lane that takes longer is stuck */
 };
 
 /* ---- Telling */
 
 void
-lane_tell(struct lane *lane, const struct lane_news *news)
+lane_tell_one(struct lane *lane, unsigned int to, const struct lane_news *news)
 {
 	struct rte_mempool *pool = lane->pools.pool[POOL_NEWS];
 	void *message;
 
-	for (unsigned int i = 0; i < lane->n_lanes; i++) {
-		if (lane->lanes[i] == lane)
-			continue;
-		if (rte_mempool_get(pool, &message) < 0) {
-			LANE_COUNT(lane, drop_message);
-			continue;
-		}
-		*(struct lane_news *)message = *news;
-		((struct lane_news *)message)->pool = pool;
-		if (rte_ring_enqueue(lane->lanes[i]->inbox, message) < 0) {
-			rte_mempool_put(pool, message);
-			LANE_COUNT(lane, drop_message);
-			continue;
-		}
-		LANE_COUNT(lane, messages_out);
-		lane_ring(lane->lanes[i]);
+	if (rte_mempool_get(pool, &message) < 0) {
+		LANE_COUNT(lane, drop_message);
+		return;
 	}
+	*(struct lane_news *)message = *news;
+	((struct lane_news *)message)->pool = pool;
+	if (rte_ring_enqueue(lane->lanes[to]->inbox, message) < 0) {
+		rte_mempool_put(pool, message);
+		LANE_COUNT(lane, drop_message);
+		return;
+	}
+	LANE_COUNT(lane, messages_out);
+	lane_ring(lane->lanes[to]);
+}
+
+void
+lane_tell(struct lane *lane, const struct lane_news *news)
+{
+	for (unsigned int i = 0; i < lane->n_lanes; i++)
+		if (lane->lanes[i] != lane && (lane->peers >> i & 1) != 0)
+			lane_tell_one(lane, i, news);
 }
 
 /* ---- Asking */
@@ -70,12 +77,29 @@ settle(struct lane_request *request, enum lane_request_state state)
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-int
-lane_ask(struct lane *lane, struct lane_request *request)
+static uint64_t
+clock_ns(void)
 {
-	const struct timespec step = {.tv_nsec = ASK_STEP_NS};
-	uint32_t state;
+	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Looks at the answer until it is there, but not for long. */
+static void
+spin(const struct lane_request *request)
+{
+	uint64_t end_ns = clock_ns() + ASK_SPIN_NS;
+
+	while (__atomic_load_n(&request->state, __ATOMIC_ACQUIRE) == REQUEST_WAITING &&
+	       clock_ns() < end_ns)
+		rte_pause();
+}
+
+int
+lane_ask_begin(struct lane *lane, struct lane_request *request)
+{
 	__atomic_store_n(&request->state, REQUEST_WAITING, __ATOMIC_RELAXED);
 	request->n = 0;
 	if (lane_has_stopped(lane) || rte_ring_enqueue(lane->inbox, &request->message) < 0) {
@@ -83,6 +107,15 @@ lane_ask(struct lane *lane, struct lane_request *request)
 		return -1;
 	}
 	lane_ring(lane);
+	return 0;
+}
+
+static int
+wait_for_answer(struct lane_request *request)
+{
+	const struct timespec step = {.tv_nsec = ASK_STEP_NS};
+	uint32_t state;
+
 	for (unsigned int waited = 0; waited < ASK_LIMIT_NS; waited += ASK_STEP_NS) {
 		state = __atomic_load_n(&request->state, __ATOMIC_ACQUIRE);
 		if (state == REQUEST_ANSWERED)
@@ -99,6 +132,19 @@ lane_ask(struct lane *lane, struct lane_request *request)
 		return 0;
 	free(request);
 	return -1;
+}
+
+int
+lane_ask_end(struct lane_request *request)
+{
+	spin(request);
+	return wait_for_answer(request);
+}
+
+int
+lane_ask(struct lane *lane, struct lane_request *request)
+{
+	return lane_ask_begin(lane, request) < 0 ? -1 : wait_for_answer(request);
 }
 
 /* ---- Answering */
@@ -118,11 +164,58 @@ list_connections(struct lane *lane, struct lane_request *request)
 	}
 }
 
+/* N of [port N], by the lane's place for it. */
+static uint16_t
+port_index(const struct lane *lane, uint16_t at)
+{
+	return (uint16_t)lane->ports[at].device->index;
+}
+
+/* An address comes or goes. 1: at a port that this lane has not. */
+static int
+change_address(struct lane *lane, const struct lane_request *request)
+{
+	uint16_t port = lane_port_at(lane, request->port);
+
+	if (!request->add)
+		return net_address_del(lane->net, lane->now_us, &request->address.ip);
+	if (port == lane->n_ports)
+		return 1;
+	return net_address_add(lane->net, lane->now_us, port, &request->address,
+			       request->taken_over);
+}
+
+/* Whoever asked has given up, and told that nothing was done: so it shall be. */
+static bool
+is_called_off(const struct lane_request *request)
+{
+	bool moves = request->kind == ASK_CHECKPOINT || request->kind == ASK_RESTORE ||
+		     request->kind == ASK_RESTORE_CHECK;
+
+	return moves && __atomic_load_n(&request->state, __ATOMIC_ACQUIRE) == REQUEST_ABANDONED;
+}
+
+/* He gave up while it was being done: nobody else ends what a checkpoint holds. */
+static void
+finish_alone(struct lane *lane, struct lane_request *request)
+{
+	struct lane_moves *m = request->moves;
+
+	if (request->kind == ASK_CHECKPOINT)
+		lane_moves_undo(lane, m);
+	while (request->kind == ASK_CHECKPOINT_END && m->next < m->n_held)
+		lane_moves_end(lane, m);
+}
+
 static void
 answer(struct lane *lane, struct lane_request *request)
 {
 	uint32_t cursor = (uint32_t)request->cursor;
 
+	if (is_called_off(request)) {
+		free(request);
+		return;
+	}
 	switch (request->kind) {
 	case ASK_CONNECTIONS:
 		list_connections(lane, request);
@@ -132,6 +225,8 @@ answer(struct lane *lane, struct lane_request *request)
 			net_list_neighbours(lane->net, &cursor, request->neighbours, LANE_LIST);
 		request->cursor = cursor;
 		request->over = request->n == 0;
+		for (unsigned int i = 0; i < request->n; i++)
+			request->neighbours[i].port = port_index(lane, request->neighbours[i].port);
 		break;
 	case ASK_USAGE:
 		tcp_usage(lane->tcp, &request->usage.tcp);
@@ -159,14 +254,11 @@ answer(struct lane *lane, struct lane_request *request)
 		tcp_reconfigure(lane->tcp, &lane->tcp_config);
 		break;
 	case ASK_LINK:
-		net_link_changed(lane->net, lane->now_us, request->port, request->up);
+		net_link_changed(lane->net, lane->now_us, lane_port_at(lane, request->port),
+				 request->up);
 		break;
 	case ASK_ADDRESS:
-		request->status =
-			request->add
-				? net_address_add(lane->net, lane->now_us, request->port,
-						  &request->address, request->taken_over)
-				: net_address_del(lane->net, lane->now_us, &request->address.ip);
+		request->status = change_address(lane, request);
 		break;
 	case ASK_ATTACH:
 		gateway_attach(lane->gateway, request->program);
@@ -196,9 +288,20 @@ answer(struct lane *lane, struct lane_request *request)
 	case ASK_RESTORING:
 		tcp_set_restoring(lane->tcp, request->up);
 		break;
+	case ASK_BENCH_START:
+		request->status = bench_start(lane->services, request->bench.run);
+		break;
+	case ASK_BENCH:
+		request->status = bench_read(lane->services, &request->bench.result);
+		break;
+	case ASK_BENCH_END:
+		request->status = bench_end(lane->services, &request->bench.run);
+		break;
 	}
-	if (!settle(request, REQUEST_ANSWERED))
-		free(request);
+	if (settle(request, REQUEST_ANSWERED))
+		return;
+	finish_alone(lane, request);
+	free(request);
 }
 
 unsigned int
@@ -213,6 +316,7 @@ lane_inbox_run(struct lane *lane)
 
 		switch (news->kind) {
 		case NEWS_NEIGHBOUR:
+			news->neighbour.port = lane_port_at(lane, news->neighbour.port);
 			net_neighbour_learn(lane->net, lane->now_us, &news->neighbour);
 			break;
 		case NEWS_ICMP:
@@ -220,9 +324,6 @@ lane_inbox_run(struct lane *lane)
 			break;
 		case NEWS_FASTOPEN:
 			tcp_fastopen_take_news(lane->tcp, &news->fastopen);
-			break;
-		case NEWS_PACKETS:
-			lane_take_packets(lane, &news->packets);
 			break;
 		case NEWS_REQUEST:
 			answer(lane, news->request);
@@ -238,11 +339,11 @@ lane_inbox_clear(struct lane *lane)
 {
 	void *message;
 
+	while (lane->handed != NULL && rte_ring_dequeue(lane->handed, &message) == 0)
+		rte_pktmbuf_free(message);
 	while (rte_ring_dequeue(lane->inbox, &message) == 0) {
 		struct lane_news *news = message;
 
-		if (news->kind == NEWS_PACKETS)
-			lane_drop_packets(&news->packets);
 		if (news->kind != NEWS_REQUEST)
 			rte_mempool_put(news->pool, news);
 		else if (!settle(news->request, REQUEST_REFUSED))

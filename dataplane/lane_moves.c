@@ -10,6 +10,10 @@
  * In: a connection is made in repair. Only when a service or a listener has taken it is the peer
  * asked what it has. If nobody takes it, its address is mute: it can be restored elsewhere.
  *
+ * Nobody's connections move, too: one that waits to be accepted is withdrawn while it is held, and
+ * put back, behind the others, if it goes on; one that its user has closed, and that is still to
+ * finish, is closed again where it is restored.
+ *
  * A held connection ends only here: a program that goes leaves it to be let go.
  */
 #include <errno.h>
@@ -56,6 +60,15 @@ is_program(const struct lane *lane, const void *user)
 static void
 let_go_on(struct lane *lane, struct tcp_conn *c, bool silently)
 {
+	if (tcp_user(c) == NULL) {
+		if (silently)
+			unfreeze(c);
+		else
+			tcp_resume(c);
+		if (!tcp_is_orphan(c))
+			tcp_put_back(c);
+		return;
+	}
 	if (is_program(lane, tcp_user(c))) {
 		gateway_let_go(lane->gateway, tcp_user(c));
 		return;
@@ -70,7 +83,9 @@ let_go_on(struct lane *lane, struct tcp_conn *c, bool silently)
 static void
 let_leave(struct lane *lane, struct tcp_conn *c)
 {
-	if (is_program(lane, tcp_user(c)))
+	if (tcp_user(c) == NULL)
+		tcp_close_silently(c);
+	else if (is_program(lane, tcp_user(c)))
 		gateway_take_away(lane->gateway, tcp_user(c));
 	else
 		service_set_leave(lane->services, tcp_user(c));
@@ -81,8 +96,10 @@ is_held(const struct lane *lane, struct tcp_conn *c)
 {
 	const void *user = tcp_user(c);
 
-	if (user == NULL || !tcp_in_repair(c))
+	if (!tcp_in_repair(c))
 		return false;
+	if (user == NULL)
+		return tcp_waits_at(c) == NULL;
 	return is_program(lane, user) ? gateway_is_held(user) : service_set_is_frozen(user);
 }
 
@@ -98,14 +115,30 @@ has_process(const void *user, int32_t pid)
 	return false;
 }
 
+/* Of a program is also what waits to be accepted by it, and nobody's what it has closed. */
+static bool
+is_wanted_of_nobody(const struct lane *lane, const struct lane_moves *m, const struct tcp_conn *c)
+{
+	const void *listener = tcp_waits_at(c);
+
+	if (listener == NULL && !tcp_is_orphan(c))
+		return false; /* it is being restored */
+	if (m->who == LANE_MOVE_PROCESS)
+		return listener != NULL && is_program(lane, listener) &&
+		       has_process(listener, m->pid);
+	return m->who != LANE_MOVE_SERVICE;
+}
+
 static bool
 is_wanted(const struct lane *lane, const struct lane_moves *m, struct tcp_conn *c)
 {
 	const void *user = tcp_user(c);
-	bool program = is_program(lane, user);
+	bool program = user != NULL && is_program(lane, user);
 
+	if (user == NULL)
+		return is_wanted_of_nobody(lane, m, c);
 	if (!program && service_set_owner(lane->services, user) < 0)
-		return false; /* a listener's: not accepted yet */
+		return false;
 	switch (m->who) {
 	case LANE_MOVE_SERVICE:
 		return !program && service_set_owner(lane->services, user) == (int)m->service;
@@ -148,6 +181,18 @@ busy_text(int error)
 			       : "it is not open, or has ended";
 }
 
+static int
+hold_nobodys(struct tcp_conn *c, char *why)
+{
+	int status = tcp_freeze(c);
+
+	if (status < 0)
+		snprintf(why, LANE_MOVE_WHY, "%s", busy_text(status));
+	else if (!tcp_is_orphan(c))
+		tcp_withdraw(c);
+	return status;
+}
+
 /* Holds it. Returns 0, or a negative errno with the reason; nothing has changed then. */
 static int
 hold(struct lane *lane, struct tcp_conn *c, struct move_service *service, uint8_t *state, char *why)
@@ -164,6 +209,8 @@ hold(struct lane *lane, struct tcp_conn *c, struct move_service *service, uint8_
 					  : "its program has it in repair");
 		return -EBUSY;
 	}
+	if (user == NULL)
+		return hold_nobodys(c, why);
 	if (is_program(lane, user)) {
 		if (gateway_hold(lane->gateway, user))
 			return 0;
@@ -232,7 +279,7 @@ next_conn(struct lane *lane, struct lane_moves *m)
 	if (m->who == LANE_MOVE_TUPLE) {
 		c = m->cursor == TCP_LIST_END ? NULL : tcp_find(lane->tcp, &m->tuple);
 		m->cursor = TCP_LIST_END;
-		m->over = c == NULL || tcp_user(c) == NULL || !is_wanted(lane, m, c);
+		m->over = c == NULL || !is_wanted(lane, m, c);
 		return m->over ? NULL : c;
 	}
 	while (m->cursor != TCP_LIST_END) {
@@ -271,7 +318,31 @@ lane_moves_checkpoint(struct lane *lane, struct lane_moves *m)
 	m->one_slice = false;
 }
 
+void
+lane_moves_undo(struct lane *lane, struct lane_moves *m)
+{
+	if (m->c != NULL)
+		let_go_on(lane, m->c, false);
+	for (unsigned int i = 0; i < m->n && !m->keep; i++) {
+		struct tcp_conn *c = tcp_find(lane->tcp, &m->moved[i].tuple);
+
+		if (m->moved[i].error == 0 && c != NULL && is_held(lane, c))
+			let_go_on(lane, c, false);
+	}
+}
+
 /* ---- Its end */
+
+/* A connection is looked for twice: who ends one may end others, so nothing but its lines is kept.
+ */
+static void
+prefetch_held(const struct lane *lane, const struct lane_moves *m, uint32_t i)
+{
+	const struct tcp_conn *c = i < m->n_held ? tcp_find(lane->tcp, &m->held[i]) : NULL;
+
+	if (c != NULL)
+		tcp_checkpoint_prefetch(c);
+}
 
 void
 lane_moves_end(struct lane *lane, struct lane_moves *m)
@@ -279,6 +350,7 @@ lane_moves_end(struct lane *lane, struct lane_moves *m)
 	for (unsigned int i = 0; i < END_CONNS && m->next < m->n_held; i++) {
 		struct tcp_conn *c = tcp_find(lane->tcp, &m->held[m->next++]);
 
+		prefetch_held(lane, m, m->next);
 		if (c == NULL || !is_held(lane, c))
 			m->gone++;
 		else if (m->leave)
@@ -303,10 +375,9 @@ void
 lane_moves_restore_check(struct lane *lane, struct lane_moves *m)
 {
 	for (unsigned int i = 0; i < END_CONNS && m->next < m->n_images; i++) {
-		uint32_t index = m->next++;
-		struct lane_image *image = &m->images[index];
+		struct lane_image *image = &m->images[m->next++];
 
-		if (m->lane_of[index] != lane->index && image->moved.error == 0 &&
+		if (image->lane != lane->index && image->moved.error == 0 &&
 		    tcp_find(lane->tcp, &image->moved.tuple) != NULL)
 			refuse(image, -EADDRNOTAVAIL, "it is in use here, in another lane");
 	}
@@ -334,6 +405,8 @@ place(struct lane *lane, const struct image *from, struct lane_image *image, str
 	const struct image_bytes *state = &from->message.service_state;
 	int status;
 
+	if (image->orphan)
+		return 0; /* nobody's, here as there */
 	if (image->service < 0) {
 		status = tcp_offer(c);
 		return status < 0 ? refuse(image, status, offer_error_text(status)) : 0;
@@ -347,10 +420,12 @@ place(struct lane *lane, const struct image *from, struct lane_image *image, str
 }
 
 static void
-go_on(struct lane *lane, struct tcp_conn *c)
+go_on(struct lane *lane, const struct lane_image *image, struct tcp_conn *c)
 {
 	tcp_resume(c);
-	if (tcp_user(c) != NULL && !is_program(lane, tcp_user(c)))
+	if (image->orphan)
+		tcp_close(c);
+	else if (tcp_user(c) != NULL && !is_program(lane, tcp_user(c)))
 		service_set_thaw(lane->services, tcp_user(c));
 }
 
@@ -366,28 +441,25 @@ complete(struct lane *lane, struct lane_moves *m, struct lane_image *image)
 	}
 	image->moved.tuple = tcp_tuple_of(c);
 	image->moved.bytes = image_queue_bytes(&m->in.image);
+	image->orphan = m->in.saved.orphan;
 	if (place(lane, &m->in.image, image, c) < 0)
 		tcp_close_silently(c);
 	else if (!m->together)
-		go_on(lane, c);
+		go_on(lane, image, c);
 }
 
 /* Begins to read an image. Returns false if it is refused. */
 static bool
 begin_reading(struct lane *lane, struct lane_moves *m, struct lane_image *image)
 {
-	size_t head = image_head_wants(image->at, image->bytes);
-	int status;
+	int status =
+		move_in_begin_read(&m->in, lane->tcp, image->image, image->target, &lane->moves);
 
-	if (head > image->bytes)
-		head = image->bytes; /* move_in_begin() says that it is cut short */
-	status = move_in_begin(&m->in, lane->tcp, image->at, head,
-			       image->has_target ? &image->target : NULL, &lane->moves);
 	if (status < 0) {
 		refuse(image, status, m->in.why);
 		return false;
 	}
-	m->done = head;
+	m->done = image->head_bytes;
 	m->waits = 0;
 	return true;
 }
@@ -427,14 +499,16 @@ lane_moves_restore(struct lane *lane, struct lane_moves *m)
 {
 	uint64_t budget = LANE_MOVE_BYTES;
 
-	for (unsigned int i = 0; i < LANE_MOVE_CONNS && m->next < m->n_images; i++) {
+	for (unsigned int n = 0; n < LANE_MOVE_CONNS && m->next < m->n_images;) {
 		struct lane_image *image = &m->images[m->next];
 
-		if (!m->reading && !begin_reading(lane, m, image)) {
+		if (image->lane != lane->index || image->moved.error != 0) {
 			m->next++;
 			continue;
 		}
-		m->reading = !read_on(lane, m, image, &budget);
+		n++;
+		m->reading = (m->reading || begin_reading(lane, m, image)) &&
+			     !read_on(lane, m, image, &budget);
 		if (m->reading)
 			return;
 		m->next++;
@@ -447,7 +521,7 @@ go_away(struct lane *lane, struct tcp_conn *c)
 {
 	void *user = tcp_user(c);
 
-	if (user == NULL) /* it waits to be accepted */
+	if (user == NULL) /* it waits to be accepted, or finishes */
 		tcp_close_silently(c);
 	else
 		let_leave(lane, c);
@@ -457,7 +531,8 @@ void
 lane_moves_restore_end(struct lane *lane, struct lane_moves *m)
 {
 	for (unsigned int i = 0; i < END_CONNS && m->next < m->n_images; i++) {
-		const struct lane_moved *moved = &m->images[m->next++].moved;
+		const struct lane_image *image = &m->images[m->next++];
+		const struct lane_moved *moved = &image->moved;
 		struct tcp_conn *c = moved->error != 0 ? NULL : tcp_find(lane->tcp, &moved->tuple);
 
 		if (c == NULL || !tcp_in_repair(c))
@@ -465,6 +540,6 @@ lane_moves_restore_end(struct lane *lane, struct lane_moves *m)
 		if (m->leave)
 			go_away(lane, c);
 		else
-			go_on(lane, c);
+			go_on(lane, image, c);
 	}
 }

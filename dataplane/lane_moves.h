@@ -26,7 +26,7 @@ enum {
 
 /* Which connections. */
 enum lane_move_who {
-	LANE_MOVE_ALL, /* that a service or a program has */
+	LANE_MOVE_ALL, /* of services and programs, those that they have closed, or not accepted */
 	LANE_MOVE_TUPLE,
 	LANE_MOVE_SERVICE,
 	LANE_MOVE_PROCESS,
@@ -44,14 +44,19 @@ struct lane_moved {
 struct lane_image {
 	const uint8_t *at; /* does not change while the lane reads it */
 	uint64_t bytes;
-	int service; /* that gets it, by its place in the configuration; -1: who listens there */
-	bool has_target;
-	struct move_target target;
+	size_t head_bytes;
+	const struct image *image; /* its head, read: until the lane is done with it */
+	int service;  /* that gets it, by its place in the configuration; -1: who listens there */
+	uint8_t lane; /* whose it will be */
+	bool orphan;  /* its user had closed it */
+	const struct move_target *target; /* what the image does not say; NULL: nothing is known */
 	struct lane_moved moved;
 };
 
 /* Belongs to who asks, and stays from one question to the next. */
 struct lane_moves {
+	struct lane_request *request; /* that the last question was; NULL: none was answered */
+
 	/* ---- Checkpoint */
 	enum lane_move_who who;
 	struct tcp_tuple tuple;
@@ -78,9 +83,9 @@ struct lane_moves {
 	uint32_t n_held, next;
 	uint32_t gone; /* answered: were not there any more */
 
-	/* ---- Restore: of `images`, those from `next` on. ASK_RESTORE_END: by `leave`, as above */
-	const uint8_t *lane_of; /* of ASK_RESTORE_CHECK: whose each of them will be */
-	bool together;          /* they stay in repair until that */
+	/* ---- Restore: of `images`, those from `next` on that are this lane's and not refused yet.
+	 * ASK_RESTORE_END: by `leave`, as above */
+	bool together; /* they stay in repair until that */
 	struct lane_image *images;
 	uint32_t n_images;
 	bool reading; /* in the middle of one, `done` bytes of it are read */
@@ -91,8 +96,10 @@ struct lane_moves {
 
 /* One slice; by the lane. */
 void lane_moves_checkpoint(struct lane *lane, struct lane_moves *m);
+/* Lets go on what the last slice holds. */
+void lane_moves_undo(struct lane *lane, struct lane_moves *m);
 void lane_moves_end(struct lane *lane, struct lane_moves *m);
-/* Refuses those that are alive in this lane, and are another's to be. */
+/* Refuses those that are alive in this lane, and are to be another's. */
 void lane_moves_restore_check(struct lane *lane, struct lane_moves *m);
 void lane_moves_restore(struct lane *lane, struct lane_moves *m);
 void lane_moves_restore_end(struct lane *lane, struct lane_moves *m);

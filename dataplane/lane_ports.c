@@ -1,132 +1,124 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which lane has a local port, and packets that came to another one.
+ * Which lane has a local port, where steering does not say it, and packets that came to another.
  *
- * A device spreads packets over lanes by its hash, and knows nothing of sockets. Services listen on
- * every lane. A program's socket is on one lane: that of the others which gets a packet for it
- * finds neither connection nor listener, looks the port up in a table that all share, and hands the
- * packet over.
+ * Steering (lane_steer.c) knows nothing of sockets. Services listen on every lane, and a connection
+ * that is opened takes a port with which its packets are steered to its lane. But a program's
+ * listener is on one lane, with all that it accepts, and so is a socket that was bound before it
+ * connected. A table that all share has a byte for each port: 0, or the lane's index + 1.
  *
- *     lane 1: tcp_input ─ no flow, no listener ─ stray ─ port_lanes[port] ─▶ inbox of lane 0
- *     lane 0: inbox ─ copy ─ tcp_input
+ *     lane 1: tcp_input ─ no flow, no listener ─ stray ─ port_lanes[port] ─▶ lane 0
  *
- * The table has a byte for each port: 0, or the lane's index + 1. Its writer is the lane itself,
- * which hears from its engine of the first holder of a port and of the last, TIME-WAIT included.
- * The byte is relaxed: a packet that is older than it is answered with a reset, as one that came a
- * moment earlier.
+ * Programs' sockets have a port on one lane only, the port's own, which follows from its number
+ * (shm_lane_of_port()): so who may have it is asked and answered there, as if there were no other
+ * lane, and no two lanes give it away at once. Ports of services are any lane's.
  *
- * Invariants: a packet is handed over once at most; nothing stays collected when tcp_input() has
- * returned; packets are copied into the taker's own buffers, so that no lane's queues hold what
- * another lane's device needs.
+ * A byte's writer is the lane itself, which hears from its engine of the first holder of a port and
+ * of the last, TIME-WAIT included; lanes other than the port's own say nothing over another's word.
+ * Steered first, and only then given to the lane that the byte names, are packets of ports marked
+ * PORT_SHARED: those that services had when lanes began, which a program may have, too, on another
+ * address; and those that connect() chooses from, for other lanes' services may have connections of
+ * them. The byte is relaxed: a packet that is older than it is answered with a reset, as one that
+ * came a moment earlier.
+ *
+ * A packet that was handed over already goes on only to the lane that the table names.
  */
 #include "dataplane/lane_impl.h"
+
+/* The port's own lane: of those on whose networks programs are, the first lane's. */
+static unsigned int
+lane_of(const struct lane *lane, uint16_t port)
+{
+	return shm_lane_of_port(lane->lanes[0]->peers, port);
+}
 
 void
 lane_port_in_use(void *ctx, uint16_t port, bool in_use)
 {
 	struct lane *lane = ctx;
+	uint8_t *at = &lane->port_lanes[port];
+	uint8_t own = (uint8_t)(lane->index + 1), is, to;
+	bool begins = lane_has_stopped(lane);
 
-	__atomic_store_n(&lane->port_lanes[port], in_use ? (uint8_t)(lane->index + 1) : 0,
-			 __ATOMIC_RELAXED);
-}
-
-static void
-drop(struct lane *lane, const struct lane_packets *packets)
-{
-	LANE_COUNT_N(lane, drop_handed_out, packets->n);
-	lane_drop_packets(packets);
-}
-
-static void
-post(struct lane *lane, unsigned int to)
-{
-	struct lane_news *news = lane->handing[to];
-	unsigned int n = news->packets.n; /* once it is posted it is another's */
-
-	lane->handing[to] = NULL;
-	lane->handing_to &= ~(UINT64_C(1) << to);
-	if (rte_ring_enqueue(lane->lanes[to]->inbox, news) < 0) {
-		drop(lane, &news->packets);
-		rte_mempool_put(news->pool, news);
-		return;
+	if (begins || port >= TCP_PORT_FIRST)
+		own |= LANE_PORT_SHARED;
+	to = in_use ? own : 0;
+	if (lane_of(lane, port) == lane->index) {
+		__atomic_store_n(at, to, __ATOMIC_RELAXED);
+	} else if (!begins) {
+		is = in_use ? 0 : own;
+		__atomic_compare_exchange_n(at, &is, to, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	}
-	LANE_COUNT(lane, messages_out);
-	LANE_COUNT_N(lane, handed_out, n);
-	lane_ring(lane->lanes[to]);
-}
-
-/* The message that collects for a lane; NULL without memory. */
-static struct lane_news *
-message_for(struct lane *lane, unsigned int to)
-{
-	struct rte_mempool *pool = lane->pools.pool[POOL_NEWS];
-	void *news;
-
-	if (lane->handing[to] != NULL)
-		return lane->handing[to];
-	if (rte_mempool_get(pool, &news) < 0)
-		return NULL;
-	lane->handing[to] = news;
-	lane->handing[to]->kind = NEWS_PACKETS;
-	lane->handing[to]->pool = pool;
-	lane->handing[to]->packets.n = 0;
-	lane->handing_to |= UINT64_C(1) << to;
-	return news;
 }
 
 bool
-lane_hand_over(void *ctx, struct rte_mbuf *packet, uint16_t port)
+lane_may_hold(void *ctx, const void *user, uint16_t port, bool chosen)
+{
+	const struct lane *lane = ctx;
+	uint8_t named;
+
+	if (user != NULL && gateway_owns(lane->gateway, user) && lane_of(lane, port) != lane->index)
+		return false;
+	named = __atomic_load_n(&lane->port_lanes[port], __ATOMIC_RELAXED) & LANE_PORT_LANE;
+	return !chosen || named == 0 || named == lane->index + 1;
+}
+
+/* Whether another lane is on the same networks: its ports are others otherwise. */
+static bool
+is_peer(const struct lane *lane, unsigned int other)
+{
+	return (lane->peers >> other & 1) != 0;
+}
+
+/* The lane by steering. */
+static unsigned int
+steered(const struct lane *lane, const struct tcp_tuple *tuple)
+{
+	unsigned int port = 0;
+
+	if (lane_steer_is_mixed(lane->steer))
+		port = lane->ports[net_port_of(lane->net, &tuple->local)].device->index;
+	return lane_steer_owner(lane->steer, port, tuple);
+}
+
+unsigned int
+lane_owner(const struct lane *lane, const struct tcp_tuple *tuple)
+{
+	uint8_t named =
+		__atomic_load_n(&lane->port_lanes[be16_get(tuple->lport)], __ATOMIC_RELAXED);
+
+	if (named != 0 && (named & LANE_PORT_SHARED) == 0 && is_peer(lane, named - 1u))
+		return named - 1u;
+	return steered(lane, tuple);
+}
+
+unsigned int
+lane_of_port(const struct lane *lane, const struct tcp_tuple *tuple, unsigned int otherwise)
+{
+	uint8_t named =
+		__atomic_load_n(&lane->port_lanes[be16_get(tuple->lport)], __ATOMIC_RELAXED) &
+		LANE_PORT_LANE;
+
+	return named != 0 && is_peer(lane, named - 1u) ? named - 1u : otherwise;
+}
+
+bool
+lane_lands_here(void *ctx, const struct tcp_tuple *tuple)
+{
+	const struct lane *lane = ctx;
+
+	return steered(lane, tuple) == lane->index;
+}
+
+bool
+lane_stray(void *ctx, struct rte_mbuf *packet, const struct tcp_tuple *tuple)
 {
 	struct lane *lane = ctx;
-	unsigned int owner = __atomic_load_n(&lane->port_lanes[port], __ATOMIC_RELAXED);
-	struct lane_packets alone = {1, {packet}};
-	struct lane_news *news;
+	unsigned int to =
+		lane_of_port(lane, tuple, lane->taking ? lane->index : steered(lane, tuple));
 
-	if (owner == 0 || owner - 1 == lane->index || lane->taking)
+	if (to == lane->index)
 		return false;
-	owner--;
-	news = message_for(lane, owner);
-	if (news == NULL) {
-		drop(lane, &alone);
-		return true;
-	}
-	news->packets.packet[news->packets.n++] = packet;
-	if (news->packets.n == LANE_HAND_BURST)
-		post(lane, owner);
+	lane_hand_over(lane, to, packet);
 	return true;
-}
-
-void
-lane_hand_flush(struct lane *lane)
-{
-	while (lane->handing_to != 0)
-		post(lane, rte_bsf64(lane->handing_to));
-}
-
-void
-lane_take_packets(struct lane *lane, const struct lane_packets *packets)
-{
-	struct rte_mbuf *own[LANE_HAND_BURST];
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < packets->n; i++) {
-		own[n] = rte_pktmbuf_copy(packets->packet[i], lane->pools.pool[POOL_RX], 0,
-					  UINT32_MAX);
-		if (own[n] != NULL)
-			n++;
-		else
-			LANE_COUNT(lane, drop_handed_in);
-	}
-	lane_drop_packets(packets);
-	LANE_COUNT_N(lane, handed_in, n);
-	lane->taking = true;
-	tcp_input(lane->tcp, lane->now_us, own, n);
-	lane->taking = false;
-}
-
-void
-lane_drop_packets(const struct lane_packets *packets)
-{
-	for (unsigned int i = 0; i < packets->n; i++)
-		rte_pktmbuf_free(packets->packet[i]);
 }

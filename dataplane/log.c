@@ -48,6 +48,9 @@ take_eal_log(void *cookie, const char *text, size_t n)
 	(void)cookie;
 	if (is_harmless(text, n))
 		return (ssize_t)n;
+	/* rte_panic(): nobody comes to tell the rest. */
+	if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_CRIT)
+		log_eal_release(true);
 	if (held != NULL)
 		fwrite(text, 1, n, held);
 	else

@@ -95,6 +95,10 @@ struct move_in {
 int move_in_begin(struct move_in *in, struct tcp_engine *engine, const void *head, size_t n,
 		  const struct move_target *target, struct move_stats *stats);
 
+/* The same by a head that has been read; what it points to must be there until the end. */
+int move_in_begin_read(struct move_in *in, struct tcp_engine *engine, const struct image *image,
+		       const struct move_target *target, struct move_stats *stats);
+
 /*
  * Takes bytes of the queues, copying them. Returns how many: fewer than n at the image's end, when
  * move_in_wants() is 0, and for want of mbufs; -ENOBUFS if that left none: try again, or cancel.

@@ -165,31 +165,41 @@ misfit(struct move_in *in, unsigned int number, const char *name, long long valu
 		      value);
 }
 
-/* Rows that are known: of Tern's own image all, by their defaults. */
+/* Each row with its default: what a row is that an image of Tern's does not name. */
+static const struct tcp_checkpoint defaults = {
+#define IMAGE_ROW(type, name, value) .name = value,
+#include "lib/image_rows.def"
+};
+
+/* Rows that are named; of what the others are there is something already. */
+static bool
+read_rows(struct move_in *in, struct tcp_checkpoint *s)
+{
+	struct image_rows_in rows;
+	uint64_t value;
+
+	if (!image_rows_open(&rows, &in->image.message.rows, in->why))
+		return false;
+#define IMAGE_ROW(type, name, default)                                                             \
+	if (image_rows_have(&rows, IMAGE_ROW_##name)) {                                            \
+		if (!image_rows_take(&rows, &value, sizeof(type)))                                 \
+			return image_rows_cut(&rows, IMAGE_ROW_##name, in->why);                   \
+		s->name = (type)value;                                                             \
+	}
+#include "lib/image_rows.def"
+	return image_rows_close(&rows, in->why);
+}
+
 static int
 take_rows(struct move_in *in, struct tcp_checkpoint *s)
 {
 	const struct image_message *m = &in->image.message;
-	bool all = m->has.tern;
 
-#define ROW(type, row)                                                                             \
-	if (all || m->has.row) {                                                                   \
-		if ((type)m->row != m->row)                                                        \
-			return misfit(in, IMAGE_FIELD_##row, #row, (long long)m->row);             \
-		s->row = (type)m->row;                                                             \
+	if (!read_rows(in, s)) {
+		MOVE_COUNT(in->stats, in_field, 1);
+		return -EINVAL;
 	}
-#define KEPT_FLAG(name, flag) ROW(bool, name)
-#define KEPT_VALUE(type, name, field) ROW(type, name)
-#define KEPT_DUE_US(name, field) ROW(int64_t, name)
-#define KEPT_SINCE_US(name, field) ROW(int64_t, name)
-#define KEPT_SINCE_MS(name, field) ROW(uint32_t, name)
-#include "tcp/checkpoint.def"
-#undef ROW
-	if (all || m->has.ts_now)
-		s->ts_now = m->ts_now;
-	if (all || m->has.ts_recent_age)
-		s->ts_recent_age = m->ts_recent_age;
-	if (!all && !m->has.congestion)
+	if (!m->has.tern && !m->has.congestion)
 		return 0;
 	if (m->congestion.n >= sizeof(s->congestion) ||
 	    memchr(m->congestion.at, 0, m->congestion.n) != NULL)
@@ -236,6 +246,20 @@ take_known(struct move_in *in, struct tcp_known *k)
 	return 0;
 }
 
+/* What an image of Tern's says besides rows. */
+static void
+take_plain(const struct image_message *m, const struct tcp_known *known, struct tcp_checkpoint *s)
+{
+	*s = defaults;
+	s->tuple = known->tuple;
+	s->state = known->state;
+	s->cork = m->cork;
+	s->nodelay = m->nodelay;
+	s->snd_wl1 = m->snd_wl1;
+	s->snd_wnd = m->snd_wnd;
+	s->rcv_wup = m->rcv_wup;
+}
+
 static int
 take_message(struct move_in *in, const struct move_target *target)
 {
@@ -253,7 +277,7 @@ take_message(struct move_in *in, const struct move_target *target)
 	if (status < 0)
 		return status;
 	if (m->has.tern)
-		in->saved = (struct tcp_checkpoint){.tuple = known.tuple, .state = known.state};
+		take_plain(m, &known, &in->saved);
 	else
 		tcp_checkpoint_init(in->engine, &known, &in->saved);
 	in->saved.recvq_bytes = m->inq_len;
@@ -264,21 +288,36 @@ take_message(struct move_in *in, const struct move_target *target)
 
 /* ---- The call's steps */
 
-int
-move_in_begin(struct move_in *in, struct tcp_engine *engine, const void *head, size_t n,
-	      const struct move_target *target, struct move_stats *stats)
+static int
+begin(struct move_in *in, struct tcp_engine *engine, const struct move_target *target,
+      struct move_stats *stats)
 {
 	in->engine = engine;
 	in->stats = stats;
 	in->tail = NULL;
 	in->why[0] = '\0';
+	in->recvq_left = in->image.message.inq_len;
+	in->sendq_left = in->image.message.outq_len;
+	return take_message(in, target);
+}
+
+int
+move_in_begin(struct move_in *in, struct tcp_engine *engine, const void *head, size_t n,
+	      const struct move_target *target, struct move_stats *stats)
+{
 	if (image_read_head(&in->image, head, n, in->why) < 0) {
 		MOVE_COUNT(stats, in_image, 1);
 		return -EINVAL;
 	}
-	in->recvq_left = in->image.message.inq_len;
-	in->sendq_left = in->image.message.outq_len;
-	return take_message(in, target);
+	return begin(in, engine, target, stats);
+}
+
+int
+move_in_begin_read(struct move_in *in, struct tcp_engine *engine, const struct image *image,
+		   const struct move_target *target, struct move_stats *stats)
+{
+	in->image = *image;
+	return begin(in, engine, target, stats);
 }
 
 /* Copies what fits behind the tail. Returns how much. */
@@ -348,11 +387,13 @@ refused_by_engine(struct move_in *in, int status)
 			      tcp_checkpoint_fault(&in->saved));
 	case -ENOENT:
 		return REFUSE(in, in_congestion, status,
-			      "field 1090: there is no congestion control \"%s\" here",
+			      "field 1008: there is no congestion control \"%s\" here",
 			      in->saved.congestion);
 	case -EADDRNOTAVAIL:
-		return REFUSE(in, in_taken, status, "%s: it is in use here, or not our address",
-			      tuple_text(&in->saved.tuple, text));
+		return REFUSE(in, in_taken, status, "%s: %s", tuple_text(&in->saved.tuple, text),
+			      tcp_find(in->engine, &in->saved.tuple) != NULL
+				      ? "it is in use here"
+				      : "its address is not ternd's, or its port is another's");
 	case -ENOBUFS:
 		return REFUSE(in, in_no_memory, status, "mbufs or connections have run out");
 	default:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A connection's image: the message made of its checkpoint, and the queues copied from where they
- * are. Each row of tcp/checkpoint.def is a field of lib/image.proto with the row's name, or this
- * does not compile. A row with its field's default is left out: an idle connection's head has about
- * 250 bytes.
+ * are. Each row of tcp/checkpoint.def is one of lib/image_rows.def with its name and type, or one
+ * of CRIU's fields. A row with its default is left out: an idle connection's head has about 250
+ * bytes.
  */
 #include <assert.h>
 #include <errno.h>
@@ -66,31 +66,55 @@ fill_criu(struct image_message *m, const struct tcp_checkpoint *s)
 	/* Bit 0 is Linux's flag for another clock, and ours is never to go back. */
 	if (s->timestamps)
 		IMAGE_SET(m, timestamp, (s->ts_now + 1) & ~UINT32_C(1));
+	if (s->cork)
+		IMAGE_SET(m, cork, true);
+	if (s->nodelay)
+		IMAGE_SET(m, nodelay, true);
 	/* All of TCP_REPAIR_WINDOW's, or none. */
-	m->has.snd_wl1 = m->has.snd_wnd = m->has.rcv_wup = true;
+	IMAGE_SET(m, snd_wl1, s->snd_wl1);
+	IMAGE_SET(m, snd_wnd, s->snd_wnd);
+	IMAGE_SET(m, rcv_wup, s->rcv_wup);
 	IMAGE_SET(m, max_window, s->max_wnd);
 	IMAGE_SET(m, rcv_wnd, s->rcv_adv - s->rcv_wup);
 }
 
-/* A row with its field's default is not there. The message is an empty one. */
-static void
-fill_rows(struct image_message *m, const struct tcp_checkpoint *s)
-{
-#define ROW(row) m->has.row = s->row != m->row, m->row = s->row;
-#define KEPT_FLAG(name, flag) ROW(name)
-#define KEPT_VALUE(type, name, field) ROW(name)
-#define KEPT_DUE_US(name, field) ROW(name)
-#define KEPT_SINCE_US(name, field) ROW(name)
-#define KEPT_SINCE_MS(name, field) ROW(name)
+/* Rows of checkpoint.def, and which fields of the image they are: all of them, or this does not
+ * compile. */
+struct fields {
+#define IMAGE_ROW(type, name, value) type name;
+#include "lib/image_rows.def"
+	bool nodelay, cork; /* those that CRIU has, too */
+	uint32_t snd_wl1, snd_wnd, rcv_wup;
+};
+
+#define SAME_TYPE(type, name)                                                                      \
+	static_assert(                                                                             \
+		__builtin_types_compatible_p(__typeof__(((struct fields *)NULL)->name), type),     \
+		"a row and its field have one type");
+#define KEPT_FLAG(name, flag) SAME_TYPE(bool, name)
+#define KEPT_VALUE(type, name, field) SAME_TYPE(type, name)
+#define KEPT_DUE_US(name, field) SAME_TYPE(int64_t, name)
+#define KEPT_SINCE_US(name, field) SAME_TYPE(int64_t, name)
+#define KEPT_SINCE_MS(name, field) SAME_TYPE(uint32_t, name)
 #include "tcp/checkpoint.def"
-#undef ROW
-	if (s->ts_recent_age != 0)
-		IMAGE_SET(m, ts_recent_age, s->ts_recent_age);
-	IMAGE_SET(m, ts_now, s->ts_now);
-	if (strcmp(s->congestion, "cubic") != 0)
-		IMAGE_SET(m, congestion,
-			  (struct image_bytes){(const uint8_t *)s->congestion,
-					       strlen(s->congestion)});
+#define IMAGE_ROW(type, name, value)                                                               \
+	static_assert(__builtin_types_compatible_p(                                                \
+			      __typeof__(((struct tcp_checkpoint *)NULL)->name), type),            \
+		      "a field and its row have one type");
+#include "lib/image_rows.def"
+
+/* A row with its default is not there. */
+static struct image_bytes
+put_rows(const struct tcp_checkpoint *s, uint8_t to[IMAGE_ROWS_MAX])
+{
+	struct image_rows_out out;
+
+	image_rows_begin(&out, to);
+#define IMAGE_ROW(type, name, value)                                                               \
+	if (s->name != (type)(value))                                                              \
+		image_rows_put(&out, IMAGE_ROW_##name, (uint64_t)s->name, sizeof(type));
+#include "lib/image_rows.def"
+	return image_rows_end(&out);
 }
 
 /* An IPv4 address has four bytes. */
@@ -111,7 +135,12 @@ fill_whose(struct image_message *m, const struct tcp_checkpoint *s,
 	IMAGE_SET(m, remote_address, address_of(&s->tuple.remote));
 	IMAGE_SET(m, local_port, be16_get(s->tuple.lport));
 	IMAGE_SET(m, remote_port, be16_get(s->tuple.rport));
-	IMAGE_SET(m, state, move_linux_states[s->state]);
+	if (s->state != TCP_ESTABLISHED)
+		IMAGE_SET(m, state, move_linux_states[s->state]);
+	if (strcmp(s->congestion, "cubic") != 0)
+		IMAGE_SET(m, congestion,
+			  (struct image_bytes){(const uint8_t *)s->congestion,
+					       strlen(s->congestion)});
 	if (service == NULL || service->name.n == 0)
 		return;
 	IMAGE_SET(m, service, service->name);
@@ -123,12 +152,13 @@ size_t
 move_out_head(const struct tcp_checkpoint *saved, const struct move_service *service, void *to,
 	      size_t size)
 {
+	uint8_t rows[IMAGE_ROWS_MAX];
 	struct image image;
 
 	image_init(&image);
-	fill_rows(&image.message, saved);
 	fill_criu(&image.message, saved);
 	fill_whose(&image.message, saved, service);
+	IMAGE_SET(&image.message, rows, put_rows(saved, rows));
 	return image_write_head(&image, to, size);
 }
 

@@ -16,7 +16,6 @@
 #include <errno.h>
 
 #include <rte_malloc.h>
-#include <sodium.h>
 
 #include "dataplane/arp.h"
 #include "dataplane/icmp.h"
@@ -27,8 +26,6 @@ enum {
 	EVICTION_LOOKS = 64, /* entries looked at, at most, to find one that gives way */
 };
 
-static_assert(crypto_shorthash_KEYBYTES == sizeof(((struct neighbours *)0)->key),
-	      "SipHash takes a key of 16 bytes");
 static_assert(offsetof(struct neighbour, due_us) + sizeof(uint64_t) <= RTE_CACHE_LINE_SIZE,
 	      "what a sent packet needs lies in one cache line");
 
@@ -149,16 +146,12 @@ neighbours_destroy(struct net *net)
 static struct neighbour **
 bucket_of(const struct neighbours *t, uint16_t port, const struct ip_addr *ip)
 {
-	uint8_t hash[crypto_shorthash_BYTES];
-	struct {
-		struct ip_addr ip;
-		uint32_t port;
-	} key = {*ip, port};
-	uint32_t h;
+	const uint64_t *k = t->key;
+	/* Multilinear, as the flow table's: who does not know the key finds no two that collide. */
+	uint64_t h = k[0] + (k[1] + ip->w[0]) * (k[2] + ip->w[1]) +
+		     (k[3] + ip->w[2]) * (k[4] + ip->w[3]) + k[5] * port;
 
-	crypto_shorthash(hash, (const uint8_t *)&key, sizeof(key), t->key);
-	memcpy(&h, hash, sizeof(h));
-	return &t->buckets[h & t->bucket_mask];
+	return &t->buckets[(uint32_t)(h >> 32) & t->bucket_mask];
 }
 
 static void

@@ -29,7 +29,7 @@
 #include "dataplane/net.h"
 
 enum {
-	NEIGHBOUR_WAITING = 32,       /* packets that may wait for one neighbour */
+	NEIGHBOUR_WAITING = 128, /* packets that may wait for one neighbour; Linux: 101 full ones */
 	NEIGHBOUR_WAITING_ALL = 1024, /* and for all of them */
 	NEIGHBOUR_PROBES = 3,         /* MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT */
 	NEIGHBOUR_RETRANS_US = 1000000,
@@ -101,7 +101,7 @@ struct neighbours {
 	struct waiting_node *nodes; /* NEIGHBOUR_WAITING_ALL */
 	uint32_t free_node;
 	uint32_t waiting; /* packets in all queues */
-	uint8_t key[16];  /* of the hash: secret */
+	uint64_t key[6];  /* of the hash: secret */
 };
 
 int neighbours_create(struct net *net, uint32_t max, int socket_id);

@@ -22,6 +22,7 @@
 #include "dataplane/mld.h"
 #include "dataplane/nd.h"
 #include "dataplane/net_impl.h"
+#include "dataplane/path.h"
 #include "dataplane/route.h"
 
 static bool
@@ -64,6 +65,7 @@ net_create(const struct net_config *config, const struct net_env *env, struct ne
 	if (net == NULL)
 		return -ENOMEM;
 	net->env = *env;
+	net->paths_generation = 1; /* of what was never kept it is 0 */
 	net->pool = config->pool;
 	net->announce = config->announce;
 	net->mld_due_us = UINT64_MAX;
@@ -255,57 +257,12 @@ net_output(struct net *net, struct rte_mbuf **packets, unsigned int n)
 	flush(net);
 }
 
-/* Whether no TCP connection can lead there, whatever the routes. */
-static bool
-is_no_peer(const struct net *net, const struct ip_addr *ip)
+uint16_t
+net_port_of(struct net *net, const struct ip_addr *local)
 {
-	const struct own *own = own_find(net, ip);
-	uint8_t first = ip_bytes(ip)[12];
+	const struct address *own = address_find(net, local);
 
-	if (ip_is_any(ip) || ip_is_multicast(ip) || (own != NULL && own->kind != OWN_UNICAST))
-		return true;
-	if (ip_is4(ip))
-		return first == 0 || first == 127 || first >= 240;
-	return ip->w[0] == 0 && ip->w[1] == 0 && ip->w[2] == 0 && ip->w[3] == RTE_BE32(1);
-}
-
-int
-net_path(struct net *net, const struct ip_addr *remote, const struct ip_addr *local,
-	 struct tcp_path *path)
-{
-	const struct address *source = NULL;
-	struct neighbour *n;
-	struct route route;
-
-	if (is_no_peer(net, remote))
-		return -EINVAL;
-	if (!ip_is_any(local)) {
-		if (ip_is4(local) != ip_is4(remote))
-			return -EINVAL;
-		source = address_find(net, local);
-		if (source == NULL || source->state != NET_ADDRESS_PREFERRED)
-			return -EADDRNOTAVAIL;
-	}
-	if (route_find(net, remote, source != NULL ? source->port : NET_NO_PORT, &route) < 0)
-		return -ENETUNREACH;
-	if (source == NULL)
-		source = route_source(net, remote, &route);
-	if (source == NULL)
-		return -EADDRNOTAVAIL;
-	*path = (struct tcp_path){
-		.local = source->ip,
-		.mtu = net->ports[route.port].mtu,
-		.flags = net->ports[route.port].path_flags,
-		.tso = net->ports[route.port].tso,
-	};
-	if (route.local) {
-		loop_path(remote, path);
-		return 0;
-	}
-	n = neighbour_obtain(net, route.port, &route.next_hop);
-	if (n != NULL)
-		path->hop = neighbour_hop(net, n);
-	return 0;
+	return own == NULL ? 0 : own->port;
 }
 
 /* ---- The way in */
@@ -394,6 +351,7 @@ catch_up(struct net *net)
 {
 	if (unlikely(net->paths_dirty)) {
 		net->paths_dirty = false;
+		paths_forget(net);
 		net->env.paths_changed(net->env.ctx);
 	}
 	if (unlikely(net->n_icmp_news != 0))

@@ -115,6 +115,9 @@ int net_path(struct net *net, const struct ip_addr *remote, const struct ip_addr
 	     struct tcp_path *path);
 bool net_is_local(const struct net *net, const struct ip_addr *local);
 
+/* The port that has an address of ours, or another one. */
+uint16_t net_port_of(struct net *net, const struct ip_addr *local);
+
 /* Timers: ARP and ND retries, reachability, DAD, cache ageing. Cheap to call each iteration. */
 void net_advance(struct net *net, uint64_t now_us);
 

@@ -121,6 +121,15 @@ struct icmp_bucket {
 	uint64_t credit_us; /* an error costs ICMP_ERROR_COST_US */
 };
 
+/* An answer of net_path(): path.c. */
+struct kept_path {
+	struct ip_addr remote, local;
+	uint32_t generation; /* it holds while that is the net's; 0: none was kept */
+	struct tcp_path path;
+};
+
+enum { NET_KEPT_PATHS = 256 };
+
 struct net {
 	struct net_env env;
 	uint64_t now_us;
@@ -128,6 +137,7 @@ struct net {
 	bool started;    /* now_us is set and the addresses' timers run */
 	bool announce;
 	bool paths_dirty; /* env.paths_changed is due */
+	uint32_t paths_generation;
 	uint16_t n_ports;
 	struct port ports[CONFIG_MAX_PORTS];
 	uint32_t ports_pending; /* bit i: ports[i] has frames to send */
@@ -151,6 +161,7 @@ struct net {
 	bool mld_answers;    /* they answer a query, rather than tell of a change */
 
 	struct net_stats stats;
+	struct kept_path kept_paths[NET_KEPT_PATHS];
 };
 
 /* A received IP packet on its way through the layer; m's data starts at the IP header. */

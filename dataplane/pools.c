@@ -16,15 +16,13 @@ enum {
 	ROOM_BYTES = 2048,       /* of rx and data mbufs, behind the headroom, if the MTU fits in */
 	HEADER_ROOM_BYTES = 512, /* headers take up to 118; the rest takes small payload along */
 	RX_RESERVE = 2048,       /* rx mbufs beyond what queues and rings hold */
+	RX_LENT = 1024,          /* rx mbufs beyond those, for other lanes to hold */
 	HEADER_OBJECTS = 8192,   /* header mbufs beyond what rings hold: neighbours' queues */
 	NEWS_OBJECTS = 1024,
 	LINK_BYTES = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN,
 
-	/* Rough, and rather too much: what the tables of engine and services take for one of each.
-	 */
-	CONNECTION_BYTES = 896, /* without services' */
-	REQUEST_BYTES = 256,
-	TIMEWAIT_BYTES = 224,
+	/* Rough, and rather too much. */
+	SOCKET_BYTES = 64, /* of the gateway's, for each connection */
 	NEIGHBOUR_BYTES = 512,
 	OTHER_BYTES = 24 << 20, /* EAL's and devices' own, files to serve */
 };
@@ -59,11 +57,19 @@ make_plans(const struct config *config, uint16_t max_mtu, struct pool_plan plan[
 		tx_desc += config->ports[i].tx_desc;
 	}
 	plan[POOL_RX] = (struct pool_plan){config->buffers + rx_desc + RX_RESERVE, room};
+	if (config->lanes > 1) /* each lcore that frees some keeps some */
+		plan[POOL_RX].objects += RX_LENT + (config->lanes - 1) * CACHE_OBJECTS * 3 / 2;
 	plan[POOL_HEADER] = (struct pool_plan){HEADER_OBJECTS + tx_desc,
 					       RTE_PKTMBUF_HEADROOM + HEADER_ROOM_BYTES};
 	plan[POOL_DATA] = (struct pool_plan){larger(config->buffers / 2, 2048), room};
 	plan[POOL_REF] = (struct pool_plan){larger(config->buffers, 4096) + tx_desc, 0};
 	plan[POOL_NEWS] = (struct pool_plan){NEWS_OBJECTS, 0};
+}
+
+uint32_t
+pools_lend_above(const struct config *config)
+{
+	return config->buffers + RX_RESERVE;
 }
 
 static uint64_t
@@ -80,6 +86,7 @@ uint64_t
 lane_memory_bytes(const struct config *config, size_t news_bytes, uint64_t page_bytes)
 {
 	struct pool_plan plan[POOL_KINDS];
+	struct tcp_config tcp = {0};
 	uint64_t bytes = OTHER_BYTES;
 	uint16_t max_mtu = 0;
 
@@ -95,11 +102,23 @@ lane_memory_bytes(const struct config *config, size_t news_bytes, uint64_t page_
 				    page_bytes);
 		bytes += plan[k].objects * sizeof(void *); /* in the pool's ring */
 	}
-	bytes += (uint64_t)config->connections * (CONNECTION_BYTES + service_conn_bytes(config));
-	bytes += (uint64_t)config->requests * REQUEST_BYTES;
-	bytes += (uint64_t)config->timewait * TIMEWAIT_BYTES;
+	pools_take_limits(&tcp, config);
+	bytes += tcp_engine_bytes(&tcp);
+	bytes += (uint64_t)config->connections * (SOCKET_BYTES + service_conn_bytes(config));
 	bytes += (uint64_t)config->neighbours * NEIGHBOUR_BYTES;
 	return bytes;
+}
+
+void
+pools_take_limits(struct tcp_config *tcp, const struct config *config)
+{
+	tcp->max_conns = config->connections;
+	tcp->max_requests = config->requests;
+	tcp->max_timewait = config->timewait;
+	tcp->max_mutes = config->mutes;
+	tcp->max_unfolded = config->unfolded;
+	tcp->fold_after_ms = config->fold_after_s * 1000;
+	tcp->max_held_bufs = config->buffers;
 }
 
 int

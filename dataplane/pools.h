@@ -4,7 +4,8 @@
  *
  *     rx      what devices receive into, and what receive queues hold: [limits] buffers, and beyond
  *             them what the devices' rings hold and a reserve, so that ACKs always find one; ARP,
- *             ND and ICMP are written into these, too
+ *             ND and ICMP are written into these, too. With several lanes there are some more that
+ *             the others may hold; when they do they copy what this one hands over
  *     header  headers and small segments on their way out
  *     data    bytes that tcp_send() copied, until they are acknowledged
  *     ref     mbufs without room, to refer to what lies elsewhere
@@ -19,6 +20,7 @@
 #include <rte_mempool.h>
 
 #include "dataplane/config.h"
+#include "tcp/tcp.h"
 
 enum pool_kind {
 	POOL_RX,
@@ -28,6 +30,9 @@ enum pool_kind {
 	POOL_NEWS,
 	POOL_KINDS,
 };
+
+/* What of a lane's rx pool must be free for another lane to hold a buffer of it. */
+uint32_t pools_lend_above(const struct config *config);
 
 const char *pool_name(enum pool_kind kind);
 
@@ -40,6 +45,9 @@ struct lane_pools {
  * lie across two, so that small pages waste much. Works before EAL starts.
  */
 uint64_t lane_memory_bytes(const struct config *config, size_t news_bytes, uint64_t page_bytes);
+
+/* What of [limits] is the engine's. */
+void pools_take_limits(struct tcp_config *tcp, const struct config *config);
 
 /*
  * Makes the pools of a lane; max_mtu is the largest of its ports'. Returns 0, or -1 after telling

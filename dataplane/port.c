@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ports: see port.h. RSS spreads by IP addresses and TCP ports, so that a connection has one lane.
+/*
+ * Ports: see port.h. RSS spreads by IP addresses and TCP ports, so that a connection has one lane;
+ * a device that has none, or too few queues, leaves that to lanes (lane_steer.c).
  */
+#include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -8,23 +11,10 @@
 
 #include "dataplane/log.h"
 #include "dataplane/port.h"
+#include "dataplane/port_device.h"
+#include "dataplane/port_memif.h"
+#include "dataplane/port_tap.h"
 #include "tcp/tcp.h"
-
-/* The n-th device there is. */
-static int
-find_device(unsigned int n, uint16_t *id)
-{
-	uint64_t i = rte_eth_find_next_owned_by(0, RTE_ETH_DEV_NO_OWNER);
-
-	for (; i < RTE_MAX_ETHPORTS;
-	     i = rte_eth_find_next_owned_by((uint16_t)(i + 1), RTE_ETH_DEV_NO_OWNER)) {
-		if (n-- == 0) {
-			*id = (uint16_t)i;
-			return 0;
-		}
-	}
-	return -1;
-}
 
 int
 port_probe(struct port_device *port, unsigned int index, const struct config *config)
@@ -34,13 +24,8 @@ port_probe(struct port_device *port, unsigned int index, const struct config *co
 	memset(port, 0, sizeof(*port));
 	port->index = index;
 	port->config = &config->ports[index];
-	if (find_device(index, &port->id) < 0) {
-		log_failure(
-			"[port %u] has no device: EAL found %u; check the devices in [dataplane] "
-			"eal (\"%s\")",
-			index, rte_eth_dev_count_avail(), config->eal);
+	if (port_device_find(config, index, &port->id, &port->ring) < 0)
 		return -1;
-	}
 	status = rte_eth_dev_info_get(port->id, &port->info);
 	if (status == 0)
 		status = rte_eth_macaddr_get(port->id, &port->mac);
@@ -55,21 +40,46 @@ port_probe(struct port_device *port, unsigned int index, const struct config *co
 		return -1;
 	}
 	port->driver = port->info.driver_name;
+	port->untold_mtu = port_memif_correct(&port->info) || port->ring.done != NULL;
+	if (port->ring.done != NULL) /* its driver has none */
+		rte_eth_random_addr(port->mac.addr_bytes);
 	return 0;
 }
 
-/* Offloads that drivers of DPDK 22.11 offer and get wrong. */
-static const struct {
+/* What drivers of DPDK 22.11 offer and get wrong. */
+static const struct quirk {
 	const char *driver;
-	uint64_t tx;
-} broken[] = {
-	/* It sums each mbuf of a packet as if none began at an odd offset. In software, too. */
-	{"net_tap", RTE_ETH_TX_OFFLOAD_TCP_CKSUM},
-	/* Its segmentation, in software too, spoils segments as long as the MTU lets them be. */
-	{"net_tap", RTE_ETH_TX_OFFLOAD_TCP_TSO},
+	uint64_t rx, tx;        /* offloads that it is not asked for */
+	uint16_t tso_max_bytes; /* of a packet to cut; 0: as large as IP allows */
+	bool deaf;              /* receive interrupts do not arrive */
+} quirks[] = {
+	/*
+	 * It sums each mbuf of a packet as if none began at an odd offset. In software, too. And
+	 * its segmentation, also in software, spoils segments as long as the MTU lets them be. What
+	 * comes in it sums at a quarter of our own speed.
+	 */
+	{"net_tap", RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM,
+	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, false},
+	/* A descriptor has 14 bits for the length of an mbuf; the rest of it would not be sent. */
+	{"net_vmxnet3", 0, 0, 16383, false},
+	/* Of an 82574, which QEMU's e1000e is, none was ever seen. */
+	{"net_e1000_em", 0, 0, 0, true},
 };
 
+static const struct quirk *
+quirk_of(const struct port_device *port)
+{
+	static const struct quirk none = {0};
+
+	for (size_t i = 0; i < sizeof(quirks) / sizeof(quirks[0]); i++)
+		if (strcmp(port->driver, quirks[i].driver) == 0)
+			return &quirks[i];
+	return &none;
+}
+
 enum {
+	PORT_TX_RING = 1024,   /* frames of other lanes that wait for one's queue; a power of 2 */
+	FRONT_BYTES = 12,      /* that virtio puts before a frame, and counts */
 	TSO_MAX_BYTES = 65535, /* IP's length field; no driver says less */
 	TSO_MAX_MBUFS = 64,    /* more than that many pieces are not worth one packet */
 };
@@ -77,12 +87,13 @@ enum {
 static uint64_t
 tx_offloads_of(const struct port_device *port)
 {
-	uint64_t offered = port->info.tx_offload_capa;
+	return port->info.tx_offload_capa & ~quirk_of(port)->tx;
+}
 
-	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
-		if (strcmp(port->driver, broken[i].driver) == 0)
-			offered &= ~broken[i].tx;
-	return offered;
+static uint64_t
+rx_offloads_of(const struct port_device *port)
+{
+	return port->info.rx_offload_capa & ~quirk_of(port)->rx;
 }
 
 /* Whether to have the device cut packets: it must sum what it cuts and take several mbufs. */
@@ -101,18 +112,19 @@ static struct tcp_tso_limits
 tso_limits(const struct port_device *port)
 {
 	unsigned int mbufs = port->info.tx_desc_lim.nb_seg_max;
+	uint16_t bytes = quirk_of(port)->tso_max_bytes;
 
 	if (mbufs == 0 || mbufs > TSO_MAX_MBUFS)
 		mbufs = TSO_MAX_MBUFS;
 	/* A packet that needs more descriptors than there are would wait for ever. */
 	mbufs = RTE_MIN(mbufs, port->config->tx_desc / 2u);
-	return (struct tcp_tso_limits){.max_bytes = TSO_MAX_BYTES, .max_mbufs = (uint8_t)mbufs};
+	return (struct tcp_tso_limits){.max_bytes = bytes != 0 ? bytes : TSO_MAX_BYTES,
+				       .max_mbufs = (uint8_t)mbufs};
 }
 
 /* Asks for what we use of what the device has. */
 static void
-choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned int lanes,
-		uint32_t rx_room)
+choose_offloads(struct port_device *port, struct rte_eth_conf *conf, uint32_t rx_room)
 {
 	const struct rte_eth_dev_info *info = &port->info;
 	const uint64_t rss = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP;
@@ -125,15 +137,17 @@ choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned in
 		tx |= checksums;
 	if (wants_tso(port))
 		must |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
-	if (lanes > 1 && (info->flow_type_rss_offloads & rss) != 0) {
+	if (port->queues > 1 && (info->flow_type_rss_offloads & rss) != 0) {
+		port->rss = true;
 		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & rss;
 		rx |= RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	}
-	if (port->mtu + RTE_ETHER_HDR_LEN + 2u * RTE_VLAN_HLEN > rx_room)
+	if (port->mtu + RTE_ETHER_HDR_LEN + 2u * RTE_VLAN_HLEN + FRONT_BYTES > rx_room)
 		rx |= RTE_ETH_RX_OFFLOAD_SCATTER;
-	conf->rxmode.mtu = port->mtu;
-	conf->rxmode.offloads = rx & info->rx_offload_capa;
+	conf->rxmode.mtu =
+		port->untold_mtu ? RTE_MIN(port->mtu, (uint16_t)RTE_ETHER_MTU) : port->mtu;
+	conf->rxmode.offloads = rx & rx_offloads_of(port);
 	conf->txmode.offloads = (tx & tx_offloads_of(port)) | must;
 	port->multi_seg = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
 	port->prepare = (conf->txmode.offloads & (checksums | must)) != 0;
@@ -149,8 +163,39 @@ choose_offloads(struct port_device *port, struct rte_eth_conf *conf, unsigned in
 	}
 }
 
+/* As many queues as lanes, as far as there are so many. */
+static void
+choose_queues(struct port_device *port, unsigned int lanes)
+{
+	unsigned int most = port->config->queues == 0 ? CONFIG_MAX_LANES : port->config->queues;
+
+	most = RTE_MIN(most, port->info.max_rx_queues);
+	most = RTE_MIN(most, port->info.max_tx_queues);
+	port->n_lanes = 0;
+	for (unsigned int i = 0; i < lanes; i++)
+		if (port->config->lanes == 0 || (port->config->lanes >> i & 1) != 0)
+			port->lanes[port->n_lanes++] = (uint8_t)i;
+	port->queues = RTE_MIN(most, port->n_lanes);
+}
+
+/* Where lanes without a queue put their frames. */
 static int
-setup_queues(struct port_device *port, const struct rte_eth_conf *conf, unsigned int lanes,
+make_rings(struct port_device *port, const int *socket_ids)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	for (unsigned int i = 0; i < port->queues && port->queues < port->n_lanes; i++) {
+		snprintf(name, sizeof(name), "tx%u.%u", port->index, i);
+		port->tx_rings[i] = rte_ring_create(name, PORT_TX_RING, socket_ids[port->lanes[i]],
+						    RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
+		if (port->tx_rings[i] == NULL)
+			return -rte_errno;
+	}
+	return 0;
+}
+
+static int
+setup_queues(struct port_device *port, const struct rte_eth_conf *conf,
 	     const struct lane_pools *const *pools, const int *socket_ids)
 {
 	struct rte_eth_rxconf rx = port->info.default_rxconf;
@@ -160,11 +205,11 @@ setup_queues(struct port_device *port, const struct rte_eth_conf *conf, unsigned
 
 	rx.offloads = conf->rxmode.offloads;
 	tx.offloads = conf->txmode.offloads;
-	for (unsigned int i = 0; i < lanes && status == 0; i++) {
-		unsigned int socket = (unsigned int)socket_ids[i];
+	for (unsigned int i = 0; i < port->queues && status == 0; i++) {
+		unsigned int lane = port->lanes[i], socket = (unsigned int)socket_ids[lane];
 
 		status = rte_eth_rx_queue_setup(port->id, (uint16_t)i, n_rx, socket, &rx,
-						pools[i]->pool[POOL_RX]);
+						pools[lane]->pool[POOL_RX]);
 		if (status == 0)
 			status = rte_eth_tx_queue_setup(port->id, (uint16_t)i, n_tx, socket, &tx);
 	}
@@ -176,21 +221,20 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 	       const int *socket_ids, enum config_idle idle)
 {
 	struct rte_eth_conf conf = {0};
-	unsigned int queues = RTE_MIN(port->info.max_rx_queues, port->info.max_tx_queues);
 	uint32_t room = (uint32_t)(rte_pktmbuf_data_room_size(pools[0]->pool[POOL_RX]) -
 				   RTE_PKTMBUF_HEADROOM);
 	int status;
 
-	if (queues < lanes) {
-		log_failure("port %u (%s) has %u queue%s for %u lanes; set lanes = %u, or give the "
-			    "device more",
-			    port->index, port->name, queues, queues == 1 ? "" : "s", lanes, queues);
+	choose_queues(port, lanes);
+	if (port->queues == 0) {
+		log_failure("port %u (%s) has no queues", port->index, port->name);
 		return -1;
 	}
 	if (port->config->mtu != 0 &&
 	    (port->mtu < port->info.min_mtu || port->mtu > port->info.max_mtu)) {
-		log_failure("port %u (%s): mtu = %u; the device takes %u to %u", port->index,
-			    port->name, port->mtu, port->info.min_mtu, port->info.max_mtu);
+		log_failure("port %u (%s): mtu = %u; the device takes %u to %u%s", port->index,
+			    port->name, port->mtu, port->info.min_mtu, port->info.max_mtu,
+			    port->untold_mtu ? "; its bsize= in eal says how much" : "");
 		return -1;
 	}
 	if (port->config->tso == TSO_YES && !wants_tso(port)) {
@@ -198,16 +242,25 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 			    port->index, port->name);
 		return -1;
 	}
-	choose_offloads(port, &conf, lanes, room);
+	choose_offloads(port, &conf, room);
 	if (*port->info.dev_flags & RTE_ETH_DEV_INTR_LSC)
 		conf.intr_conf.lsc = 1;
-	conf.intr_conf.rxq = idle == IDLE_ADAPTIVE;
-	status = rte_eth_dev_configure(port->id, (uint16_t)lanes, (uint16_t)lanes, &conf);
+	conf.intr_conf.rxq = idle == IDLE_ADAPTIVE && !quirk_of(port)->deaf;
+	status = rte_eth_dev_configure(port->id, (uint16_t)port->queues, (uint16_t)port->queues,
+				       &conf);
 	port->configured = true;
-	if (status == 0 && port->config->mtu != 0)
+	if (status == 0 && port->config->mtu != 0 && !port->untold_mtu) {
 		status = rte_eth_dev_set_mtu(port->id, port->mtu);
+		if (status ==
+		    -ENOTSUP) /* it knows the MTU since it was configured, or needs none */
+			status = 0;
+	}
 	if (status == 0)
-		status = setup_queues(port, &conf, lanes, pools, socket_ids);
+		status = setup_queues(port, &conf, pools, socket_ids);
+	if (status == 0)
+		status = make_rings(port, socket_ids);
+	if (strcmp(port->driver, "net_tap") == 0)
+		port_tap_stop_signals();
 	if (status < 0)
 		log_failure("port %u (%s) cannot be configured: %s", port->index, port->name,
 			    rte_strerror(-status));
@@ -261,9 +314,27 @@ port_link_changed(struct port_device *port)
 	return true;
 }
 
+/* Lanes have ended: what waits in their rings goes. */
+static void
+free_rings(struct port_device *port)
+{
+	void *frame;
+
+	for (unsigned int i = 0; i < port->queues; i++) {
+		while (port->tx_rings[i] != NULL &&
+		       rte_ring_dequeue(port->tx_rings[i], &frame) == 0)
+			rte_pktmbuf_free(frame);
+		rte_ring_free(port->tx_rings[i]);
+		port->tx_rings[i] = NULL;
+	}
+}
+
 void
 port_close(struct port_device *port)
 {
+	free_rings(port);
+	if (port->started && port->ring.done != NULL)
+		port_ring_clear(&port->ring, port->id);
 	if (port->started)
 		rte_eth_dev_stop(port->id);
 	if (port->configured)

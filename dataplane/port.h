@@ -12,9 +12,11 @@
 #include <stdint.h>
 
 #include <rte_ethdev.h>
+#include <rte_ring.h>
 
 #include "dataplane/config.h"
 #include "dataplane/pools.h"
+#include "dataplane/port_ring.h"
 #include "tcp/tcp.h"
 
 struct port_device {
@@ -27,7 +29,18 @@ struct port_device {
 	bool prepare;   /* packets pass rte_eth_tx_prepare() first */
 	bool configured;
 	bool started;
-	bool link_up; /* as last told to lanes */
+	bool link_up;    /* as last told to lanes */
+	bool rss;        /* it was asked to spread what it receives over its queues */
+	bool untold_mtu; /* the driver takes frames of any MTU that info allows, but not the MTU */
+
+	/*
+	 * Its lanes, and its queues of each direction, no more than those. Queue i is lanes[i]'s;
+	 * a lane beyond the queues sends by that of another, into whose ring it puts its frames.
+	 */
+	unsigned int n_lanes, queues;
+	uint8_t lanes[CONFIG_MAX_LANES];
+	struct rte_ring *tx_rings[CONFIG_MAX_LANES]; /* of each queue, where lanes share it */
+	struct port_ring ring; /* of a device that is a ring's end; .done is NULL otherwise */
 	struct rte_ether_addr mac;
 	char name[RTE_ETH_NAME_MAX_LEN];
 	const char *driver;

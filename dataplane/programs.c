@@ -105,6 +105,7 @@ make_arena(struct program *program, const struct programs *programs, struct shm_
 		.replies = REPLIES,
 		.payloads = PAYLOADS,
 		.prefixes = programs->config.n_prefixes,
+		.peers = programs->config.peers,
 	};
 	shm_lay_out(header, &layout);
 	header->bytes = layout.bytes;

@@ -25,6 +25,7 @@ struct programs;
 struct programs_config {
 	struct lane **lanes;
 	unsigned int n_lanes;
+	uint64_t peers; /* lanes that share the first one's networks, which are the programs' */
 	uint32_t max_programs;
 	uint32_t max_of_user;              /* programs of one user; 0: max_programs */
 	gid_t repair_group;                /* whose members may set TCP_REPAIR; (gid_t)-1: none */

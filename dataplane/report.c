@@ -201,10 +201,11 @@ report_lane(struct lane *lane)
 			   "cpu", rte_lcore_to_cpu_id((int)lane->lcore));
 	json_object_update_new(
 		object,
-		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "connections", (json_int_t)tcp->conns,
-			  "listeners", (json_int_t)tcp->listeners, "orphans",
-			  (json_int_t)tcp->orphans, "requests", (json_int_t)tcp->requests,
-			  "timewait", (json_int_t)tcp->timewait, "flows", (json_int_t)tcp->flows));
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "connections", (json_int_t)tcp->conns,
+			  "folded", (json_int_t)tcp->folded, "listeners",
+			  (json_int_t)tcp->listeners, "orphans", (json_int_t)tcp->orphans,
+			  "requests", (json_int_t)tcp->requests, "timewait",
+			  (json_int_t)tcp->timewait, "flows", (json_int_t)tcp->flows));
 	json_object_update_new(object,
 			       json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "received_buffers",
 					 (json_int_t)tcp->held_bufs, "sending_buffers",

@@ -62,7 +62,8 @@ stamp(struct tern_service_conn *conn)
 
 	TAILQ_REMOVE(&t->conns, conn, by_activity);
 	timeouts_add(conn->lane->set, t, conn);
-	conn->send_room = (uint32_t)tcp_send_room(conn->tcp);
+	if (!conn->is_folded) /* else nothing is queued */
+		conn->send_room = (uint32_t)tcp_send_room(conn->tcp);
 }
 
 /* Whether the peer has acknowledged everything. */
@@ -71,7 +72,8 @@ sent_all(const struct tern_service_conn *conn)
 {
 	int unacknowledged;
 
-	return tcp_ioctl(conn->tcp, SIOCOUTQ, &unacknowledged) < 0 || unacknowledged == 0;
+	return conn->is_folded || tcp_ioctl(conn->tcp, SIOCOUTQ, &unacknowledged) < 0 ||
+	       unacknowledged == 0;
 }
 
 /* A peer that takes data slowly gives no other sign of life than a send queue that shrinks. */
@@ -237,7 +239,10 @@ service_gone(struct tern_service_conn *conn)
 		conn->lane->ops->closed(conn, conn->state, conn->error);
 		set->running = NULL;
 	}
-	tcp_close_silently(conn->tcp);
+	if (conn->is_folded)
+		tcp_drop_folded(set->engine, conn->folded);
+	else
+		tcp_close_silently(conn->tcp);
 	service_slot_free(conn);
 }
 
@@ -410,6 +415,39 @@ service_set_notify(struct service_set *set, struct tcp_conn *c, void *user)
 	}
 }
 
+bool
+service_set_may_fold(const void *user)
+{
+	const struct tern_service_conn *conn = user;
+
+	return !conn->frozen && !conn->waiting && !conn->connecting && !conn->wants_room &&
+	       !conn->lingering && conn->ending == ENDING_NOT;
+}
+
+void
+service_set_fold(void *user, struct tcp_folded *folded)
+{
+	struct tern_service_conn *conn = user;
+
+	conn->is_folded = true;
+	conn->folded = folded;
+}
+
+void
+service_set_unfold(void *user, struct tcp_conn *c)
+{
+	struct tern_service_conn *conn = user;
+
+	conn->is_folded = false;
+	conn->tcp = c;
+}
+
+bool
+service_unfold(struct tern_service_conn *conn)
+{
+	return tcp_unfold(conn->lane->set->engine, conn->folded) != NULL;
+}
+
 /* One connection's turn. Returns whether it is short of mbufs still. */
 static bool
 turn(struct tern_service_conn *conn)
@@ -418,6 +456,10 @@ turn(struct tern_service_conn *conn)
 
 	if (conn->frozen) /* it waits again when it goes on */
 		return false;
+	if (conn->is_folded && !service_unfold(conn)) {
+		service_wait_for_turn(conn);
+		return false;
+	}
 	if (conn->lingering) {
 		linger(conn);
 		return false;
@@ -466,7 +508,7 @@ run_timers(struct service_set *set)
 		conn = service_timer_pop(set, now_us);
 		if (conn == NULL)
 			return;
-		if (unlikely(conn->frozen)) {
+		if (unlikely(!service_is_here(conn))) {
 			service_timer_set(conn, now_us + FROZEN_TIMER_US);
 			continue;
 		}
@@ -577,6 +619,11 @@ service_set_next_timer(const struct service_set *set)
 void
 service_shut_down(struct tern_service_conn *conn)
 {
+	if (conn->is_folded && !service_unfold(conn)) {
+		SERVICE_COUNT(conn->lane->set, closed_error, 1);
+		service_gone(conn);
+		return;
+	}
 	if (conn->lingering) {
 		if (sent_all(conn))
 			close_conn(conn);

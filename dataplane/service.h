@@ -16,6 +16,7 @@
 #include "dataplane/tern_service.h"
 #include "tcp/tcp.h"
 
+struct lane_stats;
 struct service_set;
 
 /* Counters of one lane's services, in the order of service_stats.def. */
@@ -35,6 +36,7 @@ struct service_set_config {
 	struct rte_mempool *ref_pool; /* mbufs without data room, to refer to what is sent */
 	int socket_id;
 	unsigned int lane;
+	const struct lane_stats *loop; /* the lane's own; NULL: there is no loop */
 };
 
 /*
@@ -54,6 +56,11 @@ void service_set_destroy(struct service_set *set, FILE *errors);
 
 /* tcp_env.notify for connections of this set: `user` is what the set gave to tcp_set_user(). */
 void service_set_notify(struct service_set *set, struct tcp_conn *c, void *user);
+
+/* tcp_env.may_fold, fold and unfold, likewise. */
+bool service_set_may_fold(const void *user);
+void service_set_fold(void *user, struct tcp_folded *folded);
+void service_set_unfold(void *user, struct tcp_conn *c);
 
 /* An iteration begins: what the one before took counts. */
 void service_set_begin(struct service_set *set, uint64_t now_us);

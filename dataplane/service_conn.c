@@ -111,11 +111,18 @@ address_in(const struct sockaddr *from, struct tcp_endpoint *to)
 	return 0;
 }
 
+/* Also while it is about to move. */
+static bool
+can_ask(const struct tern_service_conn *conn)
+{
+	return conn->frozen || service_is_here(conn);
+}
+
 int
 tern_service_local(const struct tern_service_conn *conn, struct sockaddr_storage *address)
 {
 	struct tcp_endpoint endpoint;
-	int status = tcp_getsockname(conn->tcp, &endpoint);
+	int status = can_ask(conn) ? tcp_getsockname(conn->tcp, &endpoint) : -EAGAIN;
 
 	if (status == 0)
 		address_out(&endpoint, address);
@@ -126,7 +133,7 @@ int
 tern_service_remote(const struct tern_service_conn *conn, struct sockaddr_storage *address)
 {
 	struct tcp_endpoint endpoint;
-	int status = tcp_getpeername(conn->tcp, &endpoint);
+	int status = can_ask(conn) ? tcp_getpeername(conn->tcp, &endpoint) : -EAGAIN;
 
 	if (status == 0)
 		address_out(&endpoint, address);
@@ -137,14 +144,14 @@ int
 tern_service_setsockopt(struct tern_service_conn *conn, int level, int name, const void *value,
 			size_t bytes)
 {
-	return tcp_setsockopt(conn->tcp, level, name, value, bytes);
+	return can_ask(conn) ? tcp_setsockopt(conn->tcp, level, name, value, bytes) : -EAGAIN;
 }
 
 int
 tern_service_getsockopt(struct tern_service_conn *conn, int level, int name, void *value,
 			size_t *bytes)
 {
-	return tcp_getsockopt(conn->tcp, level, name, value, bytes);
+	return can_ask(conn) ? tcp_getsockopt(conn->tcp, level, name, value, bytes) : -EAGAIN;
 }
 
 /* ---- The end */
@@ -152,7 +159,7 @@ tern_service_getsockopt(struct tern_service_conn *conn, int level, int name, voi
 int
 tern_service_shutdown(struct tern_service_conn *conn)
 {
-	int status = tcp_shutdown(conn->tcp, SHUT_WR);
+	int status = can_ask(conn) ? tcp_shutdown(conn->tcp, SHUT_WR) : -EAGAIN;
 
 	if (status == 0)
 		conn->shut = true;
@@ -199,26 +206,32 @@ tern_service_timer(struct tern_service_conn *conn, uint64_t delay_us)
 
 /* ---- Connecting out */
 
-static int
-start_connecting(struct tcp_conn *tcp, const struct tcp_endpoint *to, const struct tcp_endpoint *at)
+/* Returns how many bytes of `first` went with the SYN, or a negative errno. */
+static ssize_t
+start_connecting(struct tcp_conn *tcp, const struct tcp_endpoint *to, const struct tcp_endpoint *at,
+		 const struct iovec *first)
 {
 	const int on = 1;
-	int status = tcp_setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	ssize_t status = tcp_setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
 	if (status == 0 && at != NULL)
 		status = tcp_bind(tcp, at);
-	if (status == 0)
+	if (status == 0 && first != NULL)
+		status = tcp_sendto(tcp, first->iov_base, first->iov_len, MSG_FASTOPEN, to);
+	else if (status == 0)
 		status = tcp_connect(tcp, to);
 	return status == -EINPROGRESS ? 0 : status;
 }
 
-int
-tern_service_connect(struct tern_service_lane *lane, const struct sockaddr *remote,
-		     const struct sockaddr *local, struct tern_service_conn **conn)
+/* Opens a connection, with Fast Open if `first` is not NULL. Returns as start_connecting(). */
+static ssize_t
+connect_out(struct tern_service_lane *lane, const struct sockaddr *remote,
+	    const struct sockaddr *local, const struct iovec *first,
+	    struct tern_service_conn **conn)
 {
 	struct tcp_endpoint to, at;
 	struct tcp_conn *tcp;
-	int status = address_in(remote, &to);
+	ssize_t status = address_in(remote, &to);
 
 	if (status == 0 && local != NULL)
 		status = address_in(local, &at);
@@ -226,8 +239,6 @@ tern_service_connect(struct tern_service_lane *lane, const struct sockaddr *remo
 		return status;
 	if (lane->set->closed)
 		return -ESHUTDOWN;
-	if (lane->set->n_lanes > 1)
-		return -EOPNOTSUPP;
 	if (tcp_open(lane->set->engine, remote->sa_family, &tcp) < 0)
 		return -EAGAIN;
 	*conn = service_slot_take(lane, tcp);
@@ -235,7 +246,7 @@ tern_service_connect(struct tern_service_lane *lane, const struct sockaddr *remo
 		tcp_close(tcp);
 		return -EAGAIN;
 	}
-	status = start_connecting(tcp, &to, local != NULL ? &at : NULL);
+	status = start_connecting(tcp, &to, local != NULL ? &at : NULL, first);
 	if (status < 0) {
 		service_slot_free(*conn);
 		tcp_close(tcp);
@@ -243,5 +254,23 @@ tern_service_connect(struct tern_service_lane *lane, const struct sockaddr *remo
 	}
 	(*conn)->connecting = true;
 	SERVICE_COUNT(lane->set, connects, 1);
-	return 0;
+	SERVICE_COUNT(lane->set, bytes_out, status);
+	return status;
+}
+
+int
+tern_service_connect(struct tern_service_lane *lane, const struct sockaddr *remote,
+		     const struct sockaddr *local, struct tern_service_conn **conn)
+{
+	return (int)connect_out(lane, remote, local, NULL, conn);
+}
+
+ssize_t
+tern_service_connect_send(struct tern_service_lane *lane, const struct sockaddr *remote,
+			  const struct sockaddr *local, const void *data, size_t bytes,
+			  struct tern_service_conn **conn)
+{
+	const struct iovec first = {(void *)(uintptr_t)data, bytes};
+
+	return connect_out(lane, remote, local, &first, conn);
 }

@@ -44,7 +44,10 @@ struct service_timeouts {
 
 /* A connection's slot; the service's state of it lies behind. */
 struct tern_service_conn {
-	struct tcp_conn *tcp; /* NULL: the slot is free */
+	union {
+		struct tcp_conn *tcp;      /* NULL: the slot is free */
+		struct tcp_folded *folded; /* while is_folded: what stands for it */
+	};
 	struct tern_service_lane *lane;
 	TAILQ_ENTRY(tern_service_conn) by_activity; /* in a service_timeouts, or the free slots */
 	STAILQ_ENTRY(tern_service_conn) by_turn;    /* in set->waiting, if `waiting` */
@@ -66,6 +69,7 @@ struct tern_service_conn {
 	bool yielded : 1;    /* readable() is to be called in the next turn */
 	bool told_end : 1;   /* peer_closed() was called */
 	bool shut : 1;       /* the service sends no more */
+	bool is_folded : 1;  /* idle: see tcp_unfold() */
 	bool frozen : 1;     /* about to move: no callback comes, nothing is read or sent */
 	_Alignas(16) uint8_t state[];
 };
@@ -119,6 +123,7 @@ static_assert(sizeof(struct tern_service_held) == 64, "a cache line");
 struct service_set {
 	struct tcp_engine *engine;
 	struct rte_mempool *ref_pool;
+	const struct lane_stats *loop; /* counters of the lane's loop; NULL: none */
 	uint64_t now_us;
 	uint64_t begun_us; /* when the iteration began */
 	uint64_t sweep_us; /* no timeout is due before; UINT64_MAX: none at all */
@@ -183,6 +188,18 @@ void service_linger_on(struct tern_service_conn *conn);
 
 /* It is gone, without a packet: tells the service, and frees the slot. */
 void service_gone(struct tern_service_conn *conn);
+
+/* Has a folded connection come back. Returns whether there was room for it. */
+bool service_unfold(struct tern_service_conn *conn);
+
+/* Whether anything can be asked of the engine about it now; a folded one comes back. */
+static inline bool
+service_is_here(const struct tern_service_conn *conn)
+{
+	return likely(!conn->frozen) &&
+	       (likely(!conn->is_folded) ||
+		service_unfold((struct tern_service_conn *)(uintptr_t)conn));
+}
 
 /* Ends a connection because ternd ends. */
 void service_shut_down(struct tern_service_conn *conn);

@@ -27,7 +27,7 @@ ssize_t
 tern_service_peek(struct tern_service_conn *conn, size_t offset, struct tern_service_data *data)
 {
 	const struct rte_mbuf *m;
-	ssize_t queued = conn->frozen ? -EAGAIN : tcp_peek_mbufs(conn->tcp, &m);
+	ssize_t queued = service_is_here(conn) ? tcp_peek_mbufs(conn->tcp, &m) : -EAGAIN;
 
 	if (queued > 0)
 		while (unlikely(offset >= m->data_len)) {
@@ -52,7 +52,7 @@ tern_service_copy(struct tern_service_conn *conn, size_t offset, void *buffer, s
 	const struct rte_mbuf *m;
 	size_t copied = 0;
 
-	if (conn->frozen || tcp_peek_mbufs(conn->tcp, &m) <= 0)
+	if (!service_is_here(conn) || tcp_peek_mbufs(conn->tcp, &m) <= 0)
 		return 0;
 	for (; m != NULL && copied < bytes; m = m->next) {
 		size_t part;
@@ -80,7 +80,7 @@ note_received(struct tern_service_conn *conn, size_t bytes)
 size_t
 tern_service_consume(struct tern_service_conn *conn, size_t bytes)
 {
-	size_t n = conn->frozen ? 0 : tcp_consume(conn->tcp, bytes);
+	size_t n = service_is_here(conn) ? tcp_consume(conn->tcp, bytes) : 0;
 
 	note_received(conn, n);
 	return n;
@@ -89,7 +89,7 @@ tern_service_consume(struct tern_service_conn *conn, size_t bytes)
 ssize_t
 tern_service_read(struct tern_service_conn *conn, void *buffer, size_t bytes)
 {
-	ssize_t n = conn->frozen ? -EAGAIN : tcp_recv(conn->tcp, buffer, bytes, 0);
+	ssize_t n = service_is_here(conn) ? tcp_recv(conn->tcp, buffer, bytes, 0) : -EAGAIN;
 
 	if (n < 0)
 		return receive_failed(conn, n);
@@ -100,7 +100,7 @@ tern_service_read(struct tern_service_conn *conn, void *buffer, size_t bytes)
 bool
 tern_service_ended(const struct tern_service_conn *conn)
 {
-	return (tcp_poll(conn->tcp) & POLLRDHUP) != 0;
+	return (conn->frozen || service_is_here(conn)) && (tcp_poll(conn->tcp) & POLLRDHUP) != 0;
 }
 
 /* ---- Sending */
@@ -112,7 +112,7 @@ wait_for_room(struct tern_service_conn *conn)
 	conn->wants_room = true;
 	if (conn->frozen) /* it is told when it goes on */
 		return;
-	if (tcp_send_room(conn->tcp) > 0) {
+	if (!service_is_here(conn) || tcp_send_room(conn->tcp) > 0) {
 		SERVICE_COUNT(conn->lane->set, starved, 1);
 		conn->starved = true;
 		service_wait_for_turn(conn);
@@ -145,8 +145,9 @@ service_send_failed(struct tern_service_conn *conn, ssize_t error)
 ssize_t
 tern_service_send(struct tern_service_conn *conn, const void *data, size_t bytes, int flags)
 {
-	ssize_t n = conn->frozen ? -EAGAIN
-				 : tcp_send(conn->tcp, data, bytes, flags & TERN_SERVICE_MORE);
+	ssize_t n = service_is_here(conn)
+			    ? tcp_send(conn->tcp, data, bytes, flags & TERN_SERVICE_MORE)
+			    : -EAGAIN;
 
 	if (n < 0)
 		return service_send_failed(conn, n);
@@ -179,14 +180,14 @@ tern_service_sendv(struct tern_service_conn *conn, const struct iovec *iov, unsi
 size_t
 tern_service_room(const struct tern_service_conn *conn)
 {
-	return tcp_send_room(conn->tcp);
+	return conn->frozen || service_is_here(conn) ? tcp_send_room(conn->tcp) : 0;
 }
 
 void
 tern_service_want_room(struct tern_service_conn *conn)
 {
 	conn->wants_room = true;
-	if (tcp_send_room(conn->tcp) > 0) {
+	if ((conn->is_folded && !service_is_here(conn)) || tcp_send_room(conn->tcp) > 0) {
 		conn->room_due = true;
 		service_wait_for_turn(conn);
 	} else {

@@ -426,7 +426,7 @@ tern_service_send_memory(struct tern_service_conn *conn, const struct tern_servi
 		return -EINVAL;
 	if (bytes == 0)
 		return 0;
-	if (conn->frozen)
+	if (!service_is_here(conn))
 		n = -EAGAIN;
 	else if (release == NULL)
 		n = send_chains(conn, memory, offset, bytes, flags, &conn->lane->set->shared);

@@ -36,10 +36,8 @@ static const struct {
 	const char *name;
 	const struct tern_service_plugin *plugin;
 } built_in[] = {
-	{"http", &http_plugin},
-	{"echo", &echo_plugin},
-	{"discard", &discard_plugin},
-	{"chargen", &chargen_plugin},
+	{"http", &http_plugin},       {"echo", &echo_plugin},   {"discard", &discard_plugin},
+	{"chargen", &chargen_plugin}, {"bench", &bench_plugin},
 };
 
 enum {
@@ -430,6 +428,12 @@ bool
 service_plugin_is_built_in(const struct service_plugin *plugin)
 {
 	return plugin->handle == NULL;
+}
+
+bool
+service_plugin_may_only_connect(const struct service_plugin *plugin)
+{
+	return plugin->ops.lane_turn == bench_plugin.lane_turn;
 }
 
 bool

@@ -20,6 +20,7 @@ extern const struct tern_service_plugin http_plugin;
 extern const struct tern_service_plugin echo_plugin;
 extern const struct tern_service_plugin discard_plugin;
 extern const struct tern_service_plugin chargen_plugin;
+extern const struct tern_service_plugin bench_plugin;
 
 /* A readable callback for who wants nothing of what comes: reads it all, and closes at its end. */
 void discard_all(struct tern_service_conn *conn, void *state);
@@ -56,6 +57,8 @@ void *service_plugin_state(const struct service_plugin *plugin);
 unsigned int service_plugin_counters(const struct service_plugin *plugin);
 
 bool service_plugin_is_built_in(const struct service_plugin *plugin);
+/* Whether it can be of use without `listen`: it connects, when it is told to. */
+bool service_plugin_may_only_connect(const struct service_plugin *plugin);
 /* Whether its connections can go on elsewhere. */
 bool service_plugin_can_move(const struct service_plugin *plugin);
 bool service_plugin_has_turn(const struct service_plugin *plugin);

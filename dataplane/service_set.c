@@ -153,6 +153,8 @@ open_listeners(struct tern_service_lane *lane, const struct config_service *conf
 
 		listener->lane = lane;
 		error = open_listener(listener, &config->listen[i], config);
+		if (error == -EADDRNOTAVAIL && set->n_lanes > 1)
+			continue; /* an address of a port that other lanes have */
 		if (error < 0) {
 			fprintf(errors, "[service %s] listen: %s: %s\n", config->name,
 				endpoint_text(&config->listen[i], where, sizeof(where)),
@@ -269,6 +271,7 @@ set_alloc(const struct service_set_config *config)
 	}
 	set->engine = config->engine;
 	set->ref_pool = config->ref_pool;
+	set->loop = config->loop;
 	set->index = config->lane;
 	set->n_lanes = config->config->lanes;
 	set->sweep_us = UINT64_MAX;

@@ -71,8 +71,9 @@ extern "C" {
 struct tern_service_lane;
 
 /*
- * A connection; valid from accepted(), restored() or tern_service_connect() to the end of closed().
- * If accepted() or restored() refuses it, to the end of that.
+ * A connection; valid from accepted(), restored(), tern_service_connect() or
+ * tern_service_connect_send() to the end of closed(). If accepted() or restored() refuses it, to
+ * the end of that.
  */
 struct tern_service_conn;
 
@@ -163,7 +164,8 @@ struct tern_service_plugin {
 	 */
 	int (*accepted)(struct tern_service_conn *conn, void *state);
 
-	/* tern_service_connect() succeeded: there is a connection. If it fails: closed(). */
+	/* What tern_service_connect() or tern_service_connect_send() began has succeeded: there is
+	 * a connection. If it fails: closed(). */
 	void (*connected)(struct tern_service_conn *conn, void *state);
 
 	/*
@@ -473,11 +475,24 @@ void tern_service_timer(struct tern_service_conn *conn, uint64_t delay_us);
  * instead of accepted(): a proxy's other side. remote and, if not NULL, local are addresses as of
  * connect(2) and bind(2). From a callback of the lane. Returns 0 with *conn set, whose state is
  * zeroed; -EAGAIN when the lane's connections ([limits] connections) are all in use; -EINVAL,
- * -EAFNOSUPPORT for addresses; -EADDRNOTAVAIL, -EADDRINUSE, -ENETUNREACH as connect(2) and bind(2);
- * -EOPNOTSUPP while ternd has several lanes, for the answer might come to another.
+ * -EAFNOSUPPORT for addresses; -EADDRNOTAVAIL, -EADDRINUSE, -ENETUNREACH as connect(2) and bind(2).
+ * With several lanes the port is one whose answers come to this one; a local port of the caller's
+ * choice costs each packet a way from lane to lane, and is one lane's at a time.
  */
 int tern_service_connect(struct tern_service_lane *lane, const struct sockaddr *remote,
 			 const struct sockaddr *local, struct tern_service_conn **conn);
+
+/*
+ * The same with TCP Fast Open (RFC 7413): if the server gave a cookie before, the first bytes go
+ * with the SYN, copied, as many as it has room for; else it asks for a cookie. Returns how many
+ * went; what did not is to be sent from connected() on. connected() comes with the SYN-ACK; what
+ * that did not take of the SYN's bytes is sent again by itself, and TCP_INFO tells of it
+ * (TCPI_OPT_SYN_DATA, tcpi_fastopen_client_fail). Errors as above, and -EOPNOTSUPP unless [tcp]
+ * fastopen has client.
+ */
+ssize_t tern_service_connect_send(struct tern_service_lane *lane, const struct sockaddr *remote,
+				  const struct sockaddr *local, const void *data, size_t bytes,
+				  struct tern_service_conn **conn);
 
 #ifdef __cplusplus
 }

@@ -34,6 +34,7 @@ static pthread_mutex_t asking =
 static struct ring_lock {
 	uintptr_t owner; /* atomic: the thread, by an address of its own; 0: free */
 	uint32_t tail;
+	uint32_t head; /* as it was when there was last no room: the lane's is on its processor */
 } ring_locks[ARENA_LANES_MAX][SHM_RINGS_MAX];
 
 static uint64_t busy_replies; /* atomic: a bit each */
@@ -427,9 +428,19 @@ has_room(void *arg)
 	return SHM_RING_BYTES - (room->tail - head) >= room->bytes || is_dead();
 }
 
+/* How often to look before sleeping: a lane that has our own processor works only while we sleep.
+ */
+static unsigned int
+spins(unsigned int lane)
+{
+	uint32_t theirs = __atomic_load_n(&arena.views[lane].lane->cpu, __ATOMIC_RELAXED);
+
+	return theirs != 0 && theirs == (uint32_t)sched_getcpu() + 1 ? 1 : SPINS;
+}
+
 /* Under the ring's lock. */
 static void
-wait_for_room(const struct shm_ring *ring, uint32_t tail, uint32_t bytes)
+wait_for_room(unsigned int lane, const struct shm_ring *ring, uint32_t tail, uint32_t bytes)
 {
 	struct ring_room room = {.ring = ring, .tail = tail, .bytes = bytes};
 	struct wait wait = {.ready = has_room,
@@ -438,7 +449,7 @@ wait_for_room(const struct shm_ring *ring, uint32_t tail, uint32_t bytes)
 			    .deadline_ns = WAIT_FOREVER,
 			    .deaf = true};
 
-	for (unsigned int i = 0; i < SPINS; i++) {
+	for (unsigned int left = spins(lane); left > 0; left--) {
 		if (has_room(&room))
 			return;
 		__builtin_ia32_pause();
@@ -476,13 +487,17 @@ post(unsigned int lane, const struct shm_request *request, const struct iovec *i
 	struct shm_view *view = &arena.views[lane];
 	unsigned int index = lock_ring(lane, request->socket);
 	struct shm_ring *ring = &view->rings[index];
-	uint32_t tail = ring_locks[lane][index].tail;
+	struct ring_lock *mine = &ring_locks[lane][index];
+	uint32_t tail = mine->tail;
 	uint32_t bytes = (uint32_t)shm_message_bytes(request->bytes);
 	uint32_t to_end = SHM_RING_BYTES - (tail & (SHM_RING_BYTES - 1));
 	uint32_t skip = bytes > to_end ? to_end : 0;
 	uint8_t *at;
 
-	wait_for_room(ring, tail, skip + bytes);
+	if (SHM_RING_BYTES - (tail - mine->head) < skip + bytes) {
+		wait_for_room(lane, ring, tail, skip + bytes);
+		mine->head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+	}
 	if (skip > 0) {
 		struct shm_request filler = {.bytes = skip - (uint32_t)sizeof(filler),
 					     .op = SHM_SKIP};
@@ -494,7 +509,7 @@ post(unsigned int lane, const struct shm_request *request, const struct iovec *i
 	memcpy(at, request, sizeof(*request));
 	gather(at + sizeof(*request), iov, request->bytes);
 	tail += bytes;
-	ring_locks[lane][index].tail = tail;
+	mine->tail = tail;
 	__atomic_store_n(&ring->tail, tail, __ATOMIC_RELEASE);
 	__atomic_fetch_or(&view->lane->posted, UINT64_C(1) << index, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&view->lane->asleep, __ATOMIC_RELAXED) != 0)
@@ -564,7 +579,7 @@ is_answered(void *arg)
 }
 
 static void
-wait_for_answer(const struct shm_reply *reply, uint32_t ticket)
+wait_for_answer(unsigned int lane, const struct shm_reply *reply, uint32_t ticket)
 {
 	struct answer answer = {.reply = reply, .ticket = ticket};
 	struct wait wait = {.ready = is_answered,
@@ -573,7 +588,7 @@ wait_for_answer(const struct shm_reply *reply, uint32_t ticket)
 			    .deadline_ns = WAIT_FOREVER,
 			    .deaf = true};
 
-	for (unsigned int i = 0; i < SPINS; i++) {
+	for (unsigned int left = spins(lane); left > 0; left--) {
 		if (is_answered(&answer))
 			return;
 		__builtin_ia32_pause();
@@ -599,7 +614,7 @@ arena_call(struct arena_call *call)
 
 	if (!is_dead()) {
 		post(call->lane, &request, call->payload);
-		wait_for_answer(reply, ticket);
+		wait_for_answer(call->lane, reply, ticket);
 	}
 	call->data_bytes = 0;
 	if (__atomic_load_n(&reply->ticket, __ATOMIC_ACQUIRE) == ticket) {

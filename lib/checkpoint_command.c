@@ -316,6 +316,24 @@ take_batch(struct client *client, json_t *request, struct target *target, bool k
 	return ok;
 }
 
+static void
+tell_none(const json_t *request)
+{
+	const char *service = client_text(request, "service", NULL);
+
+	fputs("tern checkpoint: ", stderr);
+	if (service != NULL)
+		fprintf(stderr, "service %s has no connection", service);
+	else if (json_object_get(request, "pid") != NULL)
+		fprintf(stderr, "process %lld has no connection on this ternd",
+			client_number(request, "pid"));
+	else if (json_object_get(request, "all") != NULL)
+		fputs("no service and no program has a connection", stderr);
+	else
+		fputs("there is no such connection", stderr);
+	fputs("; `tern ss` lists those there are, ours first\n", stderr);
+}
+
 static int
 run_checkpoint(const char *path, json_t *request, struct target *target, bool keep)
 {
@@ -336,9 +354,7 @@ run_checkpoint(const char *path, json_t *request, struct target *target, bool ke
 	} while (ok);
 	client_close(&client);
 	if (ok && progress.images == 0 && progress.failures == 0) {
-		fputs("tern checkpoint: there is no such connection; `tern ss` lists those there "
-		      "are, ours first\n",
-		      stderr);
+		tell_none(request);
 		return 1;
 	}
 	if (progress.images > 0)

@@ -36,6 +36,7 @@ int command_fastopen(int argc, char **argv, const char *socket);
 int command_fastopen_key(int argc, char **argv, const char *socket);
 int command_checkpoint(int argc, char **argv, const char *socket);
 int command_restore(int argc, char **argv, const char *socket);
+int command_bench(int argc, char **argv, const char *socket);
 int command_version(int argc, char **argv, const char *socket);
 
 /* ---- run.c: exit statuses as the shell's, and what is done before a program is executed */

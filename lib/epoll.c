@@ -122,30 +122,62 @@ make_candidates(struct file *file)
 	}
 }
 
-/* Takes the events of all lanes. */
+/* Events of each lane: those from `head` on, before `tail`. */
+struct heard {
+	uint32_t head, tail;
+};
+
+static uint64_t
+event_at(unsigned int lane, uint32_t head)
+{
+	return arena.views[lane].events[head & (arena.header.sockets - 1)];
+}
+
+/* The lane whose next event is the oldest; -1: none has one. */
+static int
+oldest(const struct heard *heard)
+{
+	uint64_t first = 0, event;
+	int lane = -1;
+
+	for (unsigned int i = 0; i < arena.header.lanes; i++) {
+		if (heard[i].head == heard[i].tail)
+			continue;
+		event = event_at(i, heard[i].head);
+		if (lane < 0 || (int64_t)(event - first) < 0) {
+			lane = (int)i;
+			first = event;
+		}
+	}
+	return lane;
+}
+
+/* Takes the events of all lanes, in their order. */
 static void
 drain(void)
 {
+	struct heard heard[ARENA_LANES_MAX];
+	int lane;
+
 	if (arena.memory == NULL)
 		return;
 	for (unsigned int i = 0; i < arena.header.lanes; i++) {
-		struct shm_view *view = &arena.views[i];
-		uint32_t head = view->lane->event_head;
-		uint32_t tail = __atomic_load_n(&view->lane->event_tail, __ATOMIC_ACQUIRE);
-
-		if (head == tail)
-			continue;
-		for (; head != tail; head++) {
-			uint32_t slot = view->events[head & (arena.header.sockets - 1)];
-			struct file *file = file_of_slot(i, slot);
-
-			if (file == NULL || LIST_EMPTY(&file->interests))
-				continue;
-			arm(file); /* before anybody looks */
-			make_candidates(file);
-		}
-		__atomic_store_n(&view->lane->event_head, head, __ATOMIC_RELEASE);
+		heard[i].head = arena.views[i].lane->event_head;
+		heard[i].tail = __atomic_load_n(&arena.views[i].lane->event_tail, __ATOMIC_ACQUIRE);
 	}
+	while ((lane = oldest(heard)) >= 0) {
+		uint64_t event = event_at((unsigned int)lane, heard[lane].head++);
+		struct file *file = file_of_slot((unsigned int)lane, shm_event_slot(event));
+
+		if (file == NULL || LIST_EMPTY(&file->interests))
+			continue;
+		arm(file); /* before anybody looks */
+		make_candidates(file);
+	}
+	for (unsigned int i = 0; i < arena.header.lanes; i++)
+		if (heard[i].head != arena.views[i].lane->event_head)
+			__atomic_store_n(&arena.views[i].lane->event_head, heard[i].head,
+					 __ATOMIC_RELEASE);
 }
 
 static bool has_candidate(struct epoll *epoll);
@@ -286,7 +318,7 @@ epoll_look_again(struct file *file)
 }
 
 void
-epoll_was_full(struct file *file)
+epoll_not_writable(struct file *file)
 {
 	struct interest *interest;
 

@@ -26,8 +26,9 @@ bool epoll_is_ready(struct file *file);
 /* A socket has become Tern's, or listens: what its members wait for may hold. */
 void epoll_look_again(struct file *file);
 
-/* A write did not take all. */
-void epoll_was_full(struct file *file);
+/* It could not be written to for a moment, a write did not take all or a handshake began: when it
+ * can be is an edge, even if that is before anybody looks. */
+void epoll_not_writable(struct file *file);
 
 /* In a child, when its arena is there: every socket is to be looked at. */
 void epoll_begin_anew(void);

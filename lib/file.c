@@ -345,6 +345,7 @@ file_take_over(int fd, unsigned int lane, uint32_t slot)
 	}
 	file->lane = lane;
 	file->slot = slot;
+	file->taken_over = true;
 	slots[lane].files[slot] = file;
 	return file;
 }
@@ -401,6 +402,7 @@ begin(struct file *file)
 	file->descriptors = 0;
 	file->lane = 0;
 	file->slot = FILE_NO_SLOT;
+	file->bound = file->taken_over = false;
 	file->nonblocking = false;
 	file->reset_told = false;
 	file->receive_ns = file->send_ns = WAIT_FOREVER;
@@ -409,6 +411,36 @@ begin(struct file *file)
 	file->tells_left = false;
 	file->epoll = NULL;
 	LIST_INIT(&file->interests);
+}
+
+/* A socket that nobody has connected: all counts of its stream but the lane's are 0. */
+static void
+put_at(struct file *file, unsigned int lane, uint32_t slot)
+{
+	file->lane = lane;
+	file->consumed = file->reported = file->sent = 0;
+	file->next_chunk =
+		__atomic_load_n(&arena.views[lane].status[slot].delivered, __ATOMIC_ACQUIRE);
+	file->chunk_read = 0;
+	__atomic_store_n(&file->slot, slot, __ATOMIC_RELEASE);
+	__atomic_store_n(&slots[lane].files[slot], file, __ATOMIC_RELEASE);
+}
+
+void
+file_trade_slots(struct file *file, struct file *other)
+{
+	unsigned int lane = file->lane;
+	uint32_t slot = file->slot;
+	sigset_t old;
+
+	lock_files(&old);
+	pthread_mutex_lock(&file->reading);
+	pthread_mutex_lock(&file->writing);
+	put_at(file, other->lane, other->slot);
+	put_at(other, lane, slot);
+	pthread_mutex_unlock(&file->writing);
+	pthread_mutex_unlock(&file->reading);
+	unlock_files(&old);
 }
 
 int
@@ -422,13 +454,7 @@ file_take_slot(struct file *file, unsigned int lane)
 	unlock_files(&old);
 	if (slot < 0)
 		return -ENFILE;
-	file->lane = lane;
-	file->consumed = file->reported = file->sent = 0;
-	file->next_chunk =
-		__atomic_load_n(&arena.views[lane].status[slot].delivered, __ATOMIC_ACQUIRE);
-	file->chunk_read = 0;
-	__atomic_store_n(&file->slot, (uint32_t)slot, __ATOMIC_RELEASE);
-	__atomic_store_n(&slots[lane].files[slot], file, __ATOMIC_RELEASE);
+	put_at(file, lane, (uint32_t)slot);
 	return 0;
 }
 

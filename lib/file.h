@@ -20,7 +20,7 @@
 
 struct epoll;
 struct interest;
-struct side_options;
+struct kept_options;
 
 /* Who has a socket. All but FILE_TERN are of libtern-preload.so alone; see side.h. */
 enum file_side {
@@ -36,11 +36,13 @@ struct file {
 	struct epoll *epoll; /* an epoll instance; NULL: a socket, of which the rest tells */
 	LIST_HEAD(, interest) interests; /* of epoll instances in it; epoll.c's */
 	enum file_side side;             /* atomic */
-	struct side_options *options;    /* set before the side was known; on the heap */
+	struct kept_options *options;    /* set so far, for another lane or side; on the heap */
 	uint32_t descriptors;            /* atomic: that name it */
 	unsigned int lane;
 	uint32_t slot; /* FILE_NO_SLOT: none */
 	int family;
+	bool bound;              /* by bind(): it stays on its lane */
+	bool taken_over;         /* from who had it before: not all options may be kept */
 	bool smc;                /* opened as AF_SMC */
 	bool reset_told;         /* ternd has gone, and the program has heard ECONNRESET */
 	bool nonblocking;        /* atomic; O_NONBLOCK */
@@ -102,6 +104,10 @@ int file_take_slot(struct file *file, unsigned int lane);
 
 /* Undoes it. The lane knows nothing of the slot, or has been told to close it. */
 void file_drop_slot(struct file *file);
+
+/* What one file has of a lane the other one has, and the reverse. Both have a slot, and nothing to
+ * read. */
+void file_trade_slots(struct file *file, struct file *other);
 
 /* Takes all descriptors of a file out of the table: the kernel has them for itself. */
 void file_release(struct file *file);

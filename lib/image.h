@@ -10,7 +10,8 @@
  *          receive queue    message.inq_len bytes
  *          send queue       message.outq_len bytes
  *
- * Images one behind the other are a stream: each says how long it is.
+ * Images one behind the other are a stream: each says how long it is. The message's field `rows` is
+ * read by image_rows.h.
  *
  * Nothing here allocates, and nothing that is read is believed: what image_read() and
  * image_read_head() accept is well-formed and has sane lengths. Whether it can be a connection, the
@@ -20,6 +21,7 @@
 #define TERN_LIB_IMAGE_H
 
 #include "image_message.h"
+#include "image_rows.h"
 
 enum {
 	IMAGE_FRAME_BYTES = 12,

@@ -20,6 +20,11 @@ enum {
 	MEMORY_BYTES =
 		128 << 10, /* a message at its longest, and as many fields of others as ours */
 	ALIGN = 16,
+	/* kinds of fields in protobuf's encoding */
+	WIRE_VARINT = 0,
+	WIRE_64 = 1,
+	WIRE_BYTES = 2,
+	WIRE_32 = 5,
 };
 
 static const struct image_message empty = {
@@ -98,12 +103,79 @@ memory_give(void *arg, void *at)
 	(void)at;
 }
 
-/* The same bytes where they were read from: protobuf-c's copy does not outlive us. */
-static struct image_bytes
-find(const ProtobufCBinaryData *copy, const uint8_t *from, size_t n)
+/* ---- Texts and bytes: protobuf-c's copies do not outlive us, so where they were read from */
+
+struct walk {
+	const uint8_t *at, *end;
+};
+
+/* A varint; UINT64_MAX if it does not end. */
+static uint64_t
+walk_number(struct walk *w)
 {
-	return (struct image_bytes){copy->len == 0 ? from : memmem(from, n, copy->data, copy->len),
-				    copy->len};
+	uint64_t value = 0;
+
+	for (unsigned int shift = 0; w->at < w->end && shift < 64; shift += 7) {
+		value |= (uint64_t)(*w->at & 0x7f) << shift;
+		if (*w->at++ < 0x80)
+			return value;
+	}
+	return UINT64_MAX;
+}
+
+/* The next field's tag, and its bytes if it is one of bytes; 0 at the end. */
+static uint64_t
+walk_field(struct walk *w, struct image_bytes *bytes)
+{
+	uint64_t tag, n = 0;
+
+	if (w->at >= w->end)
+		return 0;
+	tag = walk_number(w);
+	switch (tag & 7) {
+	case WIRE_VARINT:
+		walk_number(w);
+		return tag;
+	case WIRE_64:
+		n = 8;
+		break;
+	case WIRE_32:
+		n = 4;
+		break;
+	case WIRE_BYTES:
+		n = walk_number(w);
+		break;
+	default:
+		return 0;
+	}
+	if (n > (uint64_t)(w->end - w->at))
+		return 0;
+	*bytes = (struct image_bytes){w->at, (size_t)n};
+	w->at += n;
+	return tag;
+}
+
+/* The message is well-formed, protobuf-c has read it; of a field that comes twice the last counts.
+ */
+static void
+find_bytes(struct image_message *message, const uint8_t *from, size_t n)
+{
+	struct walk w = {from, from + n};
+	struct image_bytes bytes;
+	uint64_t tag;
+
+	while ((tag = walk_field(&w, &bytes)) != 0) {
+		switch (tag) {
+#define IMAGE_BYTES(rule, kind, number, name_, text)                                               \
+	case number << 3 | WIRE_BYTES:                                                             \
+		message->name_ = bytes;                                                            \
+		message->has.name_ = true;                                                         \
+		break;
+#include "image_fields.def"
+		default:
+			break;
+		}
+	}
 }
 
 #define HAS_REQUIRED(from, name) true
@@ -136,11 +208,7 @@ image_message_read(struct image_message *message, const uint8_t *from, size_t n,
 		message->name_ = (type)read->name_;                                                \
 		message->has.name_ = true;                                                         \
 	}
-#define IMAGE_BYTES(rule, kind, number, name_, text)                                               \
-	if (HAS_##rule(read, name_)) {                                                             \
-		message->name_ = find(&read->name_, from, n);                                      \
-		message->has.name_ = true;                                                         \
-	}
 #include "image_fields.def"
+	find_bytes(message, from, n);
 	return true;
 }

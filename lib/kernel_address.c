@@ -51,6 +51,30 @@ open_netlink(char *why)
 	return fd < 0 ? failed(why, "netlink") : fd;
 }
 
+/* ---- Netlink's messages. Its own macros take const away, which not every compiler lets pass. */
+
+static const void *
+body_of(const struct nlmsghdr *message)
+{
+	return (const uint8_t *)message + NLMSG_HDRLEN;
+}
+
+/* The message behind this one, of *left bytes from here. */
+static const struct nlmsghdr *
+next_message(const struct nlmsghdr *message, unsigned int *left)
+{
+	unsigned int bytes = NLMSG_ALIGN(message->nlmsg_len);
+
+	*left -= bytes;
+	return (const void *)((const uint8_t *)message + bytes);
+}
+
+static const void *
+payload(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* Sends a request and reads the kernel's answer. Returns 0 or a negative errno. */
 static int
 ask(int fd, struct nlmsghdr *request)
@@ -65,27 +89,25 @@ ask(int fd, struct nlmsghdr *request)
 	if (send(fd, request, request->nlmsg_len, 0) < 0 ||
 	    recv(fd, answer, sizeof(answer), 0) < (ssize_t)NLMSG_LENGTH(sizeof(*error)))
 		return -errno;
-	error = NLMSG_DATA(header);
+	error = body_of(header);
 	return header->nlmsg_type == NLMSG_ERROR ? error->error : -EPROTO;
 }
 
 static const struct rtattr *
 attribute(const struct nlmsghdr *message, size_t fixed, unsigned int type)
 {
-	const uint8_t *body = NLMSG_DATA(message);
-	const struct rtattr *a = (const void *)(body + NLMSG_ALIGN(fixed));
+	const uint8_t *at = (const uint8_t *)body_of(message) + NLMSG_ALIGN(fixed);
 	unsigned int left = message->nlmsg_len - (unsigned int)NLMSG_SPACE(fixed);
+	const struct rtattr *a = (const void *)at;
 
-	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+	while (RTA_OK(a, left)) {
 		if ((a->rta_type & NLA_TYPE_MASK) == type)
 			return a;
+		left -= RTA_ALIGN(a->rta_len);
+		at += RTA_ALIGN(a->rta_len);
+		a = (const void *)at;
+	}
 	return NULL;
-}
-
-static void *
-payload(const struct rtattr *a)
-{
-	return (void *)(uintptr_t)RTA_DATA(a);
 }
 
 static uint32_t
@@ -105,12 +127,12 @@ static bool
 is_of_interface(const struct nlmsghdr *message, unsigned int interface)
 {
 	if (message->nlmsg_type == RTM_NEWADDR) {
-		const struct ifaddrmsg *a = NLMSG_DATA(message);
+		const struct ifaddrmsg *a = body_of(message);
 
 		return a->ifa_index == interface;
 	}
 	if (message->nlmsg_type == RTM_NEWROUTE) {
-		const struct rtmsg *r = NLMSG_DATA(message);
+		const struct rtmsg *r = body_of(message);
 
 		return r->rtm_table != RT_TABLE_LOCAL && (r->rtm_flags & RTM_F_CLONED) == 0 &&
 		       attribute_u32(message, sizeof(*r), RTA_OIF) == interface;
@@ -161,7 +183,7 @@ list(int fd, struct kernel_address *taken, uint16_t type, char *why)
 
 		if (n <= 0)
 			return failed(why, "netlink");
-		for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+		for (; NLMSG_OK(message, left); message = next_message(message, &left)) {
 			if (message->nlmsg_type == NLMSG_DONE)
 				return 0;
 			if (message->nlmsg_type == NLMSG_ERROR) {
@@ -211,9 +233,11 @@ make_request(struct nlmsghdr *message)
 	/* Nobody else has it: it need not be looked for. */
 	a = attribute(message, sizeof(struct ifaddrmsg), IFA_FLAGS);
 	if (a != NULL && RTA_PAYLOAD(a) >= sizeof(flags)) {
+		size_t at = (size_t)((const uint8_t *)payload(a) - (const uint8_t *)message);
+
 		memcpy(&flags, payload(a), sizeof(flags));
 		flags |= IFA_F_NODAD;
-		memcpy(payload(a), &flags, sizeof(flags));
+		memcpy((uint8_t *)message + at, &flags, sizeof(flags));
 	}
 }
 
@@ -228,10 +252,10 @@ put_back(int fd, const struct kernel_address *taken, const union endpoint *witho
 	unsigned int left = taken->bytes;
 	int result = 0;
 
-	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+	for (; NLMSG_OK(message, left); message = next_message(message, &left)) {
 		uint8_t copy[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
 		bool is_route = message->nlmsg_type == RTM_NEWROUTE;
-		const struct rtmsg *r = NLMSG_DATA(message);
+		const struct rtmsg *r = body_of(message);
 		int status;
 
 		if (message->nlmsg_len > sizeof(copy) ||
@@ -270,7 +294,7 @@ find_address(const struct kernel_address *taken)
 	const struct nlmsghdr *message = (const void *)taken->messages;
 	unsigned int left = taken->bytes;
 
-	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+	for (; NLMSG_OK(message, left); message = next_message(message, &left))
 		if (is_address(message, &taken->address))
 			return message;
 	return NULL;
@@ -286,13 +310,13 @@ remove_successors(int fd, const struct kernel_address *taken)
 	const struct nlmsghdr *first = find_address(taken), *message = first;
 	const uint8_t *end = taken->messages + taken->bytes;
 	unsigned int left = (unsigned int)(end - (const uint8_t *)first);
-	const struct ifaddrmsg *a = NLMSG_DATA(first);
+	const struct ifaddrmsg *a = body_of(first);
 	char ignored[KERNEL_ADDRESS_WHY];
 
 	if (a->ifa_family != AF_INET || (a->ifa_flags & IFA_F_SECONDARY))
 		return;
-	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
-		a = NLMSG_DATA(message);
+	for (; NLMSG_OK(message, left); message = next_message(message, &left)) {
+		a = body_of(message);
 		if (message != first && message->nlmsg_type == RTM_NEWADDR &&
 		    a->ifa_prefixlen == taken->prefix_len && (a->ifa_flags & IFA_F_SECONDARY))
 			remove_address(fd, message, ignored);
@@ -314,7 +338,7 @@ take(int fd, struct kernel_address *taken, const char *interface, char *why)
 			 interface, endpoint_address_text(&taken->address, text));
 		return -1;
 	}
-	found = NLMSG_DATA(message);
+	found = body_of(message);
 	taken->prefix_len = found->ifa_prefixlen;
 	if (remove_address(fd, message, why) < 0)
 		return -1;

@@ -119,8 +119,10 @@ put_ends(struct kernel_dump *dump)
 }
 
 static void
-put_numbers(struct image_message *m, const struct moment *now, const struct tcp_info *info)
+put_numbers(struct kernel_dump *dump, const struct moment *now, const struct tcp_info *info)
 {
+	struct image_message *m = &dump->image.message;
+	struct image_rows *rows = &dump->rows;
 	bool fin = kernel_has_fin(info->tcpi_state);
 	uint32_t outq = (uint32_t)now->outq, unsent = (uint32_t)now->unsent;
 
@@ -130,9 +132,9 @@ put_numbers(struct image_message *m, const struct moment *now, const struct tcp_
 	m->outq_seq = now->write_seq;
 	IMAGE_SET(m, unsq_len, unsent - (fin && unsent > 0));
 	IMAGE_SET(m, state, info->tcpi_state);
-	IMAGE_SET(m, fin_due, fin);
-	IMAGE_SET(m, fin_sent, fin && unsent == 0);
-	IMAGE_SET(m, peer_fin, kernel_has_peer_fin(info->tcpi_state));
+	IMAGE_SET(rows, fin_due, fin);
+	IMAGE_SET(rows, fin_sent, fin && unsent == 0);
+	IMAGE_SET(rows, peer_fin, kernel_has_peer_fin(info->tcpi_state));
 	IMAGE_SET(m, snd_wl1, now->window.snd_wl1);
 	IMAGE_SET(m, snd_wnd, now->window.snd_wnd);
 	IMAGE_SET(m, max_window, now->window.max_window);
@@ -142,40 +144,43 @@ put_numbers(struct image_message *m, const struct moment *now, const struct tcp_
 
 /* What is known of the path, and what of its life. */
 static void
-put_info(struct image_message *m, const struct tcp_info *info)
+put_info(struct kernel_dump *dump, const struct tcp_info *info)
 {
+	struct image_message *m = &dump->image.message;
+	struct image_rows *rows = &dump->rows;
+
 	m->opt_mask = info->tcpi_options & INFO_OPTIONS;
 	m->snd_wscale = info->tcpi_snd_wscale;
 	if (m->opt_mask & TCPI_OPT_WSCALE)
 		IMAGE_SET(m, rcv_wscale, info->tcpi_rcv_wscale);
 	if (m->opt_mask & TCPI_OPT_ECN)
-		IMAGE_SET(m, ecn, TCPI_OPT_ECN);
+		IMAGE_SET(rows, ecn, TCPI_OPT_ECN);
 	if (info->tcpi_rtt > 0) {
-		IMAGE_SET(m, srtt_us, info->tcpi_rtt);
-		IMAGE_SET(m, rttvar_us, info->tcpi_rttvar);
-		IMAGE_SET(m, mdev_us, info->tcpi_rttvar);
-		IMAGE_SET(m, mdev_max_us, info->tcpi_rttvar);
-		IMAGE_SET(m, rto_us, info->tcpi_rto);
+		IMAGE_SET(rows, srtt_us, info->tcpi_rtt);
+		IMAGE_SET(rows, rttvar_us, info->tcpi_rttvar);
+		IMAGE_SET(rows, mdev_us, info->tcpi_rttvar);
+		IMAGE_SET(rows, mdev_max_us, info->tcpi_rttvar);
+		IMAGE_SET(rows, rto_us, info->tcpi_rto);
 	}
 	if (info->tcpi_min_rtt != UINT32_MAX)
-		IMAGE_SET(m, min_rtt_us, info->tcpi_min_rtt);
-	IMAGE_SET(m, cwnd, info->tcpi_snd_cwnd);
+		IMAGE_SET(rows, min_rtt_us, info->tcpi_min_rtt);
+	IMAGE_SET(rows, cwnd, info->tcpi_snd_cwnd);
 	if (info->tcpi_snd_ssthresh < INT32_MAX)
-		IMAGE_SET(m, ssthresh, info->tcpi_snd_ssthresh);
-	IMAGE_SET(m, reordering, info->tcpi_reordering);
-	IMAGE_SET(m, rcv_mss, (uint16_t)info->tcpi_rcv_mss);
-	IMAGE_SET(m, bytes_acked, info->tcpi_bytes_acked);
-	IMAGE_SET(m, bytes_received, info->tcpi_bytes_received);
-	IMAGE_SET(m, bytes_sent, info->tcpi_bytes_sent);
-	IMAGE_SET(m, bytes_retrans, info->tcpi_bytes_retrans);
-	IMAGE_SET(m, segs_in, info->tcpi_segs_in);
-	IMAGE_SET(m, segs_out, info->tcpi_segs_out);
-	IMAGE_SET(m, data_segs_in, info->tcpi_data_segs_in);
-	IMAGE_SET(m, data_segs_out, info->tcpi_data_segs_out);
-	IMAGE_SET(m, retransmits, info->tcpi_total_retrans);
-	IMAGE_SET(m, heard_ms, info->tcpi_last_ack_recv);
-	IMAGE_SET(m, last_data_sent_ms, info->tcpi_last_data_sent);
-	IMAGE_SET(m, last_data_recv_ms, info->tcpi_last_data_recv);
+		IMAGE_SET(rows, ssthresh, info->tcpi_snd_ssthresh);
+	IMAGE_SET(rows, reordering, info->tcpi_reordering);
+	IMAGE_SET(rows, rcv_mss, (uint16_t)info->tcpi_rcv_mss);
+	IMAGE_SET(rows, bytes_acked, info->tcpi_bytes_acked);
+	IMAGE_SET(rows, bytes_received, info->tcpi_bytes_received);
+	IMAGE_SET(rows, bytes_sent, info->tcpi_bytes_sent);
+	IMAGE_SET(rows, bytes_retrans, info->tcpi_bytes_retrans);
+	IMAGE_SET(rows, segs_in, info->tcpi_segs_in);
+	IMAGE_SET(rows, segs_out, info->tcpi_segs_out);
+	IMAGE_SET(rows, data_segs_in, info->tcpi_data_segs_in);
+	IMAGE_SET(rows, data_segs_out, info->tcpi_data_segs_out);
+	IMAGE_SET(rows, retransmits, info->tcpi_total_retrans);
+	IMAGE_SET(rows, heard_ms, info->tcpi_last_ack_recv);
+	IMAGE_SET(rows, last_data_sent_ms, info->tcpi_last_data_sent);
+	IMAGE_SET(rows, last_data_recv_ms, info->tcpi_last_data_recv);
 }
 
 static int
@@ -213,9 +218,10 @@ dump_state(const struct moment *before, int fd, struct kernel_dump *dump, char *
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) < 0)
 		return kernel_failed(why, "TCP_INFO");
 	image_init(&dump->image);
+	image_rows_init(&dump->rows);
 	put_ends(dump);
-	put_numbers(&dump->image.message, before, &info);
-	put_info(&dump->image.message, &info);
+	put_numbers(dump, before, &info);
+	put_info(dump, &info);
 	if (info.tcpi_state == KERNEL_CLOSE) {
 		snprintf(why, KERNEL_WHY_BYTES, "the connection has ended");
 		return -1;
@@ -248,9 +254,10 @@ kernel_dump(const struct kernel_frozen *frozen, struct kernel_dump *dump,
 			 "it does not stand still: is it behind a packet filter?");
 	if (status == 0)
 		why[0] = '\0'; /* of an earlier try */
-	kernel_options_save(fd, &dump->image.message);
+	kernel_options_save(fd, &dump->image.message, &dump->rows);
 	if (frozen->reuseaddr)
-		IMAGE_SET(&dump->image.message, reuseaddr, true);
+		IMAGE_SET(&dump->rows, reuseaddr, true);
+	IMAGE_SET(&dump->image.message, rows, image_rows_write(&dump->rows, dump->row_bytes));
 	if (status < 0)
 		kernel_dump_free(dump);
 	return status;

@@ -71,7 +71,7 @@ get_ms(int fd, int option, int64_t *ms)
 
 /* Buffers that somebody has chosen; others grow and shrink by themselves. */
 static void
-save_buffers(int fd, struct image_message *m)
+save_buffers(int fd, struct image_rows *rows)
 {
 	int locks = 0, bytes;
 	socklen_t n = sizeof(locks);
@@ -80,18 +80,18 @@ save_buffers(int fd, struct image_message *m)
 		return;
 	n = sizeof(bytes);
 	if ((locks & 1) && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &n) == 0) {
-		IMAGE_SET(m, sndbuf_bytes, (uint32_t)bytes);
-		IMAGE_SET(m, sndbuf_locked, true);
+		IMAGE_SET(rows, sndbuf_bytes, (uint32_t)bytes);
+		IMAGE_SET(rows, sndbuf_locked, true);
 	}
 	n = sizeof(bytes);
 	if ((locks & 2) && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &n) == 0) {
-		IMAGE_SET(m, rcvbuf_bytes, (uint32_t)bytes);
-		IMAGE_SET(m, rcvbuf_locked, true);
+		IMAGE_SET(rows, rcvbuf_bytes, (uint32_t)bytes);
+		IMAGE_SET(rows, rcvbuf_locked, true);
 	}
 }
 
 static void
-save_flags(int fd, struct image_message *m)
+save_flags(int fd, struct image_message *m, struct image_rows *rows)
 {
 	char why[KERNEL_WHY_BYTES];
 	struct linger linger;
@@ -104,31 +104,31 @@ save_flags(int fd, struct image_message *m)
 	if (kernel_get(fd, IPPROTO_TCP, TCP_CORK, &value, "", why) == 0)
 		IMAGE_SET(m, cork, value != 0);
 	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &n) == 0 && linger.l_onoff != 0) {
-		IMAGE_SET(m, linger_on, true);
-		IMAGE_SET(m, linger_s, linger.l_linger);
+		IMAGE_SET(rows, linger_on, true);
+		IMAGE_SET(rows, linger_s, linger.l_linger);
 	}
 	if (get_ms(fd, SO_RCVTIMEO, &ms))
-		IMAGE_SET(m, rcvtimeo_ms, ms);
+		IMAGE_SET(rows, rcvtimeo_ms, ms);
 	if (get_ms(fd, SO_SNDTIMEO, &ms))
-		IMAGE_SET(m, sndtimeo_ms, ms);
+		IMAGE_SET(rows, sndtimeo_ms, ms);
 }
 
 void
-kernel_options_save(int fd, struct image_message *message)
+kernel_options_save(int fd, struct image_message *message, struct image_rows *rows)
 {
 	int domain = AF_INET, fresh, value;
 	socklen_t n = sizeof(domain);
 
 	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n);
-	IMAGE_SET(message, ipv6, domain == AF_INET6);
-	save_flags(fd, message);
-	save_buffers(fd, message);
+	IMAGE_SET(rows, ipv6, domain == AF_INET6);
+	save_flags(fd, message, rows);
+	save_buffers(fd, rows);
 	fresh = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fresh < 0)
 		return;
 #define SAVE(level, option, field)                                                                 \
 	if (was_set(fd, fresh, level, option, &value))                                             \
-		IMAGE_SET(message, field, (__typeof__(message->field))value);
+		IMAGE_SET(rows, field, (__typeof__(rows->field))value);
 	INT_OPTIONS(SAVE)
 #undef SAVE
 	close(fresh);
@@ -158,28 +158,27 @@ set_ms(int fd, int option, int64_t ms)
  * refuses it; where Linux has one, it is the default.
  */
 void
-kernel_options_load(int fd, const struct image_message *message)
+kernel_options_load(int fd, const struct image_message *m, const struct image_rows *rows)
 {
-	const struct image_message *m = message;
-	struct linger linger = {.l_onoff = m->linger_on, .l_linger = m->linger_s};
+	struct linger linger = {.l_onoff = rows->linger_on, .l_linger = rows->linger_s};
 
 #define LOAD(level, option, field)                                                                 \
-	if (m->has.field)                                                                          \
-		set(fd, level, option, m->field);
+	if (rows->has.field)                                                                       \
+		set(fd, level, option, rows->field);
 	INT_OPTIONS(LOAD)
 #undef LOAD
 	if (m->has.nodelay)
 		set(fd, IPPROTO_TCP, TCP_NODELAY, m->nodelay);
 	if (m->has.cork)
 		set(fd, IPPROTO_TCP, TCP_CORK, m->cork);
-	if (m->linger_on)
+	if (rows->linger_on)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	set_ms(fd, SO_RCVTIMEO, m->rcvtimeo_ms);
-	set_ms(fd, SO_SNDTIMEO, m->sndtimeo_ms);
-	if (m->sndbuf_locked)
-		set(fd, SOL_SOCKET, SO_SNDBUFFORCE, m->sndbuf_bytes / 2);
-	if (m->rcvbuf_locked)
-		set(fd, SOL_SOCKET, SO_RCVBUFFORCE, m->rcvbuf_bytes / 2);
+	set_ms(fd, SO_RCVTIMEO, rows->rcvtimeo_ms);
+	set_ms(fd, SO_SNDTIMEO, rows->sndtimeo_ms);
+	if (rows->sndbuf_locked)
+		set(fd, SOL_SOCKET, SO_SNDBUFFORCE, rows->sndbuf_bytes / 2);
+	if (rows->rcvbuf_locked)
+		set(fd, SOL_SOCKET, SO_RCVBUFFORCE, rows->rcvbuf_bytes / 2);
 	if (m->has.congestion)
 		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, m->congestion.at,
 			   (socklen_t)m->congestion.n);

@@ -173,10 +173,12 @@ kernel_vanish(const struct kernel_frozen *frozen, char why[KERNEL_WHY_BYTES])
 int
 kernel_resume(int fd, const struct image *image, char why[KERNEL_WHY_BYTES])
 {
-	if (kernel_set(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF, "leaving TCP_REPAIR", why) < 0)
+	struct image_rows rows;
+
+	if (!image_rows_read(&rows, &image->message, why) ||
+	    kernel_set(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF, "leaving TCP_REPAIR", why) < 0)
 		return -1;
-	return kernel_set(fd, SOL_SOCKET, SO_REUSEADDR, image->message.reuseaddr, "SO_REUSEADDR",
-			  why);
+	return kernel_set(fd, SOL_SOCKET, SO_REUSEADDR, rows.reuseaddr, "SO_REUSEADDR", why);
 }
 
 /* ---- Addresses of images */

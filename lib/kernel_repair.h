@@ -36,6 +36,8 @@ struct kernel_frozen {
 /* What a socket was. The image points into the rest. */
 struct kernel_dump {
 	struct image image;
+	struct image_rows rows;
+	uint8_t row_bytes[IMAGE_ROWS_MAX];
 	struct endpoints ends;
 	uint8_t *queues; /* on the heap */
 	char congestion[16];

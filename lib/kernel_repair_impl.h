@@ -49,8 +49,9 @@ int kernel_get(int fd, int level, int option, int *value, const char *what, char
 int kernel_failed(char *why, const char *what);
 
 /* What users set of a socket: into an image, and from it. What fails is left as it is. */
-void kernel_options_save(int fd, struct image_message *message);
-void kernel_options_load(int fd, const struct image_message *message);
+void kernel_options_save(int fd, struct image_message *message, struct image_rows *rows);
+void kernel_options_load(int fd, const struct image_message *message,
+			 const struct image_rows *rows);
 
 /* A segment that the peer could have sent. */
 struct kernel_segment {

@@ -35,6 +35,7 @@ struct restore {
 	int fd;
 	const struct image_message *m;
 	const struct image *image;
+	struct image_rows rows;
 	struct endpoints ends;
 	bool fin, peer_fin;
 	uint32_t rcv_nxt, write_seq; /* behind what was received, and written; FINs do not count */
@@ -115,7 +116,8 @@ bind_local(struct restore *r, const union endpoint *local)
 		return 0;
 	snprintf(r->why, KERNEL_WHY_BYTES, "cannot bind to %s: %s",
 		 endpoint_text(&r->ends.local, text),
-		 errno == EADDRNOTAVAIL ? "the kernel does not have this address"
+		 errno == EADDRNOTAVAIL ? "the kernel does not have this address; --address gives "
+					  "it to an interface"
 					: strerror(errno));
 	return -1;
 }
@@ -157,7 +159,7 @@ open_connection(struct restore *r)
 	union endpoint local = r->ends.local, remote = r->ends.remote;
 	bool syn_sent = r->m->state == KERNEL_SYN_SENT;
 
-	if (r->m->ipv6) {
+	if (r->rows.ipv6) {
 		endpoint_wrap(&local);
 		endpoint_wrap(&remote);
 	}
@@ -368,7 +370,7 @@ static int
 restore(struct restore *r)
 {
 	char ignored[KERNEL_WHY_BYTES];
-	int locks = r->m->sndbuf_locked | r->m->rcvbuf_locked << 1, sndbuf;
+	int locks = r->rows.sndbuf_locked | r->rows.rcvbuf_locked << 1, sndbuf;
 
 	if (kernel_get(r->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, "SO_SNDBUF", r->why) < 0 ||
 	    open_connection(r) < 0)
@@ -376,10 +378,10 @@ restore(struct restore *r)
 	if (r->m->state != KERNEL_SYN_SENT &&
 	    (set_options(r) < 0 || fill_queues(r) < 0 || set_windows(r) < 0 || half_close(r) < 0))
 		return -1;
-	kernel_options_load(r->fd, r->m);
+	kernel_options_load(r->fd, r->m, &r->rows);
 	/* Buffers that nobody chose go on growing by themselves, that for sending from its first
 	 * size. */
-	if (!r->m->sndbuf_locked)
+	if (!r->rows.sndbuf_locked)
 		kernel_set(r->fd, SOL_SOCKET, SO_SNDBUFFORCE, sndbuf / 2, "", ignored);
 	kernel_set(r->fd, SOL_SOCKET, SO_BUF_LOCK, locks, "", ignored);
 	return choose_queue(r, QUEUE_NONE);
@@ -395,10 +397,10 @@ kernel_restore(const struct image *image, char why[KERNEL_WHY_BYTES])
 	r.peer_fin = kernel_has_peer_fin(m->state);
 	r.rcv_nxt = m->inq_seq - r.peer_fin;
 	r.write_seq = m->outq_seq - r.fin;
-	if (check(&r) < 0)
+	if (check(&r) < 0 || !image_rows_read(&r.rows, m, why))
 		return -1;
-	r.fd = socket(m->ipv6 ? AF_INET6 : r.ends.local.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC,
-		      0);
+	r.fd = socket(r.rows.ipv6 ? AF_INET6 : r.ends.local.any.sa_family,
+		      SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (r.fd < 0)
 		return kernel_failed(why, "a socket");
 	if (restore(&r) == 0)

@@ -46,7 +46,7 @@ preload_choose(int fd, const struct sockaddr *to, socklen_t length)
 
 	if (file == NULL)
 		return 0;
-	status = side_choose(file, fd, to, length);
+	status = side_choose(file, to, length);
 	file_put(file);
 	return status;
 }

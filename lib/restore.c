@@ -16,6 +16,7 @@
 #include "checkpoint.h"
 #include "fork.h"
 #include "kernel.h"
+#include "lanes.h"
 #include "repair.h"
 #include "result.h"
 #include "tern.h"
@@ -113,23 +114,47 @@ put_away(struct file *file)
 	file_put(file);
 }
 
+/* The local port of an image that is sound as such; 0 if it tells none, and then ternd refuses it.
+ */
+static uint16_t
+port_of(const uint8_t *image, size_t bytes)
+{
+	char why[IMAGE_WHY_BYTES];
+	struct image read;
+
+	if (image_read_head(&read, image, bytes, why) < 0 || read.message.local_port > UINT16_MAX)
+		return 0;
+	return (uint16_t)read.message.local_port;
+}
+
+/* On the lane that has the connection's port. */
+static int
+take_slot(struct file *file, uint16_t port)
+{
+	int status = file_take_slot(file, lanes_of_port(port));
+
+	return status < 0 ? checkpoint_refuse_plainly(status) : 0;
+}
+
 /* Returns a descriptor or a negative errno. The image is sound as such. */
 static int
 restore(const uint8_t *image, size_t bytes, const struct tern_restore_target *target, int flags)
 {
 	struct shm_target given;
 	struct file *file;
-	int status;
+	int status, named;
 
 	fork_take_inheritance();
 	if (arena_attach() < 0)
 		return checkpoint_refuse(-ENXIO, "no ternd can be found, or it refuses us");
-	file = file_make(0, &status);
+	file = file_make_plain();
 	if (file == NULL)
-		return checkpoint_refuse_plainly(status);
-	status = take_target(file, target, &given);
+		return checkpoint_refuse_plainly(-ENOMEM);
+	status = named = take_target(file, target, &given);
 	if (status >= 0)
-		status = give(file, status == 0 ? &given : NULL, image, bytes,
+		status = take_slot(file, named == 0 ? given.local.port : port_of(image, bytes));
+	if (status >= 0)
+		status = give(file, named == 0 ? &given : NULL, image, bytes,
 			      flags & TERN_FREEZE ? SHM_MOVE_FREEZE : 0);
 	if (status < 0) {
 		file_discard(file);

@@ -24,7 +24,8 @@
 enum {
 	BATCH_BYTES = 64 << 20, /* after which a request is sent */
 	BATCH_IMAGES = 8192,
-	COPY_BYTES = 1 << 16,
+	PIECE_BYTES = 64 << 10, /* that are read at once */
+	GROW_MAX = 16 << 20,
 };
 
 struct restore_options {
@@ -92,30 +93,78 @@ parse_restore(int key, char *arg, struct argp_state *state)
 
 /* ---- Batches */
 
-/* Where an image of the batch comes from, for what is said of it. */
+/* Where images come from, for what is said of them: those from `first` on, until the next's. */
 struct origin {
 	char *name;
+	uint32_t first;
 };
 
+/*
+ * Images lie in a memfd that is mapped here, and are read right into it:
+ *
+ *     0                bytes           have            room
+ *     | whole images   | what is read  | what is mapped |
+ *
+ */
 struct restore {
 	const struct restore_options *options;
 	struct client client;
 	int memfd;
-	size_t bytes;
+	uint8_t *map;
+	size_t room, bytes, have;
+	uint64_t wants; /* of the image behind `bytes`, before it is worth a look */
 	struct origin *origins;
-	uint32_t n;
+	uint32_t n_origins, n;
 	long long restored, queued, failures;
 };
 
+/* Has room for so many bytes more. */
 static bool
-batch_open(struct restore *r)
+batch_grow(struct restore *r, size_t more)
 {
-	if (r->memfd >= 0)
+	size_t room = r->have + more + (r->room < GROW_MAX ? r->room : GROW_MAX);
+	void *map;
+
+	if (r->room - r->have >= more)
 		return true;
-	r->memfd = memfd_create("tern-images", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (r->memfd < 0)
-		fprintf(stderr, "tern restore: %s\n", strerror(errno));
-	return r->memfd >= 0;
+		r->memfd = memfd_create("tern-images", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (r->memfd >= 0 && ftruncate(r->memfd, (off_t)room) == 0) {
+		map = r->map == NULL
+			      ? mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0)
+			      : mremap(r->map, r->room, room, MREMAP_MAYMOVE);
+		if (map != MAP_FAILED) {
+			r->map = map;
+			r->room = room;
+			return true;
+		}
+	}
+	fprintf(stderr, "tern restore: no memory for images: %s\n", strerror(errno));
+	return false;
+}
+
+static const char *
+origin_of(const struct restore *r, long long image)
+{
+	uint32_t i = r->n_origins;
+
+	while (i > 0 && r->origins[i - 1].first > image)
+		i--;
+	return i > 0 && image < r->n ? r->origins[i - 1].name : "?";
+}
+
+/* What is read from here on comes from there. */
+static void
+begin_origin(struct restore *r, const char *name)
+{
+	struct origin *more = reallocarray(r->origins, r->n_origins + 1, sizeof(*more));
+
+	if (more == NULL || (more[r->n_origins].name = strdup(name)) == NULL) {
+		fputs("tern restore: no memory\n", stderr);
+		exit(1);
+	}
+	r->origins = more;
+	r->origins[r->n_origins++].first = r->n;
 }
 
 static void
@@ -125,26 +174,24 @@ tell_failures(const struct restore *r, const json_t *answer)
 	json_t *one;
 
 	json_array_foreach(json_object_get(answer, "failed"), i, one)
-	{
-		long long image = client_number(one, "image");
-
 		fprintf(stderr, "tern restore: %s: %s %s: %s\n",
-			image >= 0 && image < r->n ? r->origins[image].name : "?",
-			client_text(one, "local", "?"), client_text(one, "remote", "?"),
-			client_text(one, "error", "?"));
-	}
+			origin_of(r, client_number(one, "image")), client_text(one, "local", "?"),
+			client_text(one, "remote", "?"), client_text(one, "error", "?"));
 }
 
 static void
 batch_clear(struct restore *r)
 {
-	for (uint32_t i = 0; i < r->n; i++)
+	for (uint32_t i = 0; i < r->n_origins; i++)
 		free(r->origins[i].name);
+	if (r->map != NULL)
+		munmap(r->map, r->room);
 	if (r->memfd >= 0)
 		close(r->memfd);
 	r->memfd = -1;
-	r->n = 0;
-	r->bytes = 0;
+	r->map = NULL;
+	r->n = r->n_origins = 0;
+	r->room = r->bytes = r->have = 0;
 }
 
 /* Has ternd make connections of what is there. */
@@ -158,11 +205,17 @@ batch_send(struct restore *r)
 		.local = options->local,
 		.remote = options->remote,
 	};
-	json_t *answer;
+	json_t *answer = NULL;
 
 	if (r->n == 0)
 		return true;
-	answer = move_restore(&r->client, r->memfd, &to);
+	/* Nobody can change it any more, we neither. */
+	munmap(r->map, r->room);
+	r->map = NULL;
+	if (ftruncate(r->memfd, (off_t)r->bytes) < 0)
+		fprintf(stderr, "tern restore: %s\n", strerror(errno));
+	else
+		answer = move_restore(&r->client, r->memfd, &to);
 	if (answer != NULL) {
 		r->restored += client_number(answer, "restored");
 		r->queued += client_number(answer, "queued");
@@ -174,128 +227,105 @@ batch_send(struct restore *r)
 	return answer != NULL;
 }
 
+/* The same in the middle of a stream: what is read of the next image begins the next batch. */
+static bool
+batch_send_full(struct restore *r, const char *name)
+{
+	size_t left = r->have - r->bytes;
+	uint8_t *next = malloc(left + 1);
+	bool ok;
+
+	if (next == NULL) {
+		fputs("tern restore: no memory\n", stderr);
+		return false;
+	}
+	memcpy(next, r->map + r->bytes, left);
+	ok = batch_send(r);
+	ok = ok && (left == 0 || batch_grow(r, left));
+	if (ok && left > 0)
+		memcpy(r->map, next, left);
+	r->have = ok ? left : 0;
+	free(next);
+	begin_origin(r, name);
+	return ok;
+}
+
 /* ---- Reading */
 
-/* Reads until n bytes are there. Returns how many there are: fewer at the end, or with errno. */
-static size_t
-read_all(int fd, uint8_t *to, size_t n)
-{
-	size_t done = 0;
-
-	errno = 0;
-	while (done < n) {
-		ssize_t got = read(fd, to + done, n - done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-	}
-	return done;
-}
-
-static bool
-append(struct restore *r, const uint8_t *from, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = pwrite(r->memfd, from, n, (off_t)r->bytes);
-
-		if (done < 0) {
-			fprintf(stderr, "tern restore: no memory for images: %s\n",
-				strerror(errno));
-			return false;
-		}
-		r->bytes += (size_t)done;
-		from += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
-static bool
-cut_short(const char *name)
-{
-	fprintf(stderr, "tern restore: %s: %s\n", name,
-		errno != 0 ? strerror(errno) : "it ends in the middle of an image");
-	return false;
-}
-
-/* Reads one image. Returns 1; 0 at the end; -1 after saying what is wrong. */
+/* Reads a piece. Returns 1, 0 at the end, or -1 after saying what is wrong. */
 static int
-read_image(struct restore *r, int fd, const char *name)
+read_piece(struct restore *r, int fd, const char *name)
 {
-	static uint8_t head[IMAGE_HEAD_MAX], copy[COPY_BYTES];
+	ssize_t n;
+
+	if (!batch_grow(r, PIECE_BYTES))
+		return -1;
+	do
+		n = read(fd, r->map + r->have, PIECE_BYTES);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		fprintf(stderr, "tern restore: %s: %s\n", name, strerror(errno));
+	else
+		r->have += (size_t)n;
+	return n > 0 ? 1 : (int)n;
+}
+
+/* Adds an image to the batch. Returns 1; 0 if not all of it is there; -1 after saying what is
+ * wrong. */
+static int
+take_image(struct restore *r, const char *name)
+{
+	size_t n = r->have - r->bytes;
+	const uint8_t *at;
 	char why[IMAGE_WHY_BYTES];
 	struct image image;
-	size_t have = 0, wants = IMAGE_FRAME_BYTES;
+	long head;
 
-	while (have < wants) {
-		size_t got = read_all(fd, head + have, wants - have);
-
-		if (got == 0 && have == 0 && errno == 0)
-			return 0;
-		if (got < wants - have)
-			return cut_short(name) ? 0 : -1;
-		have += got;
-		wants = image_head_wants(head, have);
-		if (wants > sizeof(head))
-			wants = have;
-	}
-	if (image_read_head(&image, head, have, why) < 0) {
+	if (n == 0 || n < r->wants)
+		return 0;
+	at = r->map + r->bytes;
+	r->wants = image_head_wants(at, n);
+	if (n < r->wants)
+		return 0;
+	head = image_read_head(&image, at, n, why);
+	if (head < 0) {
 		fprintf(stderr, "tern restore: %s: %s\n", name, why);
 		return -1;
 	}
-	if (!append(r, head, have))
-		return -1;
-	for (uint64_t left = image_queue_bytes(&image); left > 0;) {
-		size_t n = left < sizeof(copy) ? (size_t)left : sizeof(copy);
-
-		if (read_all(fd, copy, n) < n)
-			return cut_short(name) ? 0 : -1;
-		if (!append(r, copy, n))
-			return -1;
-		left -= n;
-	}
-	return 1;
-}
-
-/* Adds one image to the batch, or nothing of it. As read_image(). */
-static int
-add_image(struct restore *r, int fd, const char *name)
-{
-	struct origin *origins;
-	size_t before;
-	int status;
-
-	if (!batch_open(r))
-		return -1;
-	before = r->bytes;
-	status = read_image(r, fd, name);
-	if (status <= 0) {
-		r->bytes = before;
-		return ftruncate(r->memfd, (off_t)before) < 0 ? -1 : status;
-	}
-	origins = reallocarray(r->origins, r->n + 1, sizeof(*origins));
-	if (origins == NULL || (origins[r->n].name = strdup(name)) == NULL) {
-		fputs("tern restore: no memory\n", stderr);
-		exit(1);
-	}
-	r->origins = origins;
+	r->wants = (uint64_t)head + image_queue_bytes(&image);
+	if (n < r->wants)
+		return 0;
+	r->bytes += (size_t)r->wants;
+	r->wants = 0;
 	r->n++;
 	return 1;
 }
 
-/* All images of a stream. */
+/* All images of a stream, of which there is one at least. */
 static bool
 restore_stream(struct restore *r, int fd, const char *name)
 {
+	bool any = false;
 	int status;
 
-	while ((status = add_image(r, fd, name)) > 0)
-		if ((r->bytes >= BATCH_BYTES || r->n >= BATCH_IMAGES) && !batch_send(r))
-			return false;
-	return status == 0;
+	begin_origin(r, name);
+	r->wants = 0;
+	r->have = r->bytes;
+	do {
+		while ((status = take_image(r, name)) > 0) {
+			any = true;
+			if ((r->bytes >= BATCH_BYTES || r->n >= BATCH_IMAGES) &&
+			    !batch_send_full(r, name))
+				return false;
+		}
+		if (status == 0)
+			status = read_piece(r, fd, name);
+	} while (status > 0);
+	if (status == 0 && r->have > r->bytes)
+		fprintf(stderr, "tern restore: %s: it ends in the middle of an image\n", name);
+	else if (status == 0 && !any)
+		fprintf(stderr, "tern restore: %s: it is empty\n", name);
+	return status == 0 && any && r->have == r->bytes;
 }
 
 static bool
@@ -366,13 +396,18 @@ run_restore(const struct restore_options *options, const char *path)
 		return 1;
 	for (int i = 0; i < options->n_sources; i++)
 		ok = restore_source(&r, options->sources[i]) && ok;
-	ok = batch_send(&r) && ok;
-	if (!options->more)
+	ok = batch_send(&r) && ok && r.failures == 0;
+	/* Else the next try may find the rest. */
+	if (!options->more && ok)
 		move_restore_end(&r.client);
 	client_close(&r.client);
 	free(r.origins);
 	printf("%lld connections restored, %lld bytes in their queues\n", r.restored, r.queued);
-	return ok && r.failures == 0 ? 0 : 1;
+	if (!ok)
+		fputs("tern restore: not all; a ternd that was started with --restoring goes on "
+		      "waiting for the rest, for 60 s in all\n",
+		      stderr);
+	return ok ? 0 : 1;
 }
 
 int

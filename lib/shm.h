@@ -11,7 +11,8 @@
  * that it reads here and reads nothing that it wrote; a program may trust ternd.
  *
  * A socket is named by a slot that the program chooses (below header.sockets) when it opens or
- * accepts it. The same number on another lane is another socket.
+ * accepts it. The same number on another lane is another socket. A local port is one lane's, with
+ * all that is bound to it: shm_lane_of_port().
  */
 #ifndef TERN_LIB_SHM_H
 #define TERN_LIB_SHM_H
@@ -21,7 +22,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 9,          /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 12,         /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -46,7 +47,7 @@ enum shm_op {
 
 	/* With an answer: a value >= 0 or a negative errno, and perhaps data. */
 	SHM_OPEN,       /* arg: family; arg2: 1 for AF_SMC, else 0 */
-	SHM_BIND,       /* payload: shm_endpoint */
+	SHM_BIND,       /* payload: shm_endpoint; -EXDEV: the port is another lane's */
 	SHM_CONNECT,    /* payload: shm_endpoint; arg: 1 for AF_UNSPEC, which undoes it */
 	SHM_LISTEN,     /* arg: backlog */
 	SHM_ACCEPT,     /* arg: slot of the child; data: shm_endpoint of its peer */
@@ -129,8 +130,8 @@ struct shm_ring {
 struct shm_reply {
 	_Alignas(SHM_LINE) uint32_t ticket;
 	int32_t result;
-	uint32_t bytes; /* of data */
-	_Alignas(SHM_LINE) uint8_t data[SHM_REPLY_DATA];
+	uint32_t bytes;                            /* of data */
+	_Alignas(16) uint8_t data[SHM_REPLY_DATA]; /* most answers end in the first line */
 };
 
 /* ---- Sockets */
@@ -223,6 +224,26 @@ struct shm_prefix {
 
 /* ---- The arena */
 
+/*
+ * An event: the slot that it is of, and above it when that was, in ticks of one clock for all
+ * lanes; where there is one lane, 0. Which of two was first, their difference says.
+ */
+enum {
+	SHM_EVENT_SLOT_BITS = 20,
+};
+
+static inline uint64_t
+shm_event(uint64_t when, uint32_t slot)
+{
+	return when << SHM_EVENT_SLOT_BITS | slot;
+}
+
+static inline uint32_t
+shm_event_slot(uint64_t event)
+{
+	return (uint32_t)event & ((1u << SHM_EVENT_SLOT_BITS) - 1);
+}
+
 struct shm_lane {
 	/* Program: a bit for each ring that has news; the lane takes them. */
 	_Alignas(SHM_LINE) uint64_t posted;
@@ -232,6 +253,8 @@ struct shm_lane {
 	_Alignas(SHM_LINE) uint32_t event_head;
 	/* Lane: it is, or is about to be; who has posted something rings its bell. */
 	_Alignas(SHM_LINE) uint32_t asleep;
+	/* Lane, as the program attaches: the processor it is on, and 1; 0: not known. A hint. */
+	uint32_t cpu;
 };
 
 struct shm_header {
@@ -245,9 +268,23 @@ struct shm_header {
 	uint32_t prefixes;
 	uint32_t payloads; /* of SHM_PAYLOAD_MAX bytes, the program's to share out */
 	uint64_t bytes;    /* of the arena */
+	uint64_t peers;    /* lanes on which sockets may be opened, a bit each */
 	/* Program: threads that sleep, or are about to, on the doorbell. */
 	_Alignas(SHM_LINE) uint32_t sleepers;
 };
+
+/* The lane whose a local port is, when it is a program's. */
+static inline unsigned int
+shm_lane_of_port(uint64_t peers, uint16_t port)
+{
+	unsigned int n = (unsigned int)__builtin_popcountll(peers);
+
+	if (n <= 1)
+		return n == 0 ? 0 : (unsigned int)__builtin_ctzll(peers);
+	for (n = port % n; n > 0; n--)
+		peers &= peers - 1;
+	return (unsigned int)__builtin_ctzll(peers);
+}
 
 /* Where things are: offsets in bytes, those of a lane from its beginning. */
 struct shm_layout {
@@ -272,7 +309,7 @@ shm_lay_out(const struct shm_header *h, struct shm_layout *l)
 
 	shm_place(&at, sizeof(struct shm_lane));
 	l->rings = shm_place(&at, h->rings * sizeof(struct shm_ring));
-	l->events = shm_place(&at, h->sockets * sizeof(uint32_t));
+	l->events = shm_place(&at, h->sockets * sizeof(uint64_t));
 	l->status = shm_place(&at, h->sockets * sizeof(struct shm_status));
 	l->control = shm_place(&at, h->sockets * sizeof(struct shm_control));
 	l->chunks = shm_place(&at, h->sockets * SHM_CHUNKS * sizeof(struct shm_chunk));
@@ -291,7 +328,7 @@ shm_lay_out(const struct shm_header *h, struct shm_layout *l)
 struct shm_view {
 	struct shm_lane *lane;
 	struct shm_ring *rings;
-	uint32_t *events;
+	uint64_t *events;
 	struct shm_status *status;
 	struct shm_control *control;
 	struct shm_chunk *chunks;
@@ -305,7 +342,7 @@ shm_view(void *arena, const struct shm_layout *l, unsigned int lane, struct shm_
 
 	v->lane = (struct shm_lane *)(void *)base;
 	v->rings = (struct shm_ring *)(void *)(base + l->rings);
-	v->events = (uint32_t *)(void *)(base + l->events);
+	v->events = (uint64_t *)(void *)(base + l->events);
 	v->status = (struct shm_status *)(void *)(base + l->status);
 	v->control = (struct shm_control *)(void *)(base + l->control);
 	v->chunks = (struct shm_chunk *)(void *)(base + l->chunks);

@@ -24,7 +24,9 @@
 #include "arena.h"
 #include "epoll.h"
 #include "fork.h"
+#include "kept.h"
 #include "kernel.h"
+#include "lanes.h"
 #include "prefix.h"
 #include "repair.h"
 #include "result.h"
@@ -34,21 +36,8 @@
 #include "tern.h"
 
 enum {
-	MAX_OPTIONS = 128,  /* kept for a Tern socket */
-	OPTION_BYTES = 256, /* longer values are none of Tern's options */
-	PORT_TRIES = 64,    /* for a port that is free on both sides */
-	KERNEL_TURN = 16,   /* of so many connections one is looked for at the kernel first */
-};
-
-struct side_option {
-	int level, name;
-	uint32_t bytes;
-	uint8_t value[OPTION_BYTES];
-};
-
-struct side_options {
-	uint32_t n, room;
-	struct side_option list[];
+	PORT_TRIES = 64,  /* for a port that is free on both sides */
+	KERNEL_TURN = 16, /* of so many connections one is looked for at the kernel first */
 };
 
 /* Held while a side is chosen; never while anything waits for a peer. */
@@ -81,51 +70,16 @@ set_side(struct file *file, enum file_side side)
 
 /* ---- Options */
 
-static void
-keep_option(struct file *file, int level, int name, const void *value, socklen_t bytes)
+static int
+set_on_kernel(void *to, int level, int name, const void *value, socklen_t bytes)
 {
-	struct side_options *options = file->options;
-	struct side_option *option;
-
-	if (bytes > OPTION_BYTES || (options != NULL && options->n == MAX_OPTIONS))
-		return;
-	if (options == NULL || options->n == options->room) {
-		uint32_t room = options == NULL ? 4 : options->room * 2;
-		struct side_options *more =
-			realloc(options, sizeof(*more) + room * sizeof(more->list[0]));
-
-		if (more == NULL)
-			return;
-		if (options == NULL)
-			more->n = 0;
-		more->room = room;
-		file->options = options = more;
-	}
-	option = &options->list[options->n++];
-	option->level = level;
-	option->name = name;
-	option->bytes = bytes;
-	memcpy(option->value, value, bytes);
+	return kernel.setsockopt(*(const int *)to, level, name, value, bytes) < 0 ? -errno : 0;
 }
 
-/*
- * Sets what was set so far on a new socket, by either setsockopt(). Returns 0; -EPERM if the
- * program may repair on one side and not on the other: its connect() would not be what it thinks.
- */
 static int
-repeat_options(const struct file *file, int fd,
-	       int (*set)(int fd, int level, int name, const void *value, socklen_t length))
+set_on_file(void *to, int level, int name, const void *value, socklen_t bytes)
 {
-	int status = 0;
-
-	for (uint32_t i = 0; file->options != NULL && i < file->options->n; i++) {
-		const struct side_option *option = &file->options->list[i];
-
-		if (set(fd, option->level, option->name, option->value, option->bytes) < 0 &&
-		    errno == EPERM && repair_is_option(option->level, option->name))
-			status = -EPERM;
-	}
-	return status;
+	return socket_setsockopt(to, level, name, value, bytes);
 }
 
 /* ---- Beginning */
@@ -182,7 +136,7 @@ renew_kernel(struct file *file, int fd)
 		return -1;
 	}
 	kernel.close(fresh);
-	repeat_options(file, fd, kernel.setsockopt);
+	kept_repeat(file, set_on_kernel, &fd);
 	return 0;
 }
 
@@ -197,18 +151,23 @@ close_tern(struct file *file)
 	file_drop_slot(file);
 }
 
-/* Opens Tern's socket beside the kernel's. Returns 0 or a negative errno. */
+/*
+ * Opens Tern's socket beside the kernel's, on the lane whose the port is that it is to be bound to;
+ * 0: any lane. Returns 0 or a negative errno.
+ */
 static int
-open_tern(struct file *file, int fd)
+open_tern(struct file *file, uint16_t port)
 {
 	int status;
 
 	if (file->slot != FILE_NO_SLOT)
 		return 0;
-	status = socket_open(file);
+	status = socket_attach();
+	if (status == 0)
+		status = port != 0 ? socket_open_on(file, lanes_of_port(port)) : lanes_open(file);
 	if (status < 0)
 		return status == -ENXIO || status == -ECONNRESET ? -ENETDOWN : status;
-	status = repeat_options(file, fd, tern_setsockopt);
+	status = kept_repeat(file, set_on_file, file);
 	if (status < 0)
 		close_tern(file);
 	return status;
@@ -216,9 +175,9 @@ open_tern(struct file *file, int fd)
 
 /* The socket is Tern's. What the kernel has of it holds no port and is in no epoll instance. */
 static int
-become_terns(struct file *file, int fd)
+become_terns(struct file *file)
 {
-	int status = open_tern(file, fd);
+	int status = open_tern(file, 0);
 
 	if (status < 0)
 		return status;
@@ -257,9 +216,11 @@ take_address(const struct sockaddr *address, socklen_t length, struct shm_endpoi
 		memcpy(&in, address, sizeof(in));
 		out->ip[10] = out->ip[11] = 0xff;
 		memcpy(out->ip + 12, &in.sin_addr, 4);
+		out->port = ntohs(in.sin_port);
 	} else if (address->sa_family == AF_INET6 && length >= sizeof(in6) - sizeof(uint32_t)) {
 		memcpy(&in6, address, sizeof(in6) - sizeof(uint32_t));
 		memcpy(out->ip, &in6.sin6_addr, 16);
+		out->port = ntohs(in6.sin6_port);
 	} else {
 		return NOWHERE;
 	}
@@ -291,6 +252,12 @@ fill_in_port(int fd, struct sockaddr_storage *address)
 		((struct sockaddr_in *)address)->sin_port = bound.sin6_port; /* the same place */
 }
 
+static uint16_t
+port_of(const struct sockaddr_storage *address)
+{
+	return ntohs(((const struct sockaddr_in *)address)->sin_port); /* the same place */
+}
+
 static int
 bind_both(struct file *file, int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -302,7 +269,7 @@ bind_both(struct file *file, int fd, const struct sockaddr *address, socklen_t l
 			return -errno;
 		memcpy(&same, address, length < sizeof(same) ? length : sizeof(same));
 		fill_in_port(fd, &same);
-		status = open_tern(file, fd);
+		status = open_tern(file, port_of(&same));
 		if (status == 0 && tern_bind(fd, (struct sockaddr *)&same, length) < 0)
 			status = -errno;
 		if (status == 0) {
@@ -332,12 +299,12 @@ choose_by_local(struct file *file, int fd, const struct sockaddr *address, sockl
 	if (status < 0)
 		return status;
 	if (where == ELSEWHERE && prefix_is_own(&local)) {
-		status = open_tern(file, fd);
+		status = open_tern(file, local.port);
 		if (status == 0 && tern_bind(fd, address, length) < 0) {
 			status = -errno;
 			close_tern(file);
 		}
-		return status < 0 ? status : become_terns(file, fd);
+		return status < 0 ? status : become_terns(file);
 	}
 	status = kernel.bind(fd, address, length) < 0 ? -errno : 0;
 	if (status == 0)
@@ -359,7 +326,7 @@ side_bind(struct file *file, int fd, const struct sockaddr *address, socklen_t l
 /* ---- connect() */
 
 static int
-choose_by_remote(struct file *file, int fd, const struct sockaddr *to, socklen_t length)
+choose_by_remote(struct file *file, const struct sockaddr *to, socklen_t length)
 {
 	struct shm_endpoint remote;
 	enum where where = take_address(to, length, &remote);
@@ -372,19 +339,19 @@ choose_by_remote(struct file *file, int fd, const struct sockaddr *to, socklen_t
 		if (status < 0)
 			return status;
 		if (prefix_is_reached(&remote))
-			return become_terns(file, fd);
+			return become_terns(file);
 	}
 	become_kernels(file);
 	return 0;
 }
 
 int
-side_choose(struct file *file, int fd, const struct sockaddr *to, socklen_t length)
+side_choose(struct file *file, const struct sockaddr *to, socklen_t length)
 {
 	int status;
 
 	pthread_mutex_lock(&choosing);
-	status = choose_by_remote(file, fd, to, length);
+	status = choose_by_remote(file, to, length);
 	pthread_mutex_unlock(&choosing);
 	return tern_result(status);
 }
@@ -512,14 +479,11 @@ check_syn_smc(const void *value, socklen_t length)
 static int
 last_syn_smc(const struct file *file)
 {
+	const struct kept_option *option = kept_find(file, IPPROTO_TCP, TCP_SYN_SMC);
 	int v = file->smc;
 
-	for (uint32_t i = 0; file->options != NULL && i < file->options->n; i++) {
-		const struct side_option *option = &file->options->list[i];
-
-		if (is_syn_smc(option->level, option->name))
-			memcpy(&v, option->value, sizeof(v));
-	}
+	if (option != NULL)
+		memcpy(&v, option->value, sizeof(v));
 	return v;
 }
 
@@ -576,7 +540,7 @@ side_setsockopt(struct file *file, int fd, int level, int name, const void *valu
 	if (file_side(file) == FILE_BOTH) {
 		status = set_on_tern(fd, level, name, value, length, status);
 	} else if (status == 0) {
-		keep_option(file, level, name, value, length);
+		kept_add(file, level, name, value, length);
 	}
 	pthread_mutex_unlock(&choosing);
 	return status;

@@ -45,7 +45,7 @@ int side_shutdown(struct file *file, int fd, int how);
  * Chooses the side by where a socket is to be connected to. Returns 0: then the call is to be made
  * on what the table says now, Tern's socket or, without an entry, the kernel's.
  */
-int side_choose(struct file *file, int fd, const struct sockaddr *to, socklen_t length);
+int side_choose(struct file *file, const struct sockaddr *to, socklen_t length);
 
 /* fcntl(F_SETFL): of the kernel's part, too. */
 int side_set_flags(struct file *file, int fd, int flags);

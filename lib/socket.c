@@ -13,10 +13,13 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "epoll.h"
 #include "fastopen.h"
 #include "fork.h"
 #include "descriptors.h"
+#include "kept.h"
 #include "kernel.h"
+#include "lanes.h"
 #include "message.h"
 #include "repair.h"
 #include "result.h"
@@ -118,15 +121,18 @@ tern_getpeername(int fd, struct sockaddr *address, socklen_t *length)
 /* ---- From the first call to the connection */
 
 int
-socket_open(struct file *file)
+socket_attach(void)
+{
+	fork_take_inheritance();
+	return arena_attach() < 0 ? -ENXIO : 0;
+}
+
+int
+socket_open_on(struct file *file, unsigned int lane)
 {
 	struct arena_call answer = {.arg2 = file->smc};
-	int status;
+	int status = file_take_slot(file, lane);
 
-	fork_take_inheritance();
-	if (arena_attach() < 0)
-		return -ENXIO;
-	status = file_take_slot(file, 0);
 	if (status < 0)
 		return status;
 	status = ask(file, SHM_OPEN, (uint32_t)file->family, NULL, 0, &answer);
@@ -165,7 +171,9 @@ tern_socket(int domain, int type, int protocol)
 		return tern_result(-ENOMEM);
 	file->family = domain;
 	file->smc = smc;
-	status = socket_open(file);
+	status = socket_attach();
+	if (status == 0)
+		status = lanes_open(file);
 	if (status < 0) {
 		file_discard(file);
 		return tern_result(status);
@@ -189,6 +197,43 @@ is_old_wildcard(const struct file *file, const struct sockaddr *address, socklen
 	return in.sin_family == AF_UNSPEC && in.sin_addr.s_addr == INADDR_ANY;
 }
 
+/*
+ * The same request on the other lanes, as long as each answers that it has no port to choose: ports
+ * are theirs in parts.
+ */
+static int
+ask_elsewhere(struct file *file, enum shm_op op, uint32_t arg, const void *payload, size_t bytes,
+	      int no_port)
+{
+	unsigned int first = file->lane;
+	int status = no_port;
+
+	for (unsigned int i = 0; i < arena.header.lanes && status == no_port; i++)
+		if (i != first && (arena.header.peers >> i & 1) != 0 && lanes_move(file, i) == 0)
+			status = ask(file, op, arg, payload, bytes, NULL);
+	return status;
+}
+
+/* A port is one lane's. */
+static int
+bind_where_it_is(struct file *file, const struct shm_endpoint *endpoint)
+{
+	int status = ask(file, SHM_BIND, 0, endpoint, sizeof(*endpoint), NULL);
+
+	if (status == -EXDEV) {
+		status = lanes_move(file, lanes_of_port(endpoint->port));
+		if (status == 0)
+			status = ask(file, SHM_BIND, 0, endpoint, sizeof(*endpoint), NULL);
+		else if (status == -EBUSY)
+			status = -EADDRINUSE;
+	} else if (status == -EADDRINUSE && endpoint->port == 0 && lanes_are_many()) {
+		status = ask_elsewhere(file, SHM_BIND, 0, endpoint, sizeof(*endpoint), -EADDRINUSE);
+	}
+	if (status == 0)
+		file->bound = true;
+	return status;
+}
+
 int
 tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -208,7 +253,7 @@ tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 	if (status == 0 && endpoint.port != 0 && endpoint.port < PORTS_OF_ROOT && !may_bind_low())
 		status = -EACCES;
 	if (status == 0)
-		status = ask(file, SHM_BIND, 0, &endpoint, sizeof(endpoint), NULL);
+		status = bind_where_it_is(file, &endpoint);
 	file_put(file);
 	return tern_result(status);
 }
@@ -216,7 +261,16 @@ tern_bind(int fd, const struct sockaddr *address, socklen_t length)
 int
 tern_listen(int fd, int backlog)
 {
-	return ask_plainly(fd, SHM_LISTEN, backlog);
+	struct file *file = socket_get(fd);
+	int status;
+
+	if (file == NULL)
+		return tern_result(-EBADF);
+	status = ask(file, SHM_LISTEN, (uint32_t)backlog, NULL, 0, NULL);
+	if (status == -EADDRINUSE && lanes_may_change(file))
+		status = ask_elsewhere(file, SHM_LISTEN, (uint32_t)backlog, NULL, 0, -EADDRINUSE);
+	file_put(file);
+	return tern_result(status);
 }
 
 int
@@ -239,6 +293,11 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 		status = ask(file, SHM_CONNECT, undo, &endpoint, sizeof(endpoint), NULL);
 	if (undo)
 		pthread_mutex_unlock(&file->reading);
+	if (status == -EADDRNOTAVAIL && lanes_may_change(file))
+		status = ask_elsewhere(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint),
+				       -EADDRNOTAVAIL);
+	if (status == -EINPROGRESS)
+		epoll_not_writable(file);
 	first = status;
 	while (!file->nonblocking && (status == -EINPROGRESS || status == -EALREADY)) {
 		status = stream_wait(file, POLLOUT, file->send_ns);
@@ -389,13 +448,10 @@ set_option(struct file *file, int level, int name, const void *value, socklen_t 
 }
 
 int
-tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+socket_setsockopt(struct file *file, int level, int name, const void *value, socklen_t length)
 {
-	struct file *file = socket_get(fd);
 	int status;
 
-	if (file == NULL)
-		return tern_result(-EBADF);
 	if ((int)length < 0)
 		status = -EINVAL;
 	else if (value == NULL && length > 0)
@@ -404,6 +460,23 @@ tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length
 		status = set_option(file, level, name, value, length);
 	if (status == 0)
 		take_option(file, level, name, value, length);
+	return status;
+}
+
+int
+tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	struct file *file = socket_get(fd);
+	int status;
+
+	if (file == NULL)
+		return tern_result(-EBADF);
+	status = socket_setsockopt(file, level, name, value, length);
+	if (status == 0 && lanes_may_change(file)) {
+		pthread_mutex_lock(&file->writing);
+		kept_add(file, level, name, value, length);
+		pthread_mutex_unlock(&file->writing);
+	}
 	file_put(file);
 	return tern_result(status);
 }

@@ -11,8 +11,14 @@
  * why there is none. */
 int socket_kind(int domain, int type, int protocol, bool *smc);
 
-/* Gives a file that has no slot yet one, and opens a socket of `file->family` there. Attaches. */
-int socket_open(struct file *file);
+/* Attaches, if this process has not yet. Returns 0, or -ENXIO. */
+int socket_attach(void);
+
+/* Gives a file that has no slot yet one on a lane, and opens a socket of `file->family` there. */
+int socket_open_on(struct file *file, unsigned int lane);
+
+/* As the system call, but that the value is there; what is set is not kept for another lane. */
+int socket_setsockopt(struct file *file, int level, int name, const void *value, socklen_t length);
 
 /* One attempt to accept. Returns the child's descriptor; -EAGAIN when nobody waits. */
 int socket_accept(struct file *listener, struct sockaddr *address, socklen_t *length, int flags);

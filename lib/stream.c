@@ -523,6 +523,8 @@ write_first(struct file *file, const struct cursor *from, int flags, bool wait,
 	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE))
 		return orphaned(file, -EPIPE);
 	taken = fastopen_start(file, pieces, CURSOR_PIECES, n, flags & LANES_FLAGS, target);
+	if (taken >= 0 || taken == -EINPROGRESS)
+		epoll_not_writable(file);
 	if (!wait || (taken < 0 && taken != -EINPROGRESS))
 		return taken;
 	pthread_mutex_unlock(&file->writing);
@@ -559,7 +561,7 @@ stream_send(struct file *file, const struct iovec *iov, size_t n, int flags,
 			continue;
 		}
 		if (taken == -EAGAIN)
-			epoll_was_full(file);
+			epoll_not_writable(file);
 		if (is_interrupted(file, in_repair, taken))
 			taken = -EAGAIN;
 		if (taken != -EAGAIN || !wait || in_repair)

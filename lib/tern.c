@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{"restore", command_restore},
 	{"adopt", command_adopt},
 	{"release", command_release},
+	{"bench", command_bench},
 };
 
 static error_t
@@ -131,6 +132,7 @@ main(int argc, char **argv)
 		       "  address       gives a running ternd an address, or takes one away\n"
 		       "  adopt         takes connections from the Linux kernel\n"
 		       "  release       gives connections to the Linux kernel\n"
+		       "  bench         generates load, and measures\n"
 		       "  version       which ternd answers\n"
 		       "\n"
 		       "`tern COMMAND --help` explains a command.",

@@ -150,7 +150,7 @@ reserve(struct file *file, void **buffer, size_t bytes, int flags)
 	if (bytes == 0 || (flags & ~MSG_DONTWAIT) != 0)
 		return -EINVAL;
 	if ((stream_events(file) & (POLLOUT | POLLERR | POLLHUP)) == 0) {
-		epoll_was_full(file);
+		epoll_not_writable(file);
 		if (file->nonblocking || (flags & MSG_DONTWAIT) != 0)
 			return -EAGAIN;
 		status = stream_wait(file, POLLOUT, file->send_ns);

@@ -106,6 +106,40 @@ tcp_offer(struct tcp_conn *c)
 	return 0;
 }
 
+bool
+tcp_is_orphan(const struct tcp_conn *c)
+{
+	return (c->flags & CONN_ORPHAN) != 0;
+}
+
+void *
+tcp_waits_at(const struct tcp_conn *c)
+{
+	return c->flags & CONN_ACCEPTING ? c->parent->c->user : NULL;
+}
+
+void
+tcp_withdraw(struct tcp_conn *c)
+{
+	struct tcp_bound *l = c->parent;
+
+	tcp_accept_queue_remove(c);
+	tcp_mark_event(l->c);
+}
+
+void
+tcp_put_back(struct tcp_conn *c)
+{
+	struct tcp_bound *l = tcp_listener_find(c->engine, &c->tuple);
+
+	if (l == NULL) {
+		tcp_abort(c);
+		return;
+	}
+	adopt(l, c);
+	put(l, c);
+}
+
 void
 tcp_accepted_from(const struct tcp_conn *child, struct tcp_endpoint *remote)
 {

@@ -188,13 +188,15 @@ static void
 ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack)
 {
 	if (ack->una_advanced) {
-		tcp_mtu_probe_acked(c);
+		if (c->mtu_search.size != 0)
+			tcp_mtu_probe_acked(c);
 		c->dupacks = 0;
 		c->soft_error = 0;
 	}
 	tcp_note_reordering(c, ack);
 	take_rtt(c, seg, ack);
-	tcp_tlp_ack(c, seg, ack);
+	if (c->tlp_sent)
+		tcp_tlp_ack(c, seg, ack);
 	tcp_recovery_ack(c, seg, ack);
 	if (ack->ece)
 		c->delivered_ce_segs += ack->delivered_segs;
@@ -212,8 +214,9 @@ ack_with_news(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack 
 		}
 		tcp_pacing_update(c);
 	}
-	/* RACK may have set its own time. */
-	if (ack->una_advanced && (c->rtx_kind != RTX_REORDER || c->rtx_at_us <= ack->now_us))
+	/* RACK may have set its own time; and what to do without flight comes last. */
+	if (ack->una_advanced && !TAILQ_EMPTY(&c->sent) &&
+	    (c->rtx_kind != RTX_REORDER || c->rtx_at_us <= ack->now_us))
 		tcp_rtx_restart(c);
 }
 

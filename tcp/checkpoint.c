@@ -82,10 +82,12 @@ tcp_checkpoint(struct tcp_conn *c, struct tcp_checkpoint *out)
 		return -EINVAL;
 	if ((c->flags & CONN_OPENING) || is_to_talk_clc(c))
 		return -EBUSY;
+	tcp_repair_acknowledge(c);
 	out->tuple = c->tuple;
 	out->state = c->state;
 	out->ts_now = tcp_now_ts(c->engine, c->ts_offset);
 	out->ts_recent_age = tcp_now_s(c->engine) - c->ts_recent_s;
+	out->orphan = (c->flags & CONN_ORPHAN) != 0;
 	out->recvq = c->recvq.head;
 	out->sendq = c->sendq.head;
 	out->recvq_bytes = c->recvq.bytes;
@@ -162,7 +164,7 @@ take_place(struct tcp_conn *c)
 
 	if (status < 0)
 		return status;
-	if (flow_set(t, &c->tuple, flow_hash(t, &c->tuple), flow_make(c, FLOW_FROZEN)) < 0) {
+	if (flow_add(t, flow_hash(t, &c->tuple), flow_make(c, FLOW_FROZEN)) < 0) {
 		TCP_COUNT(c->engine, drop_flow_table);
 		return -ENOBUFS;
 	}

@@ -4,7 +4,8 @@
  *
  *     struct tcp_checkpoint saved;
  *
- *     tcp_checkpoint(c, &saved);              what it is; c is as it was
+ *     tcp_checkpoint(c, &saved);              what it is; c is as it was, but that an
+ *                                             acknowledgment that is owed leaves
  *     ... copy the queues away ...
  *     tcp_close_silently(c);                  and now it is nowhere but in `saved`
  *
@@ -31,6 +32,7 @@ struct tcp_checkpoint {
 	uint8_t state;          /* enum tcp_state */
 	uint32_t ts_now;        /* our timestamp, at the moment of the checkpoint */
 	uint32_t ts_recent_age; /* seconds since ts_recent was set */
+	bool orphan;            /* its user has closed it: nobody's, for tcp_close() once resumed */
 	char congestion[TCP_CHECKPOINT_CONGESTION]; /* name of its control */
 
 	/*
@@ -118,6 +120,22 @@ int tcp_restore(struct tcp_engine *engine, const struct tcp_checkpoint *in, stru
  * -EINVAL if it has no peer or waits already.
  */
 int tcp_offer(struct tcp_conn *c);
+
+/* ---- Connections that are nobody's */
+
+/* Whether its user has closed it, and it is still to finish. */
+bool tcp_is_orphan(const struct tcp_conn *c);
+
+/* The user of the listener at which it waits to be accepted; NULL: it does not wait. */
+void *tcp_waits_at(const struct tcp_conn *c);
+
+/* A connection that waits is nobody's until it is put back, or closed silently: accept() does not
+ * return it, and its listener may go. */
+void tcp_withdraw(struct tcp_conn *c);
+
+/* Back, behind the others that wait there. Without the listener it is reset, as those are whose
+ * listener closes. */
+void tcp_put_back(struct tcp_conn *c);
 
 /* Leaves repair, and asks the peer what it has: TCP_REPAIR 0, but in each state with a peer. */
 void tcp_resume(struct tcp_conn *c);

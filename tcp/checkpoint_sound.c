@@ -87,6 +87,8 @@ state_fault(const struct tcp_checkpoint *in)
 
 	SOUND(in->state >= TCP_SYN_SENT && in->state <= TCP_LAST_ACK,
 	      "its state is none that has a peer");
+	SOUND(!in->orphan || (in->fin_due && in->recvq_bytes == 0),
+	      "its user has closed it, but it is not to end, or has bytes for him");
 	SOUND(!in->fin_sent || (in->fin_due && in->unsent_bytes == 0),
 	      "its FIN was sent before its data");
 	SOUND(is_opening(in) || in->fin_due == we_finish,

@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include "ip_addr.h"
+#include "sum.h"
 
 /*
  * The pseudo-header's sum, folded and not complemented, for tcp_len bytes of header and payload. A
@@ -44,15 +45,15 @@ tcp_bytes_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 
 	for (; m != NULL && done < len; m = m->next) {
 		uint32_t part;
-		uint16_t raw;
+		uint16_t sum_of_part;
 
 		if (off >= m->data_len) {
 			off -= m->data_len;
 			continue;
 		}
 		part = RTE_MIN(m->data_len - off, len - done);
-		raw = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const void *, off), part);
-		sum += done & 1 ? rte_bswap16(raw) : raw;
+		sum_of_part = tcp_sum(rte_pktmbuf_mtod_offset(m, const void *, off), part);
+		sum += done & 1 ? rte_bswap16(sum_of_part) : sum_of_part;
 		done += part;
 		off = 0;
 	}

@@ -178,12 +178,12 @@ struct tcp_sent_hint {
 };
 
 struct tcp_sent_index {
+	bool on;
+	uint8_t shift; /* a bucket is 2^shift bytes of sequence space, at most SENT_SHIFT_MAX */
+	uint8_t next_hint;
+	seq_t until;                  /* kept until this is acknowledged */
 	uint32_t first[SENT_BUCKETS]; /* numbers of the first that begin in each, or SENT_NONE */
 	struct tcp_sent_hint hints[SENT_HINTS];
-	seq_t until; /* kept until this is acknowledged */
-	uint8_t next_hint;
-	uint8_t shift; /* a bucket is 2^shift bytes of sequence space, at most SENT_SHIFT_MAX */
-	bool on;
 };
 
 /* A round trip, and when it was measured. */
@@ -316,15 +316,15 @@ enum { TCP_ZEROCOPY_ENDS = 8 };
 
 /* zerocopy.c */
 struct tcp_zerocopy {
+	uint8_t n; /* of ends */
+	bool due;  /* a report waits */
+	bool on;   /* SO_ZEROCOPY */
 	struct {
 		seq_t end;         /* behind the last byte */
 		uint32_t sends;    /* how many send() calls that stands for */
 	} ends[TCP_ZEROCOPY_ENDS]; /* not acknowledged yet, rising */
 	uint32_t reported;         /* numbers below have been or are to be reported */
 	uint32_t report_first;     /* while due: up to reported - 1 */
-	uint8_t n;                 /* of ends */
-	bool due;                  /* a report waits */
-	bool on;                   /* SO_ZEROCOPY */
 };
 
 /*
@@ -387,7 +387,8 @@ struct tcp_conn {
 	uint32_t srtt_us;          /* << 3; 0: no sample yet */
 	uint32_t rttvar_us;        /* << 2: of the time-out; this and the next three: rtt.c */
 
-	/* ---- cold */
+	/* ---- warm: what each request and its answer use besides, prefetched together.
+	 * what was sent, and is to be */
 	uint32_t rto_us;
 	uint32_t mdev_us;         /* << 2: the mean deviation of round trips */
 	uint32_t mdev_max_us;     /* the largest mdev_us of this round trip, at least rto_min_us */
@@ -396,91 +397,124 @@ struct tcp_conn {
 	uint32_t unrepaired_segs; /* lost, and not yet sent again */
 	uint32_t sacked_segs;     /* of the sent ones: known to have arrived, or, without SACK, as
 				     many as duplicate acknowledgments tell of */
-	struct tcp_flight in_flight; /* by time */
-	struct tcp_sent_index sent_index;
+	struct tcp_flight in_flight;  /* by time */
 	struct tcp_sent *repair_from; /* nothing before it is unrepaired */
 	struct tcp_rack rack;
-	struct tcp_prr prr;
 	struct tcp_undo undo;
-	struct tcp_range_list news;  /* of ranges */
-	struct tcp_sack_block dsack; /* while CONN_DSACK_DUE */
-	struct tcp_pacing pacing;
-	struct tcp_rtt_at min_rtts[3]; /* min_rtt.c */
-	struct tcp_rate rate;
-	uint32_t delivered_segs;    /* over the connection's life, SACKed ones and the SYN too */
-	uint32_t marked_lost_segs;  /* over the connection's life; of retransmissions, too */
-	uint32_t delivered_ce_segs; /* of those: by acknowledgments with ECE */
-	uint32_t reordering;        /* segments by which the path may reorder */
-	seq_t tlp_end_seq;          /* RFC 8985 §7.2; while tlp_sent */
+	seq_t recover;       /* RFC 6582: highest sequence sent when recovery began */
+	seq_t snd_sml;       /* end of the last partial segment sent: Minshall's form of Nagle */
+	uint8_t rtx_kind;    /* enum tcp_rtx_kind */
+	uint8_t ecn;         /* ECN_... */
+	bool frto;           /* RFC 5682: this time-out may have been spurious */
+	bool frto_new_first; /* its step 2b: send new data before what may be lost */
 	bool tlp_sent;
 	bool tlp_is_retrans;
-	bool frto;                /* RFC 5682: this time-out may have been spurious */
-	bool frto_new_first;      /* its step 2b: send new data before what may be lost */
-	uint8_t rtx_kind;         /* enum tcp_rtx_kind */
-	uint8_t ecn;              /* ECN_... */
+	uint8_t retries;       /* retransmission time-outs in a row without progress */
+	uint8_t probes;        /* sent in a row without any answer */
+	uint8_t soft_error;    /* errno of the last ICMP error that did not end it */
+	seq_t pushed_seq;      /* what is queued has PSH up to here */
+	uint32_t piece_filled; /* bytes in the last piece of what is unsent, at most that much */
+	uint16_t snd_ratio;    /* of send queue memory in SO_SNDBUF terms, of 65536: a 16th over the
+				  payload */
+	bool eor_used;         /* MSG_EOR was: the queue may hold MBUF_EOR marks */
+	uint8_t tos;           /* IP_TOS or IPV6_TCLASS, without the ECN field */
+	uint32_t sndbuf_bytes;
+	uint32_t notsent_lowat_bytes; /* TCP_NOTSENT_LOWAT; 0: the engine's default */
+	uint32_t heard_ms;            /* when the peer's last acceptable acknowledgment came */
+
+	/* the rate and the window */
+	struct tcp_rate rate;
+	uint32_t delivered_segs;       /* over the connection's life, SACKed ones and the SYN too */
+	uint32_t marked_lost_segs;     /* over the connection's life; of retransmissions, too */
+	uint32_t reordering;           /* segments by which the path may reorder */
+	struct tcp_rtt_at min_rtts[3]; /* min_rtt.c */
+	struct tcp_pacing pacing;
+	const struct tcp_cc_ops *cc;
+	struct tcp_cubic cubic;
+	struct tcp_cwnd_use cwnd_use;
+	uint32_t cwnd_count; /* segments acknowledged towards the next increase */
+
+	/* timers */
 	struct wheel_timer timer; /* fires no later than the earliest of the five below */
 	uint64_t rtx_at_us;       /* retransmission or persist; UINT64_MAX: off */
 	uint64_t ack_at_us;       /* delayed ACK */
 	uint64_t life_at_us;      /* FIN-WAIT-2 of an orphan; of others, CLC's wait */
 	uint64_t keep_at_us;      /* keep-alive */
 	uint64_t pace_at_us;      /* the next slot, while something waits for it */
-	uint64_t rtx_since_us;    /* while retries > 0: when the first of them left */
 	uint64_t
 		progress_us; /* when something unacknowledged was first sent or last acknowledged */
+	uint32_t rto_max_ms; /* TCP_RTO_MAX_MS */
+	uint32_t rto_min_us; /* TCP_RTO_MIN_US */
+
+	/* receiving */
+	struct tcp_range_list ranges; /* out of order, by sequence */
 	union {
 		void *user;                   /* what notify() passes along */
 		struct tcp_conn *accept_next; /* while CONN_ACCEPTING */
 	};
-	struct tcp_bound *bound;   /* the local port that it was bound to, or listens at */
-	struct tcp_hold *hold;     /* without bound: its share in its port, while in flows */
-	struct ip_addr bind_ip;    /* what bind() said; any: nothing */
-	uint32_t port_range;       /* IP_LOCAL_PORT_RANGE: first, and last << 16; 0: all */
-	uint32_t uid;              /* of its user: only one's own sockets share by SO_REUSEPORT */
-	bool bind_address_no_port; /* IP_BIND_ADDRESS_NO_PORT */
-	bool freebind;             /* IP_FREEBIND */
-	bool transparent;          /* IP_TRANSPARENT */
-	bool recverr;              /* IP_RECVERR */
-	bool no_txrehash;          /* SO_TXREHASH 0 */
-	uint8_t rx_timestamp;      /* SO_TIMESTAMP and its kin: which; 0: none */
-	uint32_t kept;             /* switches that sockopt_kept.c keeps, a bit each */
-	uint32_t rcvlowat_bytes;   /* SO_RCVLOWAT, at least 1 */
-	uint32_t busy_poll_us;     /* SO_BUSY_POLL */
-	int incoming_cpu;          /* SO_INCOMING_CPU */
-	int peek_off;              /* SO_PEEK_OFF: where MSG_PEEK looks next; negative: the front */
-	int64_t rcvtimeo_ms;       /* SO_RCVTIMEO; INT64_MAX: for ever */
-	int64_t sndtimeo_ms;       /* SO_SNDTIMEO, likewise */
-	uint64_t cookie;           /* SO_COOKIE; 0: nobody has asked yet */
-	struct tcp_bound *parent;  /* the listener whose accept queue it is in */
-	struct tcp_range_list ranges; /* out of order, by sequence */
 	uint32_t ranges_charge;
-	const struct tcp_cc_ops *cc;
-	struct tcp_cubic cubic;
-	struct tcp_cwnd_use cwnd_use;
-	uint32_t cwnd_count; /* segments acknowledged towards the next increase */
-	seq_t recover;       /* RFC 6582: highest sequence sent when recovery began */
-	seq_t iss;
-	seq_t irs;
-	seq_t snd_sml;         /* end of the last partial segment sent: Minshall's form of Nagle */
 	uint32_t rcvbuf_bytes; /* SO_RCVBUF: memory, see rcv_window.c */
 	uint32_t window_clamp; /* bytes; 0: not set, before connecting */
 	uint32_t rcv_ssthresh; /* bytes that are offered at most now */
+	uint32_t ts_recent_s;  /* when ts_recent was set, seconds of the engine's clock */
 	struct tcp_delack delack;
 	struct tcp_autotune autotune;
+	uint32_t rcvlowat_bytes; /* SO_RCVLOWAT, at least 1 */
+	int peek_off;            /* SO_PEEK_OFF: where MSG_PEEK looks next; negative: the front */
+	uint16_t adv_mss;        /* bytes: as announced, options taken off */
+	uint16_t n_ranges;       /* at most RANGES_MAX of receive.c */
+	uint8_t rcv_ratio;       /* bytes of window for 256 bytes of buffer memory; not 0 */
+	bool window_waits;       /* ack_at_us is for looking whether the lane has buffers again */
+	bool window_shut; /* we ran out of memory and offer 0, right of rcv_adv notwithstanding */
+	uint8_t dupacks_due; /* duplicate ACKs owed to a peer without SACK */
+
+	/* what TCP_INFO tells, all over the connection's life */
+	uint64_t bytes_acked;
+	uint64_t bytes_received;
+	uint64_t bytes_sent; /* retransmissions included */
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
+	uint32_t last_data_sent_ms; /* of the engine's clock */
+	uint32_t last_data_recv_ms;
+	struct tcp_chrono chrono;
+
+	/* of these only how they begin */
+	struct tcp_mtu_search mtu_search;
+	struct tcp_zerocopy zerocopy;
+	struct tcp_sent_index sent_index;
+
+	/* ---- cold */
+	struct tcp_prr prr;
+	struct tcp_range_list news;  /* of ranges */
+	struct tcp_sack_block dsack; /* while CONN_DSACK_DUE */
+	uint32_t delivered_ce_segs;  /* of delivered_segs: by acknowledgments with ECE */
+	seq_t tlp_end_seq;           /* RFC 8985 §7.2; while tlp_sent */
+	uint64_t rtx_since_us;       /* while retries > 0: when the first of them left */
+	struct tcp_bound *bound;     /* the local port that it was bound to, or listens at */
+	struct tcp_hold *hold;       /* without bound: its share in its port, while in flows */
+	struct ip_addr bind_ip;      /* what bind() said; any: nothing */
+	uint32_t port_range;         /* IP_LOCAL_PORT_RANGE: first, and last << 16; 0: all */
+	uint32_t uid;                /* of its user: only one's own sockets share by SO_REUSEPORT */
+	bool bind_address_no_port;   /* IP_BIND_ADDRESS_NO_PORT */
+	bool freebind;               /* IP_FREEBIND */
+	bool transparent;            /* IP_TRANSPARENT */
+	bool recverr;                /* IP_RECVERR */
+	bool no_txrehash;            /* SO_TXREHASH 0 */
+	uint8_t rx_timestamp;        /* SO_TIMESTAMP and its kin: which; 0: none */
+	uint32_t kept;               /* switches that sockopt_kept.c keeps, a bit each */
+	uint32_t busy_poll_us;       /* SO_BUSY_POLL */
+	int incoming_cpu;            /* SO_INCOMING_CPU */
+	int64_t rcvtimeo_ms;         /* SO_RCVTIMEO; INT64_MAX: for ever */
+	int64_t sndtimeo_ms;         /* SO_SNDTIMEO, likewise */
+	uint64_t cookie;             /* SO_COOKIE; 0: nobody has asked yet */
+	struct tcp_bound *parent;    /* the listener whose accept queue it is in */
+	seq_t iss;
+	seq_t irs;
 	uint32_t rcv_ooopack; /* segments that arrived out of order, over the connection's life */
-	uint16_t adv_mss;     /* bytes: as announced, options taken off */
-	uint16_t n_ranges;    /* at most RANGES_MAX of receive.c */
-	uint8_t rcv_ratio;    /* bytes of window for 256 bytes of buffer memory; not 0 */
 	bool rcvbuf_locked;   /* SO_RCVBUF was set: no autotuning */
-	bool window_waits;    /* ack_at_us is for looking whether the lane has buffers again */
-	uint32_t sndbuf_bytes;
 	uint32_t user_timeout_ms;
 	uint32_t retransmits;
-	uint32_t ts_recent_s; /* when ts_recent was set, seconds of the engine's clock */
-	struct tcp_mtu_search mtu_search;
 	uint16_t link_mtu;    /* bytes; of the first hop, mtu is never more */
 	uint8_t mtu_discover; /* IP_MTU_DISCOVER */
-	uint32_t rto_max_ms;  /* TCP_RTO_MAX_MS */
-	uint32_t rto_min_us;  /* TCP_RTO_MIN_US */
 	uint16_t keepidle_s;  /* TCP_KEEPIDLE; 0: the configuration's */
 	uint16_t keepintvl_s; /* TCP_KEEPINTVL, likewise */
 	int16_t linger2_s;    /* TCP_LINGER2; 0: the configuration's, below: none at all */
@@ -497,53 +531,35 @@ struct tcp_conn {
 	uint8_t defer_accept; /* TCP_DEFER_ACCEPT, as SYN-ACKs that may go unanswered; 0: off */
 	uint16_t user_mss;    /* TCP_MAXSEG; 0: not set */
 	uint16_t peer_mss;    /* from its SYN */
-	uint8_t soft_error;   /* errno of the last ICMP error that did not end it */
-	uint8_t probes;       /* sent in a row without any answer */
 	uint8_t keepcnt;      /* TCP_KEEPCNT; 0: the configuration's */
-	uint32_t heard_ms;    /* when the peer's last acceptable acknowledgment came */
-	uint8_t retries;      /* retransmission time-outs in a row without progress */
-	bool window_shut; /* we ran out of memory and offer 0, right of rcv_adv notwithstanding */
-	uint8_t dupacks_due;   /* duplicate ACKs owed to a peer without SACK */
-	seq_t fin_seq;         /* of the peer's FIN, while CONN_FIN_KNOWN */
-	uint32_t oow_ack_ms;   /* when an unacceptable segment was last answered */
-	uint16_t syn_wnd;      /* offered in our SYN or SYN-ACK, bytes */
-	uint8_t tos;           /* IP_TOS or IPV6_TCLASS, without the ECN field */
-	bool sndbuf_locked;    /* SO_SNDBUF was set: no autotuning */
-	bool eor_used;         /* MSG_EOR was: the queue may hold MBUF_EOR marks */
-	bool wants_inq;        /* TCP_INQ */
-	bool write_expected;   /* somebody waits for the handshake in order to write: its last ACK
-				  leaves with his bytes */
-	seq_t pushed_seq;      /* what is queued has PSH up to here */
-	uint32_t piece_filled; /* bytes in the last piece of what is unsent, at most that much */
-	uint16_t snd_ratio;    /* of send queue memory in SO_SNDBUF terms, of 65536: a 16th over the
-				  payload */
-	uint32_t notsent_lowat_bytes; /* TCP_NOTSENT_LOWAT; 0: the engine's default */
-	uint32_t mark;                /* SO_MARK */
-	uint32_t priority;            /* SO_PRIORITY */
+	seq_t fin_seq;        /* of the peer's FIN, while CONN_FIN_KNOWN */
+	uint32_t oow_ack_ms;  /* when an unacceptable segment was last answered */
+	uint16_t syn_wnd;     /* offered in our SYN or SYN-ACK, bytes */
+	bool sndbuf_locked;   /* SO_SNDBUF was set: no autotuning */
+	bool wants_inq;       /* TCP_INQ */
+	bool write_expected;  /* somebody waits for the handshake in order to write: its last ACK
+				 leaves with his bytes */
+	uint32_t mark;        /* SO_MARK */
+	uint32_t priority;    /* SO_PRIORITY */
 	struct tcp_fastopen_client fastopen;
 	struct tcp_fastopen_server fastopen_server;
 	struct tcp_request *opening; /* while CONN_OPENING */
 	struct tcp_repair repair;
 	struct tcp_smc smc;
-
-	/* what TCP_INFO tells, all over the connection's life */
-	uint64_t bytes_acked;
-	uint64_t bytes_received;
-	uint64_t bytes_sent; /* retransmissions included */
 	uint64_t bytes_retrans;
-	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
-	uint32_t dsack_dups;        /* D-SACK reports received */
-	uint32_t reord_seen;        /* acknowledgments that showed reordering */
-	uint32_t last_data_sent_ms; /* of the engine's clock */
-	uint32_t last_data_recv_ms;
+	uint32_t dsack_dups; /* D-SACK reports received */
+	uint32_t reord_seen; /* acknowledgments that showed reordering */
 	uint16_t total_rtos; /* retransmission time-outs */
-	struct tcp_chrono chrono;
-	struct tcp_zerocopy zerocopy;
 } __attribute__((aligned(64)));
 
 static_assert(offsetof(struct tcp_conn, sendq) == 64, "arrival has one cache line");
 static_assert(offsetof(struct tcp_conn, recvq) == 128, "sending has one cache line");
 static_assert(offsetof(struct tcp_conn, rto_us) == 256, "the hot part is four cache lines");
+
+/* Where what an ordinary request touches ends: the first line of sent_index. */
+enum { TCP_CONN_WARM_BYTES = (offsetof(struct tcp_conn, sent_index) + 64) / 64 * 64 };
+
+static_assert(TCP_CONN_WARM_BYTES <= 18 * 64, "the warm part is fourteen");
 
 enum tcp_request_use {
 	REQUEST_HALF_OPEN, /* in the flow table */
@@ -556,6 +572,7 @@ enum tcp_request_use {
 struct tcp_request {
 	struct wheel_timer timer;
 	struct tcp_tuple tuple;
+	uint32_t hash; /* of tuple */
 	struct tcp_bound *listener;
 	union {
 		uint64_t sent_us;        /* when the SYN-ACK left first: the first RTT sample */
@@ -595,6 +612,7 @@ struct tcp_request {
 struct tcp_timewait {
 	TAILQ_ENTRY(tcp_timewait) link;
 	struct tcp_tuple tuple;
+	uint32_t hash; /* of tuple */
 	uint64_t ends_us;
 	seq_t snd_nxt, rcv_nxt;
 	uint16_t wnd; /* to advertise, as on the wire */

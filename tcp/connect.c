@@ -66,11 +66,12 @@ begin_connection(struct tcp_conn *c)
 	struct tcp_engine *e = c->engine;
 	seq_t iss_floor = 0;
 	int status = tcp_port_choose(c, &iss_floor);
+	struct tcp_numbers numbers;
 	struct tcp_rcv_offer offer;
 
 	if (status < 0)
 		return status;
-	if (flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
+	if (flow_add(&e->flows, flow_hash(&e->flows, &c->tuple),
 		     flow_make(c, c->frozen ? FLOW_FROZEN : FLOW_CONN)) < 0) {
 		TCP_COUNT(e, drop_flow_table);
 		return -ENOBUFS;
@@ -86,12 +87,13 @@ begin_connection(struct tcp_conn *c)
 	c->rcv_wscale_shift = offer.wscale_shift;
 	c->window_clamp = offer.clamp;
 	c->syn_wnd = offer.wnd;
-	c->iss = tcp_new_iss(e, &c->tuple);
+	numbers = tcp_new_numbers(e, &c->tuple);
+	c->iss = numbers.iss;
 	if (status > 0 && seq_lt(c->iss, iss_floor))
 		c->iss = iss_floor;
 	if (c->frozen || c->repair.snd_seq_set)
 		c->iss = tcp_repair_first_seq(c);
-	c->ts_offset = tcp_new_ts_offset(e, &c->tuple);
+	c->ts_offset = numbers.ts_offset;
 	tcp_smc_connect(c);
 	c->snd_una = c->iss;
 	c->snd_nxt = c->iss;
@@ -127,7 +129,9 @@ tcp_connect_prepare(struct tcp_conn *c, const struct tcp_endpoint *remote)
 void
 tcp_connect_undo(struct tcp_conn *c)
 {
-	flow_remove(&c->engine->flows, &c->tuple);
+	struct flow_table *t = &c->engine->flows;
+
+	flow_remove(t, flow_hash(t, &c->tuple), c);
 	c->flags &= ~CONN_IN_FLOWS;
 	c->state = TCP_CLOSED;
 	tcp_hold_release(c);

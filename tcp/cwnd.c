@@ -10,29 +10,12 @@
 
 #include "engine.h"
 
-bool
-tcp_cwnd_is_limited(const struct tcp_conn *c)
-{
-	const struct tcp_cwnd_use *u = &c->cwnd_use;
-
-	if (u->limited)
-		return true;
-	/* In slow start half of the window in use is enough. */
-	return c->cwnd < c->ssthresh && c->cwnd < 2 * (uint64_t)u->max_out_segs;
-}
-
 /* What slow start may go back up to: three quarters of the window that is given up. */
 static void
 keep_ssthresh(struct tcp_conn *c)
 {
 	if (c->ca_state != CA_CWR && c->ca_state != CA_RECOVERY)
 		c->ssthresh = RTE_MAX(c->ssthresh, (c->cwnd >> 1) + (c->cwnd >> 2));
-}
-
-void
-tcp_cwnd_touched(struct tcp_conn *c)
-{
-	c->cwnd_use.since_us = c->engine->now_us;
 }
 
 static void

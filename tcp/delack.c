@@ -175,7 +175,7 @@ delay(struct tcp_conn *c)
 	}
 	c->flags |= CONN_ACK_DELAYED;
 	c->ack_at_us = at_us;
-	tcp_timers_arm(c);
+	tcp_timer_by(c, at_us);
 }
 
 void
@@ -237,6 +237,7 @@ tcp_delack_timeout(struct tcp_conn *c)
 	struct tcp_delack *d = &c->delack;
 
 	c->ack_at_us = UINT64_MAX;
+	c->flags &= ~CONN_ACK_DELAYED;
 	if (c->window_waits) {
 		c->window_waits = false;
 		tcp_window_opened(c);

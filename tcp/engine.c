@@ -55,6 +55,7 @@ tcp_config_defaults(struct tcp_config *config)
 		.retries = 15,
 		.orphan_retries = 8,
 		.ttl = 64,
+		.fast_paths = true,
 		.timestamps = true,
 		.window_scaling = true,
 		.sack = true,
@@ -99,42 +100,16 @@ config_is_valid(const struct tcp_config *c)
 	       c->data_pool != NULL && c->ref_pool != NULL && settings_are_valid(c);
 }
 
-static bool
-make_slab(struct tcp_engine *e, struct slab *s, size_t size, uint32_t capacity)
+static void
+draw_secrets(struct tcp_engine *e)
 {
-	void *base = e->env.alloc(e->env.ctx, size * capacity, 64);
-
-	slab_init(s, base, (uint32_t)size, capacity);
-	return base != NULL;
-}
-
-static bool
-make_tables(struct tcp_engine *e)
-{
-	const struct tcp_config *c = &e->config;
-	uint32_t flows = c->max_conns + c->max_requests + c->max_timewait + c->max_mutes;
-
-	e->env.random(e->env.ctx, e->iss_secret, sizeof(e->iss_secret));
-	e->env.random(e->env.ctx, e->ts_secret, sizeof(e->ts_secret));
+	e->env.random(e->env.ctx, e->numbers_secret, sizeof(e->numbers_secret));
 	e->env.random(e->env.ctx, e->port_secret, sizeof(e->port_secret));
 	e->env.random(e->env.ctx, e->cookie_secrets, sizeof(e->cookie_secrets));
 	e->env.random(e->env.ctx, e->pmtu_secret, sizeof(e->pmtu_secret));
 	e->env.random(e->env.ctx, e->flows.secret, sizeof(e->flows.secret));
 	e->env.random(e->env.ctx, e->fastopen_drawn_key.key[0], TCP_FASTOPEN_KEY_BYTES);
 	e->fastopen_drawn_key.n = 1;
-	e->pmtus = e->env.alloc(e->env.ctx, tcp_pmtu_bytes(), 64);
-	return e->pmtus != NULL && fastopen_cache_make(e) && tcp_mute_make(e) &&
-	       make_slab(e, &e->conns, sizeof(struct tcp_conn), c->max_conns) &&
-	       make_slab(e, &e->requests, sizeof(struct tcp_request), c->max_requests) &&
-	       make_slab(e, &e->timewaits, sizeof(struct tcp_timewait), c->max_timewait) &&
-	       make_slab(e, &e->bounds, sizeof(struct tcp_bound), c->max_conns) &&
-	       make_slab(e, &e->holds, sizeof(struct tcp_hold),
-			 c->max_conns + c->max_timewait + c->max_mutes + 1) &&
-	       /* A record for each segment in flight: enough for all send buffers of a busy lane.
-		*/
-	       make_slab(e, &e->sents, sizeof(struct tcp_sent), c->max_conns * 2 + 65536) &&
-	       make_slab(e, &e->ranges, sizeof(struct tcp_range), c->max_conns / 4 + 4096) &&
-	       flow_table_init(&e->flows, c->name, flows, c->socket_id) == 0;
 }
 
 int
@@ -156,19 +131,19 @@ tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
 	e->config.name = NULL; /* the caller's string need not outlive this call */
 	e->config.congestion = cc->name;
 	e->env = *env;
+	if (e->env.may_fold == NULL)
+		e->config.fold_after_ms = 0;
 	e->cc = cc;
 	TAILQ_INIT(&e->timewait_list);
 	e->timewait_next_us = UINT64_MAX;
 	e->pmtu_next_us = UINT64_MAX;
 	e->mutes.next_us = UINT64_MAX;
 	wheel_init(&e->wheel, 0);
-	/* make_tables() names the flow table. */
-	e->config.name = config->name;
-	if (!make_tables(e)) {
+	draw_secrets(e);
+	if (!tcp_tables_make(e)) {
 		tcp_engine_destroy(e);
 		return -ENOMEM;
 	}
-	e->config.name = NULL;
 	*engine = e;
 	return 0;
 }
@@ -192,6 +167,8 @@ tcp_reconfigure(struct tcp_engine *e, const struct tcp_config *config)
 	next.max_timewait = e->config.max_timewait;
 	next.max_held_bufs = e->config.max_held_bufs;
 	next.max_mutes = e->config.max_mutes;
+	next.fold_after_ms = e->config.fold_after_ms;
+	next.max_unfolded = e->config.max_unfolded;
 	next.congestion = cc->name;
 	next.header_pool = e->config.header_pool;
 	next.data_pool = e->config.data_pool;
@@ -219,17 +196,7 @@ tcp_engine_destroy(struct tcp_engine *e)
 		mbufq_clear(&c->sendq);
 		tcp_ranges_free(c);
 	}
-	flow_table_free(&e->flows);
-	e->env.free(e->env.ctx, e->conns.base);
-	e->env.free(e->env.ctx, e->requests.base);
-	e->env.free(e->env.ctx, e->timewaits.base);
-	e->env.free(e->env.ctx, e->bounds.base);
-	e->env.free(e->env.ctx, e->holds.base);
-	e->env.free(e->env.ctx, e->sents.base);
-	e->env.free(e->env.ctx, e->ranges.base);
-	e->env.free(e->env.ctx, e->pmtus);
-	e->env.free(e->env.ctx, e->fastopen_cache.nodes.base);
-	e->env.free(e->env.ctx, e->mutes.slab.base);
+	tcp_tables_free(e);
 	e->env.free(e->env.ctx, e);
 }
 
@@ -276,7 +243,7 @@ tcp_conn_init(struct tcp_engine *e, struct tcp_conn *c)
 struct tcp_conn *
 tcp_conn_new(struct tcp_engine *e)
 {
-	struct tcp_conn *c = slab_get(&e->conns);
+	struct tcp_conn *c = tcp_fold_leaves_room(e) ? slab_get(&e->conns) : NULL;
 
 	if (c != NULL)
 		tcp_conn_init(e, c);
@@ -300,10 +267,12 @@ release_queues(struct tcp_conn *c)
 static void
 detach(struct tcp_conn *c)
 {
+	struct flow_table *t = &c->engine->flows;
+
 	if (c->flags & CONN_OPENING)
 		tcp_fastopen_child_over(c, false);
 	if (c->flags & CONN_IN_FLOWS)
-		flow_remove(&c->engine->flows, &c->tuple);
+		flow_remove(t, flow_hash(t, &c->tuple), c);
 	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
 	tcp_port_ended(c);
 	c->fastopen.deferred = false;
@@ -421,39 +390,6 @@ tcp_request_free(struct tcp_engine *e, struct tcp_request *r)
 }
 
 void
-tcp_mark_dirty(struct tcp_conn *c)
-{
-	struct tcp_engine *e = c->engine;
-
-	if (c->flags & CONN_ON_DIRTY)
-		return;
-	c->flags |= CONN_ON_DIRTY;
-	c->dirty_next = NULL;
-	if (e->dirty_tail != NULL)
-		e->dirty_tail->dirty_next = c;
-	else
-		e->dirty_head = c;
-	e->dirty_tail = c;
-}
-
-void
-tcp_mark_event(struct tcp_conn *c)
-{
-	struct tcp_engine *e = c->engine;
-
-	if ((c->flags & (CONN_ON_EVENTS | CONN_ORPHAN)) ||
-	    ((c->flags & CONN_ACCEPTING) && !tcp_clc_is_on(c)))
-		return;
-	c->flags |= CONN_ON_EVENTS;
-	c->events_next = NULL;
-	if (e->events_tail != NULL)
-		e->events_tail->events_next = c;
-	else
-		e->events_head = c;
-	e->events_tail = c;
-}
-
-void
 tcp_deliver_events(struct tcp_engine *e)
 {
 	struct tcp_conn *last = e->events_tail, *c;
@@ -479,6 +415,7 @@ tcp_flush(struct tcp_engine *e)
 {
 	struct tcp_conn *c;
 
+	e->flushing = true;
 	while ((c = e->dirty_head) != NULL) {
 		e->dirty_head = c->dirty_next;
 		if (e->dirty_head == NULL)
@@ -489,6 +426,10 @@ tcp_flush(struct tcp_engine *e)
 		else
 			tcp_output(c);
 	}
+	e->flushing = false;
+	e->dirty_head = e->more_head;
+	e->dirty_tail = e->more_tail;
+	e->more_head = e->more_tail = NULL;
 	tcp_transmit_flush(e);
 }
 
@@ -518,14 +459,11 @@ tcp_conn_find_path(struct tcp_conn *c)
 }
 
 bool
-tcp_conn_has_path(struct tcp_conn *c)
+tcp_conn_refresh_path(struct tcp_conn *c)
 {
 	uint16_t mtu = c->mtu;
-	int status;
+	int status = tcp_conn_find_path(c);
 
-	if (c->paths_generation == c->engine->paths_generation)
-		return true;
-	status = tcp_conn_find_path(c);
 	if (status < 0) {
 		TCP_COUNT(c->engine, tx_no_path);
 		c->soft_error = (uint8_t)-status;
@@ -604,7 +542,8 @@ void
 tcp_usage(const struct tcp_engine *e, struct tcp_usage *usage)
 {
 	*usage = (struct tcp_usage){
-		.conns = e->conns.used,
+		.conns = e->conns.used + e->folds.n,
+		.folded = e->folds.n,
 		.listeners = e->listeners,
 		.orphans = e->orphans,
 		.requests = e->requests.used,

@@ -10,6 +10,7 @@
 #include "fastopen_cache.h"
 #include "fastopen_guard.h"
 #include "flow.h"
+#include "fold.h"
 #include "mute.h"
 #include "segment.h"
 #include "slab.h"
@@ -18,8 +19,6 @@ enum {
 	TCP_TX_BURST = 64,
 	TCP_BOUND_BUCKETS = 256,
 	TCP_HOLD_BUCKETS = 4096,
-	TCP_PORT_FIRST = 32768, /* ephemeral ports, as Linux's ip_local_port_range */
-	TCP_PORT_LAST = 60999,
 	TCP_MSS_DEFAULT4 = 536, /* RFC 9293 §3.7.1, if the peer says nothing */
 	TCP_MSS_DEFAULT6 = 1220,
 	TCP_MSS_MIN = 48,          /* below it we do not go, whatever the peer says */
@@ -40,13 +39,15 @@ struct tcp_engine {
 	uint32_t paths_generation;
 	struct flow_table flows;
 	struct timer_wheel wheel;
-	struct tcp_conn *dirty_head, *dirty_tail;   /* have something to send */
+	struct tcp_conn *dirty_head, *dirty_tail; /* have something to send */
+	struct tcp_conn *more_head, *more_tail;   /* of those, have had their turn in this flush */
 	struct tcp_conn *events_head, *events_tail; /* have news for their user */
 	struct rte_mbuf *tx[TCP_TX_BURST];
 	unsigned int n_tx;
 	uint32_t held_bufs;   /* receive mbufs in queues */
 	uint32_t queued_bufs; /* mbufs in send queues */
 	bool no_data_mbuf;    /* a packet got none; until queued ones are freed */
+	bool flushing;        /* who has more to send than a flush takes waits for the next */
 	struct tcp_stats stats;
 
 	struct tcp_config config;
@@ -55,6 +56,7 @@ struct tcp_engine {
 	struct tcp_timewait_list timewait_list;
 	uint64_t timewait_next_us; /* when the first of the list ends */
 	struct tcp_mutes mutes;
+	struct tcp_folds folds;
 	struct tcp_pmtu *pmtus; /* learned path MTUs: pmtu.c */
 	uint32_t pmtus_used;
 	uint64_t pmtu_next_us; /* when one of them may end */
@@ -66,11 +68,13 @@ struct tcp_engine {
 	uint64_t cookies; /* SO_COOKIEs given out */
 	uint32_t listeners;
 	uint32_t orphans;
-	uint8_t iss_secret[16], ts_secret[16], port_secret[16], pmtu_secret[16];
+	uint8_t numbers_secret[16], port_secret[16], pmtu_secret[16];
 	uint8_t cookie_secrets[2][16];
 	struct tcp_fastopen_keys fastopen_drawn_key; /* where the configuration has none */
-	uint32_t fastopen_requests; /* of the requests: all but REQUEST_HALF_OPEN */
-	uint16_t port_next;         /* RFC 6056 §3.3.3's increment */
+	uint32_t fastopen_requests;  /* of the requests: all but REQUEST_HALF_OPEN */
+	struct tcp_tuple port_tuple; /* whose port_offset is */
+	uint32_t port_offset;
+	uint16_t port_next; /* RFC 6056 §3.3.3's increment */
 	uint16_t ip_id;
 };
 
@@ -79,6 +83,33 @@ struct tcp_engine {
 	__atomic_store_n(&(e)->stats.name, (e)->stats.name + (uint64_t)(n), __ATOMIC_RELAXED)
 #define TCP_COUNT(e, name) TCP_ADD(e, name, 1)
 
+/* ---- fold.c */
+
+/* Something happens: what is idle now, wherever it lies, may be folded later. */
+static inline void
+tcp_fold_wake(struct tcp_engine *e)
+{
+	e->folds.young = true;
+	if (e->folds.next_us == UINT64_MAX && e->config.fold_after_ms != 0)
+		e->folds.next_us = e->now_us + e->config.fold_after_ms * UINT64_C(1000) / 2;
+}
+
+/* Whether one more connection may be made: those that are folded need a place now and then. */
+static inline bool
+tcp_fold_leaves_room(const struct tcp_engine *e)
+{
+	return e->conns.used + e->folds.n < e->config.max_conns &&
+	       (e->folds.pressed_at == UINT32_MAX ||
+		e->conns.used < (e->folds.pressed_at + e->conns.capacity) / 2);
+}
+
+/* ---- tables.c */
+
+/* Of the limits that the engine was made with. Whether there is memory; tcp_tables_free() anyway.
+ */
+bool tcp_tables_make(struct tcp_engine *e);
+void tcp_tables_free(struct tcp_engine *e);
+
 /* ---- engine.c: life of the objects, lists */
 
 struct tcp_conn *tcp_conn_new(struct tcp_engine *e);
@@ -86,9 +117,61 @@ void tcp_conn_init(struct tcp_engine *e, struct tcp_conn *c); /* as new ones are
 void tcp_conn_free(struct tcp_conn *c); /* out of all lists and tables, queues emptied */
 struct tcp_request *tcp_request_new(struct tcp_engine *e);
 void tcp_request_free(struct tcp_engine *e, struct tcp_request *r);
-void tcp_mark_dirty(struct tcp_conn *c); /* flush it */
-void tcp_mark_event(struct tcp_conn *c); /* tell its user */
 void tcp_deliver_events(struct tcp_engine *e);
+
+/* Flush it. */
+static inline void
+tcp_mark_dirty(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+
+	if (c->flags & CONN_ON_DIRTY)
+		return;
+	c->flags |= CONN_ON_DIRTY;
+	c->dirty_next = NULL;
+	if (e->dirty_tail != NULL)
+		e->dirty_tail->dirty_next = c;
+	else
+		e->dirty_head = c;
+	e->dirty_tail = c;
+}
+
+/* It has sent what it may at one flush, and has more. */
+static inline void
+tcp_mark_more(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+
+	if (!e->flushing || (c->flags & CONN_ON_DIRTY)) {
+		tcp_mark_dirty(c);
+		return;
+	}
+	c->flags |= CONN_ON_DIRTY;
+	c->dirty_next = NULL;
+	if (e->more_tail != NULL)
+		e->more_tail->dirty_next = c;
+	else
+		e->more_head = c;
+	e->more_tail = c;
+}
+
+/* Tell its user. */
+static inline void
+tcp_mark_event(struct tcp_conn *c)
+{
+	struct tcp_engine *e = c->engine;
+
+	if ((c->flags & (CONN_ON_EVENTS | CONN_ORPHAN)) ||
+	    ((c->flags & CONN_ACCEPTING) && c->clc_phase == CLC_OVER))
+		return;
+	c->flags |= CONN_ON_EVENTS;
+	c->events_next = NULL;
+	if (e->events_tail != NULL)
+		e->events_tail->events_next = c;
+	else
+		e->events_head = c;
+	e->events_tail = c;
+}
 
 /* The connection's error as a negative errno, once. */
 static inline int
@@ -120,9 +203,15 @@ void tcp_conn_start_path(struct tcp_conn *c);
 /* Finds the path again, after tcp_paths_changed() or before connecting. 0 or a negative errno. */
 int tcp_conn_find_path(struct tcp_conn *c);
 
-/* Whether there is a path; finds it anew if paths changed. Counts, and remembers the error, if not.
- */
-bool tcp_conn_has_path(struct tcp_conn *c);
+/* Paths have changed: finds it anew. Counts, and remembers the error, if there is none. */
+bool tcp_conn_refresh_path(struct tcp_conn *c);
+
+/* Whether there is a path, also if paths changed. */
+static inline bool
+tcp_conn_has_path(struct tcp_conn *c)
+{
+	return c->paths_generation == c->engine->paths_generation || tcp_conn_refresh_path(c);
+}
 
 /* Sets mss from the path's MTU as far as it is trusted, the peer's MSS and the user's. */
 void tcp_conn_set_mss(struct tcp_conn *c);
@@ -168,9 +257,9 @@ enum tcp_mtu_probe {
 };
 
 void tcp_mtu_probe_start(struct tcp_conn *c);
-/* Sends one if it is due, before other new data. */
+/* While the search is on: sends one if it is due, before other new data. */
 enum tcp_mtu_probe tcp_mtu_probe(struct tcp_conn *c);
-void tcp_mtu_probe_acked(struct tcp_conn *c); /* snd_una moved */
+void tcp_mtu_probe_acked(struct tcp_conn *c); /* snd_una moved, and one is under way */
 /* What was just found lost is the probe under way, and repaired as such. */
 bool tcp_mtu_probe_lost(struct tcp_conn *c);
 /* A retransmission time-out: does something swallow large segments? */
@@ -178,9 +267,14 @@ void tcp_mtu_black_hole(struct tcp_conn *c);
 
 /* ---- secrets.c: RFC 6528, RFC 7323 §5.4, RFC 6056 */
 
-seq_t tcp_new_iss(const struct tcp_engine *e, const struct tcp_tuple *tuple);
-uint32_t tcp_new_ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
-uint32_t tcp_port_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+struct tcp_numbers {
+	seq_t iss;
+	uint32_t ts_offset;
+};
+
+struct tcp_numbers tcp_new_numbers(const struct tcp_engine *e, const struct tcp_tuple *tuple);
+/* Where the search for a port begins; the last destination's is kept. */
+uint32_t tcp_port_offset(struct tcp_engine *e, const struct tcp_tuple *tuple);
 
 /* RFC 4987: of a connection in a minute or, with TCP_COOKIE_BASE and another key, of it alone. */
 #define TCP_COOKIE_BASE UINT64_MAX
@@ -228,6 +322,12 @@ void tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t f
 void tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_ack_now(struct tcp_conn *c);
 void tcp_count_arrival(struct tcp_conn *c, const struct tcp_segment *seg);
+
+/* ---- fast_input.c */
+
+/* The next segment in order, in ESTABLISHED, with nothing special about it: takes it. Returns
+ * false, with nothing changed, where that is not so, or not certain at a glance. */
+bool tcp_fast_arrives(struct tcp_conn *c, struct tcp_segment *seg);
 
 /* ---- ack.c: RFC 9293 §3.10.7.4 fifth, RFC 6298, what leaves the send queue */
 
@@ -329,8 +429,17 @@ tcp_notsent_lowat(const struct tcp_conn *c)
 
 /* The blocks to report now, latest news first; returns how many, at most TCP_MAX_SACK_BLOCKS. */
 unsigned int tcp_sack_blocks(const struct tcp_conn *c, struct tcp_sack_block *blocks);
-/* Bytes that the SACK option takes of the next segment. */
-unsigned int tcp_sack_option_bytes(const struct tcp_conn *c);
+/* Bytes that the SACK option takes of the next segment: something is missing, or came twice. */
+unsigned int tcp_sack_blocks_bytes(const struct tcp_conn *c);
+
+/* The same at any time; nearly always there is nothing to report. */
+static inline unsigned int
+tcp_sack_option_bytes(const struct tcp_conn *c)
+{
+	return TAILQ_EMPTY(&c->ranges) && (c->flags & CONN_DSACK_DUE) == 0
+		       ? 0
+		       : tcp_sack_blocks_bytes(c);
+}
 /* [start, end) has arrived again. */
 void tcp_dsack_note(struct tcp_conn *c, seq_t start, seq_t end);
 void tcp_sack_arrives(struct tcp_conn *c, const struct tcp_segment *seg, struct tcp_ack *ack);
@@ -359,12 +468,31 @@ void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct
 void tcp_pacing_update(struct tcp_conn *c);
 /* Bytes a second; UINT64_MAX: none. */
 uint64_t tcp_pacing_rate(const struct tcp_conn *c);
-/* Whether what would leave now must wait; the timer is set then. */
-bool tcp_pacing_waits(struct tcp_conn *c);
-/* How long until the next slot. */
-uint64_t tcp_pacing_delay_us(const struct tcp_conn *c);
-/* Payload has left, as one piece. */
-void tcp_pacing_sent(struct tcp_conn *c, uint32_t bytes);
+/* Of one that is paced: until its next slot; whether what would leave now must wait for it, the
+ * timer is set then; and what has just left, as one piece. */
+uint64_t tcp_pacing_slot_us(const struct tcp_conn *c);
+bool tcp_pacing_slot_waits(struct tcp_conn *c);
+void tcp_pacing_slot_taken(struct tcp_conn *c, uint32_t bytes);
+
+/* The same of any. */
+static inline uint64_t
+tcp_pacing_delay_us(const struct tcp_conn *c)
+{
+	return c->pacing.on ? tcp_pacing_slot_us(c) : 0;
+}
+
+static inline bool
+tcp_pacing_waits(struct tcp_conn *c)
+{
+	return c->pacing.on && tcp_pacing_slot_waits(c);
+}
+
+static inline void
+tcp_pacing_sent(struct tcp_conn *c, uint32_t bytes)
+{
+	if (c->pacing.on)
+		tcp_pacing_slot_taken(c, bytes);
+}
 
 /* ---- min_rtt.c: the smallest round trip */
 
@@ -423,7 +551,13 @@ void tcp_enter_cwr(struct tcp_conn *c);
 
 void tcp_undo_begin(struct tcp_conn *c);
 void tcp_undo_note_retransmit(struct tcp_conn *c);
-void tcp_undo_forget(struct tcp_conn *c);
+/* What was sent again is acknowledged. */
+static inline void
+tcp_undo_forget(struct tcp_conn *c)
+{
+	c->undo.retrans_ts = 0;
+}
+
 bool tcp_undo_is_due(const struct tcp_conn *c, const struct tcp_segment *seg);
 bool tcp_undo_is_due_in_part(const struct tcp_conn *c, const struct tcp_segment *seg);
 bool tcp_undo_is_due_by_dsack(const struct tcp_conn *c);
@@ -451,7 +585,12 @@ tcp_ranges_span(const struct tcp_conn *c)
 	return last != NULL ? tcp_range_end(last) - c->rcv_nxt : 0;
 }
 
-void tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after);
+/* A queue of the engine's holds more receive buffers than before, or fewer. */
+static inline void
+tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after)
+{
+	e->held_bufs += after - before;
+}
 
 /* ---- rcv_window.c: the window that we offer */
 
@@ -582,12 +721,40 @@ struct tcp_syn_load {
 bool tcp_transmit_syn(struct tcp_conn *c, uint8_t flags, const struct tcp_syn_load *load);
 void tcp_transmit_flush(struct tcp_engine *e);
 
+/* A packet that is complete, of `segs` segments. */
+static inline void
+tcp_transmit_enqueue(struct tcp_engine *e, struct rte_mbuf *m, uint32_t hop, unsigned int segs)
+{
+	m->hash.usr = hop;
+	e->tx[e->n_tx++] = m;
+	TCP_ADD(e, segs_out, segs);
+	if (e->n_tx == TCP_TX_BURST)
+		tcp_transmit_flush(e);
+}
+
+/* Every segment acknowledges all that has arrived, and tells the window. */
+static inline void
+tcp_note_ack_sent(struct tcp_conn *c, bool with_data)
+{
+	c->rcv_wup = c->rcv_nxt;
+	c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_DSACK_DUE);
+	c->ack_at_us = UINT64_MAX;
+	tcp_delack_sent(c, with_data);
+}
+
+/* ---- fast_output.c */
+
+/* What is due is one small segment of new data, and nothing stands in its way: sends it. Returns
+ * false, with nothing changed, where that is not so, or not certain at a glance. */
+bool tcp_fast_output(struct tcp_conn *c);
+
 /* ---- tso.c: what one packet takes that the device cuts into segments */
 
 /* Payload of the largest packet: as Linux, which leaves room for the largest headers. */
 enum { TCP_TSO_MAX_BYTES = 65536 - 321 };
 
-/* How many segments leave at once, whoever cuts them; computed once for all that leaves now. */
+/* How many segments leave at once, whoever cuts them, where there are two or more to send; computed
+ * once for all that leaves now. */
 unsigned int tcp_tso_goal(const struct tcp_conn *c);
 
 /* How many of `segs` segments of new data, segsz bytes each but the last, one packet carries: at
@@ -765,6 +932,15 @@ void tcp_chrono_read(const struct tcp_conn *c, uint64_t *busy_us, uint64_t *rwnd
 void tcp_timer_fired(struct tcp_engine *e, struct wheel_timer *t);
 /* Makes the wheel fire no later than the connection's earliest time. */
 void tcp_timers_arm(struct tcp_conn *c);
+
+/* One of its times has just become at_us. */
+static inline void
+tcp_timer_by(struct tcp_conn *c, uint64_t at_us)
+{
+	if (!wheel_is_armed(&c->timer) || c->timer.at_us > at_us)
+		tcp_timers_arm(c);
+}
+
 void tcp_rtx_restart(struct tcp_conn *c); /* as RFC 6298 §5: running exactly while needed */
 /* When the retransmission time-out of the oldest outstanding transmission comes. */
 uint64_t tcp_rto_at(const struct tcp_conn *c);
@@ -773,11 +949,22 @@ void tcp_user_closed(struct tcp_conn *c); /* orphans end in time */
 /* ---- cwnd.c */
 
 /* Whether acknowledgments may let the window grow. */
-bool tcp_cwnd_is_limited(const struct tcp_conn *c);
+static inline bool
+tcp_cwnd_is_limited(const struct tcp_conn *c)
+{
+	const struct tcp_cwnd_use *u = &c->cwnd_use;
+
+	/* In slow start half of the window in use is enough. */
+	return u->limited || (c->cwnd < c->ssthresh && c->cwnd < 2 * (uint64_t)u->max_out_segs);
+}
 /* After sending: `limited` says that the congestion window ended it. */
 void tcp_cwnd_validate(struct tcp_conn *c, bool limited);
 /* When the window was set anew, for whatever reason: its use is looked at from now on. */
-void tcp_cwnd_touched(struct tcp_conn *c);
+static inline void
+tcp_cwnd_touched(struct tcp_conn *c)
+{
+	c->cwnd_use.since_us = c->engine->now_us;
+}
 /* Before the user's bytes, or room for them, wake a connection that may have been idle. */
 void tcp_cwnd_restart(struct tcp_conn *c);
 

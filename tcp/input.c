@@ -243,6 +243,8 @@ tcp_conn_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 {
 	bool syn_again = false;
 
+	if (tcp_fast_arrives(c, seg))
+		return;
 	tcp_count_arrival(c, seg);
 	if ((c->flags & CONN_OPENING) && !tcp_fastopen_child_arrives(c, seg))
 		return;
@@ -405,7 +407,7 @@ is_anothers(struct tcp_engine *e, struct tcp_segment *seg)
 		return false;
 	headers = (uint16_t)(seg->m->l3_len + seg->hdr_bytes);
 	rte_pktmbuf_prepend(seg->m, headers);
-	if (e->env.stray(e->env.ctx, seg->m, be16_get(seg->tuple.lport))) {
+	if (e->env.stray(e->env.ctx, seg->m, &seg->tuple)) {
 		TCP_COUNT(e, strays);
 		seg->m = NULL;
 		return true;
@@ -474,6 +476,13 @@ tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t flow)
 	case FLOW_MUTE:
 		TCP_COUNT(e, drop_mute);
 		break;
+	case FLOW_FOLDED:
+		c = tcp_unfold(e, flow_object(flow));
+		if (c == NULL)
+			TCP_COUNT(e, drop_folded);
+		else
+			tcp_conn_arrives(c, seg);
+		break;
 	default:
 		no_connection(e, seg);
 		break;
@@ -502,13 +511,26 @@ count_bad(struct tcp_engine *e, enum tcp_parse reason)
 	}
 }
 
+/* Fetches the warm part of the connection whose turn is next while another's segment arrives. */
+static void
+prefetch_warm(flow_t flow)
+{
+	const uint8_t *c = flow_object(flow);
+
+	if (flow_kind(flow) != FLOW_CONN)
+		return;
+	for (size_t at = 2 * RTE_CACHE_LINE_SIZE; at < TCP_CONN_WARM_BYTES;
+	     at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(c + at);
+}
+
 /* At most FLOW_BURST packets. */
 static void
 input_burst(struct tcp_engine *e, struct rte_mbuf **packets, unsigned int n)
 {
 	const struct tcp_tuple *tuples[FLOW_BURST];
 	struct tcp_segment segs[FLOW_BURST];
-	uint32_t hashes[FLOW_BURST], generation;
+	uint32_t hashes[FLOW_BURST];
 	uint8_t next[FLOW_BURST];
 	flow_t flows[FLOW_BURST];
 	unsigned int good = 0;
@@ -523,9 +545,12 @@ input_burst(struct tcp_engine *e, struct rte_mbuf **packets, unsigned int n)
 			continue;
 		}
 		tuples[good] = &seg->tuple;
-		hashes[good] = flow_hash(&e->flows, &seg->tuple);
+		seg->hash = hashes[good] = flow_hash(&e->flows, &seg->tuple);
 		good++;
 	}
+	if (good == 0)
+		return;
+	flow_look(&e->flows);
 	flow_lookup_bulk(&e->flows, tuples, hashes, good, flows);
 	for (unsigned int i = 0; i < good; i++) {
 		uintptr_t object = (uintptr_t)flow_object(flows[i]);
@@ -535,12 +560,13 @@ input_burst(struct tcp_engine *e, struct rte_mbuf **packets, unsigned int n)
 		rte_prefetch0((const void *)(object + RTE_CACHE_LINE_SIZE));
 	}
 	tcp_coalesce_link(hashes, good, next);
-	generation = e->flows.generation;
 	for (unsigned int i = 0; i < good; i++) {
 		if (segs[i].m == NULL)
 			continue; /* merged into one before it */
+		if (i + 1 < good)
+			prefetch_warm(flows[i + 1]);
 		/* A segment before it in this burst may have made or ended its connection. */
-		if (e->flows.generation != generation)
+		if (flow_has_changed(&e->flows, hashes[i]))
 			flows[i] = flow_lookup(&e->flows, &segs[i].tuple, hashes[i]);
 		else if (next[i] != TCP_COALESCE_NONE && flow_kind(flows[i]) == FLOW_CONN)
 			tcp_coalesce(segs, flows, next, i);
@@ -556,6 +582,7 @@ tcp_input(struct tcp_engine *e, uint64_t now_us, struct rte_mbuf **packets, unsi
 	e->now_us = now_us;
 	e->now_ms = (uint32_t)(now_us / 1000);
 	TCP_ADD(e, segs_in, n);
+	tcp_fold_wake(e);
 	for (unsigned int at = 0; at < n; at += FLOW_BURST)
 		input_burst(e, packets + at, RTE_MIN(n - at, (unsigned int)FLOW_BURST));
 	tcp_deliver_events(e);

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Listing what the engine holds: sockets, then half-open connections, TIME-WAIT, what is mute. */
+/*
+ * Listing what the engine holds: sockets, then half-open connections, TIME-WAIT, what is mute, and
+ * connections that are folded, which stay so. A walk unfolds them.
+ */
 #include <rte_common.h>
 
 #include "engine.h"
 
 enum { LOOK_MAX = 512 }; /* places that one call looks at: each may be a miss in every cache */
 
+#define WALK_FOLDED (UINT64_C(1) << 32)
+
 enum list_part {
 	PART_CONNS,
 	PART_REQUESTS,
 	PART_TIMEWAIT,
 	PART_MUTES,
+	PART_FOLDED,
 	PARTS,
 };
 
@@ -71,13 +77,9 @@ list_timer(const struct tcp_engine *e, const struct tcp_conn *c, struct tcp_list
 		put_timer(e, out, TCP_LIST_TIMER_KEEPALIVE, c->keep_at_us, c->probes);
 }
 
-static bool
-list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
+static void
+put_conn(const struct tcp_engine *e, const struct tcp_conn *c, struct tcp_listing *out)
 {
-	const struct tcp_conn *c = slab_at(&e->conns, index);
-
-	if (c->flags & CONN_DEAD)
-		return false;
 	*out = (struct tcp_listing){
 		.tuple = tuple_of(c),
 		.state = (enum tcp_state)c->state,
@@ -113,6 +115,29 @@ list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
 		out->recv_q = c->bound->waiting;
 		out->send_q = (uint32_t)c->bound->backlog;
 	}
+}
+
+static bool
+list_conn(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
+{
+	const struct tcp_conn *c = slab_at(&e->conns, index);
+
+	if (c->flags & CONN_DEAD)
+		return false;
+	put_conn(e, c, out);
+	return true;
+}
+
+static bool
+list_folded(const struct tcp_engine *e, uint32_t index, struct tcp_listing *out)
+{
+	const struct tcp_folded *folded = slab_at(&e->folds.blocks, index);
+	struct tcp_conn c;
+
+	if ((folded->link & FOLD_USE) != FOLD_FIRST)
+		return false;
+	tcp_fold_look(e, folded, &c);
+	put_conn(e, &c, out);
 	return true;
 }
 
@@ -175,13 +200,12 @@ tcp_list(const struct tcp_engine *e, uint64_t *cursor, struct tcp_listing *listi
 {
 	static bool (*const list_one[PARTS])(const struct tcp_engine *, uint32_t,
 					     struct tcp_listing *) = {
-		[PART_CONNS] = list_conn,
-		[PART_REQUESTS] = list_request,
-		[PART_TIMEWAIT] = list_timewait,
-		[PART_MUTES] = list_mute,
+		[PART_CONNS] = list_conn,        [PART_REQUESTS] = list_request,
+		[PART_TIMEWAIT] = list_timewait, [PART_MUTES] = list_mute,
+		[PART_FOLDED] = list_folded,
 	};
 	const struct slab *const slabs[PARTS] = {&e->conns, &e->requests, &e->timewaits,
-						 &e->mutes.slab};
+						 &e->mutes.slab, &e->folds.blocks};
 	unsigned int part = (unsigned int)(*cursor >> 32), written = 0;
 	uint32_t index = (uint32_t)*cursor;
 
@@ -197,22 +221,43 @@ tcp_list(const struct tcp_engine *e, uint64_t *cursor, struct tcp_listing *listi
 	return written;
 }
 
+/* At a place of the walk, which goes through connections and then through blocks of folded ones. */
+static struct tcp_conn *
+walk_at(struct tcp_engine *e, uint64_t place)
+{
+	struct tcp_folded *folded;
+	struct tcp_conn *c;
+
+	if (place >= WALK_FOLDED) {
+		folded = slab_at(&e->folds.blocks, (uint32_t)(place - WALK_FOLDED));
+		return (folded->link & FOLD_USE) == FOLD_FIRST ? tcp_unfold(e, folded) : NULL;
+	}
+	c = slab_at(&e->conns, (uint32_t)place);
+	if ((c->flags & CONN_DEAD) != 0 || c->state <= TCP_LISTEN ||
+	    (tcp_user(c) == NULL && (c->flags & (CONN_ORPHAN | CONN_ACCEPTING)) == 0))
+		return NULL;
+	return c;
+}
+
 struct tcp_conn *
 tcp_walk(struct tcp_engine *e, uint64_t *cursor)
 {
-	uint64_t index = *cursor;
+	uint64_t place = *cursor;
+	struct tcp_conn *c = NULL;
 
-	for (unsigned int looked = 0; index < e->conns.carved && looked < LOOK_MAX; looked++) {
-		struct tcp_conn *c = slab_at(&e->conns, (uint32_t)index++);
-
-		if ((c->flags & (CONN_DEAD | CONN_ORPHAN)) == 0 && c->state > TCP_LISTEN &&
-		    tcp_user(c) != NULL) {
-			*cursor = index;
-			return c;
+	for (unsigned int looked = 0; c == NULL && looked < LOOK_MAX; looked++) {
+		if (place < WALK_FOLDED && place >= e->conns.carved)
+			place = WALK_FOLDED;
+		if (place >= WALK_FOLDED + e->folds.blocks.carved) {
+			*cursor = TCP_LIST_END;
+			return NULL;
 		}
+		c = walk_at(e, place++);
 	}
-	*cursor = index < e->conns.carved ? index : TCP_LIST_END;
-	return NULL;
+	*cursor = place;
+	if (place < e->conns.carved) /* the next one, while this one is looked at */
+		tcp_checkpoint_prefetch(slab_at(&e->conns, (uint32_t)place));
+	return c;
 }
 
 struct tcp_conn *
@@ -220,6 +265,8 @@ tcp_find(struct tcp_engine *e, const struct tcp_tuple *tuple)
 {
 	flow_t f = flow_lookup(&e->flows, tuple, flow_hash(&e->flows, tuple));
 
+	if (flow_kind(f) == FLOW_FOLDED)
+		return tcp_unfold(e, flow_object(f));
 	return flow_kind(f) == FLOW_CONN || flow_kind(f) == FLOW_FROZEN ? flow_object(f) : NULL;
 }
 

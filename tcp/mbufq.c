@@ -17,14 +17,7 @@ mbufq_append(struct mbufq *q, struct rte_mbuf *chain)
 			rte_pktmbuf_free_seg(m);
 			continue;
 		}
-		if (q->tail != NULL)
-			q->tail->next = m;
-		else
-			q->head = m;
-		q->tail = m;
-		q->bytes += m->data_len;
-		q->charge += mbuf_charge(m);
-		q->bufs++;
+		mbufq_push(q, m);
 	}
 }
 
@@ -68,6 +61,12 @@ void
 mbufq_trim_front(struct mbufq *q, uint32_t n)
 {
 	assert(n <= q->bytes);
+	if (n == q->bytes && q->head != NULL && q->head == q->tail) {
+		/* Nearly always: a request, an answer. */
+		rte_pktmbuf_free_seg(q->head);
+		*q = (struct mbufq){0};
+		return;
+	}
 	q->bytes -= n;
 	while (n > 0 || (q->head != NULL && q->head->data_len == 0)) {
 		struct rte_mbuf *m = q->head;

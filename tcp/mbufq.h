@@ -38,6 +38,20 @@ mbuf_charge(const struct rte_mbuf *m)
 	return (uint32_t)sizeof(*m) + (RTE_MBUF_CLONED(m) ? m->data_len : m->buf_len);
 }
 
+/* Appends an mbuf that is not empty, and the last of its chain. */
+static inline void
+mbufq_push(struct mbufq *q, struct rte_mbuf *m)
+{
+	if (q->tail != NULL)
+		q->tail->next = m;
+	else
+		q->head = m;
+	q->tail = m;
+	q->bytes += m->data_len;
+	q->charge += mbuf_charge(m);
+	q->bufs++;
+}
+
 /* Appends a chain, whose empty mbufs are freed. */
 void mbufq_append(struct mbufq *q, struct rte_mbuf *chain);
 

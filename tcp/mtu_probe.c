@@ -91,7 +91,7 @@ tcp_mtu_probe(struct tcp_conn *c)
 	uint16_t high = s->high < c->mtu ? s->high : c->mtu;
 	seq_t start = c->snd_nxt;
 
-	if (!s->on || s->size != 0 || c->ca_state != CA_OPEN || c->cwnd < PROBE_CWND_MIN ||
+	if (s->size != 0 || c->ca_state != CA_OPEN || c->cwnd < PROBE_CWND_MIN ||
 	    tcp_sack_option_bytes(c) != 0)
 		return TCP_MTU_PROBE_NONE;
 	if (high < s->low || high - s->low < c->engine->config.probe_threshold) {
@@ -123,7 +123,7 @@ tcp_mtu_probe_acked(struct tcp_conn *c)
 	struct tcp_mtu_search *s = &c->mtu_search;
 	uint64_t cwnd;
 
-	if (s->size == 0 || seq_lt(c->snd_una, s->end))
+	if (seq_lt(c->snd_una, s->end))
 		return;
 	TCP_COUNT(c->engine, mtu_probes_arrived);
 	/* As many bytes as before, in fewer segments. */

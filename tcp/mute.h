@@ -39,9 +39,7 @@ struct tcp_mutes {
 bool tcp_mute_make(struct tcp_engine *e);
 /* Takes over a connection's place in the flow table and its share in its port. */
 void tcp_mute_enter(struct tcp_conn *c);
-/* Somebody has come to speak for it, and has its place in the flow table from now on. */
-void tcp_mute_give(struct tcp_engine *e, struct tcp_mute *m);
-/* Its time is over. */
+/* Its time is over, or somebody has come to speak for it. */
 void tcp_mute_free(struct tcp_engine *e, struct tcp_mute *m);
 void tcp_mute_advance(struct tcp_engine *e); /* from next_us on */
 /* Whether a segment of no connection may be one of those that are about to come. */

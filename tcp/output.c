@@ -462,17 +462,23 @@ static void
 send_window(struct tcp_conn *c, bool once)
 {
 	seq_t before = c->snd_nxt;
-	bool cwnd_limited = false, paced = false;
-	uint32_t flight;
+	uint32_t flight, most_bytes = c->engine->config.flush_bytes;
+	bool cwnd_limited = false, ours = false;
 	unsigned int goal;
 
-	if (tcp_mtu_probe(c) == TCP_MTU_PROBE_WAIT)
+	if (c->mtu_search.on && tcp_mtu_probe(c) == TCP_MTU_PROBE_WAIT)
 		return;
-	goal = tcp_tso_goal(c);
+	goal = c->unsent_bytes < 2u * c->mss ? 1 : tcp_tso_goal(c);
 	do {
-		paced = something_new(c) && tcp_pacing_waits(c);
-		if (paced)
+		ours = something_new(c) && tcp_pacing_waits(c);
+		if (ours)
 			break;
+		if (most_bytes != 0 && c->snd_nxt - before >= most_bytes) {
+			ours = something_new(c);
+			if (ours)
+				tcp_mark_more(c);
+			break;
+		}
 		flight = tcp_flight_segs(c);
 		if (flight >= c->cwnd && is_last(c))
 			flight = c->cwnd - 1;
@@ -483,9 +489,10 @@ send_window(struct tcp_conn *c, bool once)
 	} while (send_some(c, RTE_MIN(goal, c->cwnd - flight)) && !once);
 	if (c->snd_nxt != before || cwnd_limited)
 		tcp_cwnd_validate(c, cwnd_limited || tcp_flight_segs(c) >= c->cwnd);
-	note_limit(c, cwnd_limited || paced);
-	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent. */
-	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP)
+	note_limit(c, cwnd_limited || ours);
+	/* RFC 8985 §7.2: the probe's time runs from the last of what was sent; a lone one has just
+	 * set it. */
+	if (c->snd_nxt != before && c->rtx_kind == RTX_TLP && c->sent_segs > 1)
 		tcp_tlp_schedule(c, tcp_rto_at(c));
 }
 
@@ -552,6 +559,8 @@ send_duplicate_acks(struct tcp_conn *c)
 static void
 output(struct tcp_conn *c, bool once)
 {
+	if (tcp_fast_output(c))
+		return;
 	if (c->state < TCP_SYN_SENT || c->frozen)
 		return;
 	if (!tcp_conn_has_path(c)) {
@@ -590,7 +599,7 @@ output(struct tcp_conn *c, bool once)
 		/* A user who keeps writing must not put the override time-out off. */
 		c->rtx_at_us = RTE_MIN(c->rtx_at_us, at_us);
 	}
-	tcp_timers_arm(c);
+	tcp_timer_by(c, RTE_MIN(c->rtx_at_us, c->ack_at_us));
 }
 
 void

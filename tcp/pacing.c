@@ -74,22 +74,18 @@ tcp_pacing_set_rate(struct tcp_conn *c, uint64_t bytes_per_s)
 }
 
 uint64_t
-tcp_pacing_delay_us(const struct tcp_conn *c)
+tcp_pacing_slot_us(const struct tcp_conn *c)
 {
 	uint64_t now_ns = c->engine->now_us * 1000;
 
-	return c->pacing.on && c->pacing.at_ns > now_ns ? (c->pacing.at_ns - now_ns + 999) / 1000
-							: 0;
+	return c->pacing.at_ns > now_ns ? (c->pacing.at_ns - now_ns + 999) / 1000 : 0;
 }
 
 bool
-tcp_pacing_waits(struct tcp_conn *c)
+tcp_pacing_slot_waits(struct tcp_conn *c)
 {
-	uint64_t delay_us;
+	uint64_t delay_us = tcp_pacing_slot_us(c);
 
-	if (!c->pacing.on)
-		return false;
-	delay_us = tcp_pacing_delay_us(c);
 	if (delay_us == 0)
 		return false;
 	if (c->pace_at_us == UINT64_MAX)
@@ -100,13 +96,11 @@ tcp_pacing_waits(struct tcp_conn *c)
 }
 
 void
-tcp_pacing_sent(struct tcp_conn *c, uint32_t bytes)
+tcp_pacing_slot_taken(struct tcp_conn *c, uint32_t bytes)
 {
 	struct tcp_pacing *p = &c->pacing;
 	uint64_t now_ns = c->engine->now_us * 1000, rate, late_ns, len_ns;
 
-	if (!p->on)
-		return;
 	late_ns = now_ns > p->at_ns ? now_ns - p->at_ns : 0;
 	p->at_ns += late_ns;
 	rate = tcp_pacing_rate(c);

@@ -11,7 +11,10 @@
  * The rules are Linux's: two whose addresses overlap may have one port if both say SO_REUSEADDR
  * and the one that was there first does not listen, or if both say SO_REUSEPORT and belong to the
  * same user. A port that the engine chooses for bind() or listen() is one where nothing overlaps;
- * one for connect() is one where no socket was bound, and only the 4-tuple must be new.
+ * one for connect() is one where no socket was bound, and only the 4-tuple must be new. Where
+ * several engines share an address it is also one whose answers come to this engine (RFC 6056's
+ * counter goes on to it); only if none of all ports is, another, which tcp_env.port is told of.
+ * Which ports a user may have in this engine, tcp_env.may_hold says.
  */
 #include <errno.h>
 
@@ -27,7 +30,8 @@ enum {
 	HOLD_AUTOBOUND = 1 << 3, /* connect() chose the port */
 	HOLD_TIMEWAIT = 1 << 4,  /* whose it was does not matter any more */
 	HOLD_LISTENS = 1 << 5,
-	HOLD_MUTE = 1 << 6, /* of a connection that was moved away: in nobody's way */
+	HOLD_MUTE = 1 << 6,  /* of a connection that was moved away: in nobody's way */
+	HOLD_LANDS = 1 << 7, /* AUTOBOUND, and nobody need be told whose its packets are */
 };
 
 /* One who has a port, or wants one. */
@@ -124,6 +128,7 @@ conflicts(struct tcp_conn *c, const struct tcp_endpoint *local, bool alone)
 
 /* ---- whether anybody has it */
 
+/* But for those whose packets find here by themselves. */
 static bool
 is_in_use(struct tcp_engine *e, uint16_t port)
 {
@@ -131,25 +136,34 @@ is_in_use(struct tcp_engine *e, uint16_t port)
 		if (b->local.port == port)
 			return true;
 	for (const struct tcp_hold *h = *holds_of(e, port); h != NULL; h = h->next)
-		if (h->port == port)
+		if (h->port == port && (h->kind & HOLD_LANDS) == 0)
 			return true;
 	return false;
 }
 
 /* A holder is about to come; the first one is told of. */
 static void
-tell_taken(struct tcp_engine *e, uint16_t port)
+tell_taken(struct tcp_engine *e, uint16_t port, uint8_t kind)
 {
-	if (e->env.port != NULL && !is_in_use(e, port))
+	if (e->env.port != NULL && (kind & HOLD_LANDS) == 0 && !is_in_use(e, port))
 		e->env.port(e->env.ctx, port, true);
 }
 
 /* A holder has gone; the last one is told of. */
 static void
-tell_free(struct tcp_engine *e, uint16_t port)
+tell_free(struct tcp_engine *e, uint16_t port, uint8_t kind)
 {
-	if (e->env.port != NULL && !is_in_use(e, port))
+	if (e->env.port != NULL && (kind & HOLD_LANDS) == 0 && !is_in_use(e, port))
 		e->env.port(e->env.ctx, port, false);
+}
+
+/* Whether its user may have it here, where several engines share our addresses. */
+static bool
+may_hold(const struct tcp_conn *c, uint16_t port, bool chosen)
+{
+	const struct tcp_env *env = &c->engine->env;
+
+	return env->may_hold == NULL || env->may_hold(env->ctx, c->user, port, chosen);
 }
 
 bool
@@ -173,7 +187,7 @@ hold_get(struct tcp_engine *e, const struct tcp_tuple *t, uint32_t uid, uint8_t 
 			h->shares++;
 			return h;
 		}
-	tell_taken(e, port);
+	tell_taken(e, port, kind);
 	h = slab_get(&e->holds);
 	assert(h != NULL);
 	*h = (struct tcp_hold){*holds_of(e, port), t->local, uid, 1, port, kind};
@@ -186,6 +200,7 @@ hold_put(struct tcp_engine *e, struct tcp_hold *h)
 {
 	struct tcp_hold **link;
 	uint16_t port = h->port;
+	uint8_t kind = h->kind;
 
 	if (--h->shares > 0)
 		return;
@@ -193,17 +208,33 @@ hold_put(struct tcp_engine *e, struct tcp_hold *h)
 		;
 	*link = h->next;
 	slab_put(&e->holds, h);
-	tell_free(e, port);
+	tell_free(e, port, kind);
+}
+
+static bool
+lands_here(const struct tcp_engine *e, const struct tcp_tuple *t)
+{
+	return e->env.lands_here == NULL || e->env.lands_here(e->env.ctx, t);
+}
+
+/* What its port is to others if connect() chose it. */
+static uint8_t
+autobound_of(const struct tcp_conn *c)
+{
+	const struct tcp_engine *e = c->engine;
+
+	if (c->bound != NULL || (c->flags & CONN_ACTIVE) == 0)
+		return 0;
+	return e->env.lands_here != NULL && lands_here(e, &c->tuple) ? HOLD_AUTOBOUND | HOLD_LANDS
+								     : HOLD_AUTOBOUND;
 }
 
 void
 tcp_hold_take(struct tcp_conn *c)
 {
-	uint8_t autobound = c->flags & CONN_ACTIVE ? HOLD_AUTOBOUND : 0;
-
 	assert(c->hold == NULL);
 	if (c->bound == NULL)
-		c->hold = hold_get(c->engine, &c->tuple, c->uid, kind_of(c) | autobound);
+		c->hold = hold_get(c->engine, &c->tuple, c->uid, kind_of(c) | autobound_of(c));
 }
 
 void
@@ -229,10 +260,7 @@ tcp_hold_changed(struct tcp_conn *c)
 void
 tcp_hold_timewait(struct tcp_conn *c, struct tcp_timewait *tw)
 {
-	bool autobound = c->bound == NULL && (c->flags & CONN_ACTIVE);
-
-	tw->hold = hold_get(c->engine, &tw->tuple, 0,
-			    kind_of(c) | HOLD_TIMEWAIT | (autobound ? HOLD_AUTOBOUND : 0));
+	tw->hold = hold_get(c->engine, &tw->tuple, 0, kind_of(c) | HOLD_TIMEWAIT | autobound_of(c));
 }
 
 void
@@ -291,7 +319,7 @@ free_port(struct tcp_conn *c, const struct ip_addr *ip)
 	for (uint32_t i = 0; i < r.ports; i++) {
 		struct tcp_endpoint local = {*ip, nth_port(&r, start % r.ports + i)};
 
-		if (!conflicts(c, &local, true))
+		if (may_hold(c, local.port, true) && !conflicts(c, &local, true))
 			return local.port;
 	}
 	return 0;
@@ -306,6 +334,8 @@ tcp_port_hold(struct tcp_conn *c, const struct tcp_endpoint *local)
 
 	if (want.port == 0)
 		want.port = free_port(c, &want.ip);
+	else if (!may_hold(c, want.port, false))
+		return -EXDEV;
 	else if (!c->frozen && conflicts(c, &want, false))
 		return -EADDRINUSE;
 	if (want.port == 0)
@@ -313,7 +343,7 @@ tcp_port_hold(struct tcp_conn *c, const struct tcp_endpoint *local)
 	b = slab_get(&e->bounds);
 	if (b == NULL)
 		return -ENOBUFS;
-	tell_taken(e, want.port);
+	tell_taken(e, want.port, 0);
 	*b = (struct tcp_bound){.c = c,
 				.local = want,
 				.chosen = local->port == 0,
@@ -337,7 +367,7 @@ tcp_port_release(struct tcp_conn *c)
 	*link = b->next;
 	slab_put(&c->engine->bounds, b);
 	c->bound = NULL;
-	tell_free(c->engine, port);
+	tell_free(c->engine, port, 0);
 }
 
 void
@@ -352,8 +382,7 @@ tcp_port_ended(struct tcp_conn *c)
  * Takes a 4-tuple: 0 if no connection has it. With tw_reuse one in TIME-WAIT gives way after a
  * second, if both ends used timestamps: RFC 6191, as Linux's tcp_tw_reuse. Then 1, and sequence
  * numbers must begin beyond *iss_floor. A mute one gives way to who repairs, or has and now sends
- * its SYN again: it is he who was meant. It leaves him its entry in the flow table, to be set at
- * once.
+ * its SYN again: it is he who was meant.
  */
 static int
 take_tuple(struct tcp_conn *c, const struct tcp_tuple *t, seq_t *iss_floor)
@@ -365,7 +394,7 @@ take_tuple(struct tcp_conn *c, const struct tcp_tuple *t, seq_t *iss_floor)
 	if (flow == 0)
 		return 0;
 	if (flow_kind(flow) == FLOW_MUTE && (c->frozen || c->repair.snd_seq_set)) {
-		tcp_mute_give(e, flow_object(flow));
+		tcp_mute_free(e, flow_object(flow));
 		return 0;
 	}
 	if (flow_kind(flow) != FLOW_TIMEWAIT || !e->config.tw_reuse || !tw->timestamps ||
@@ -398,6 +427,29 @@ is_for_connecting(struct tcp_engine *e, uint16_t port)
 	return true;
 }
 
+/* The next port of the range that is free, `here`: and lands here. -EADDRNOTAVAIL: none is. */
+static int
+choose(struct tcp_conn *c, const struct range *r, uint32_t offset, bool here, seq_t *iss_floor)
+{
+	struct tcp_engine *e = c->engine;
+	struct tcp_tuple *t = &c->tuple;
+	int status;
+
+	for (uint32_t i = 0; i < r->ports; i++) {
+		uint16_t port = nth_port(r, offset + i);
+
+		e->port_next++;
+		t->lport = be16(port);
+		if (!may_hold(c, port, true) || lands_here(e, t) != here ||
+		    !is_for_connecting(e, port))
+			continue;
+		status = take_tuple(c, t, iss_floor);
+		if (status >= 0)
+			return status;
+	}
+	return -EADDRNOTAVAIL;
+}
+
 int
 tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor)
 {
@@ -413,16 +465,8 @@ tcp_port_choose(struct tcp_conn *c, seq_t *iss_floor)
 	}
 	t->lport = be16(0);
 	offset = (tcp_port_offset(e, t) + e->port_next) % r.ports;
-	for (uint32_t i = 0; i < r.ports; i++) {
-		uint16_t port = nth_port(&r, offset + i);
-
-		e->port_next++;
-		if (!is_for_connecting(e, port))
-			continue;
-		t->lport = be16(port);
-		status = take_tuple(c, t, iss_floor);
-		if (status >= 0)
-			return status;
-	}
-	return -EADDRNOTAVAIL;
+	status = choose(c, &r, offset, true, iss_floor);
+	if (status == -EADDRNOTAVAIL && e->env.lands_here != NULL)
+		status = choose(c, &r, offset, false, iss_floor);
+	return status;
 }

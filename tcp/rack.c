@@ -166,7 +166,7 @@ tcp_tlp_send(struct tcp_conn *c)
 void
 tcp_tlp_ack(struct tcp_conn *c, const struct tcp_segment *seg, const struct tcp_ack *ack)
 {
-	if (!c->tlp_sent || seq_lt(seg->ack, c->tlp_end_seq))
+	if (seq_lt(seg->ack, c->tlp_end_seq))
 		return;
 	if (!c->tlp_is_retrans || ack->tlp_dsacked) {
 		/* Nothing was sent twice, or it arrived twice: no loss. */

@@ -24,12 +24,6 @@ enum {
 	GROW_MIN_BYTES = 128, /* as Linux: smaller segments say nothing of the buffers' use */
 };
 
-void
-tcp_rcv_adjust_held(struct tcp_engine *e, uint32_t before, uint32_t after)
-{
-	e->held_bufs += after - before;
-}
-
 static void
 range_forget(struct tcp_conn *c, struct tcp_range *r)
 {
@@ -403,15 +397,10 @@ out_of_order(struct tcp_conn *c, const struct tcp_segment *seg, seq_t seq, struc
 	tcp_ack_now(c);
 }
 
+/* What was appended in order, `bytes` in `charge` bytes of memory, is news. */
 static void
-in_order(struct tcp_conn *c, const struct tcp_segment *seg, struct mbufq *in)
+arrived_in_order(struct tcp_conn *c, const struct tcp_segment *seg, uint32_t bytes, uint32_t charge)
 {
-	uint32_t charge = in->charge, bytes = in->bytes;
-
-	/* Taken only because its reader waits for it: the window says so at once. */
-	if (c->recvq.charge + c->ranges_charge + bytes > c->rcvbuf_bytes)
-		tcp_ack_now(c);
-	append_in_order(c, in);
 	tcp_delack_data_arrived(c, seg, charge);
 	if (bytes >= GROW_MIN_BYTES)
 		tcp_rcv_grow(c, bytes, charge);
@@ -425,6 +414,46 @@ in_order(struct tcp_conn *c, const struct tcp_segment *seg, struct mbufq *in)
 		tcp_mark_event(c);
 }
 
+static void
+in_order(struct tcp_conn *c, const struct tcp_segment *seg, struct mbufq *in)
+{
+	uint32_t charge = in->charge, bytes = in->bytes;
+
+	/* Taken only because its reader waits for it: the window says so at once. */
+	if (c->recvq.charge + c->ranges_charge + bytes > c->rcvbuf_bytes)
+		tcp_ack_now(c);
+	append_in_order(c, in);
+	arrived_in_order(c, seg, bytes, charge);
+}
+
+/* One mbuf, all of it new, for a reader who has read everything: as it comes mostly. */
+static bool
+is_lone(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+	const struct tcp_engine *e = c->engine;
+	const struct rte_mbuf *m = seg->m;
+
+	return seg->seq == c->rcv_nxt && c->recvq.head == NULL && m->nb_segs == 1 && seg->len > 0 &&
+	       m->data_len == seg->len && seq_leq(seg->seq + seg->len, c->rcv_adv) &&
+	       TAILQ_EMPTY(&c->ranges) && c->ranges_charge + seg->len <= c->rcvbuf_bytes &&
+	       (seg->flags & (TCP_FIN | TCP_CWR)) == 0 && (c->flags & CONN_FIN_KNOWN) == 0 &&
+	       e->held_bufs < 2 * e->config.max_held_bufs && e->config.fast_paths;
+}
+
+/* It becomes the queue: what in_order() comes to for it. */
+static void
+take_lone(struct tcp_conn *c, struct tcp_segment *seg)
+{
+	tcp_ecn_data_arrives(c, seg);
+	c->rcv_nxt += seg->len;
+	c->bytes_received += seg->len;
+	TCP_ADD(c->engine, bytes_in, seg->len);
+	mbufq_push(&c->recvq, seg->m);
+	seg->m = NULL;
+	tcp_rcv_adjust_held(c->engine, 0, 1);
+	arrived_in_order(c, seg, seg->len, c->recvq.charge);
+}
+
 void
 tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 {
@@ -432,6 +461,10 @@ tcp_receive_data(struct tcp_conn *c, struct tcp_segment *seg)
 	seq_t seq;
 
 	tcp_autotune_measure_echo(c, seg);
+	if (is_lone(c, seg)) {
+		take_lone(c, seg);
+		return;
+	}
 	if ((seg->flags & TCP_CWR) && seg->len > 0)
 		tcp_ecn_cwr_arrives(c);
 	if (is_out_of_window(c, seg)) {

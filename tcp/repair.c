@@ -5,7 +5,9 @@
  *
  *     what arrives    its entry in the flow table says FLOW_FROZEN: dropped and counted there
  *     its timers      are out of the wheel; on leaving they are as far away as they were
- *     what it sends   tcp_output() passes it by, and nobody else sends
+ *     what it sends   tcp_output() passes it by, and nobody else sends; but an acknowledgment that
+ *                     is owed leaves first, or the peer would wait for it, and one that has kept
+ *                     nothing but a SYN cookie would not know what comes later
  *
  * In repair the queues are read by MSG_PEEK and written by send(); connect() makes an open
  * connection of a closed socket, and close() ends an open one, neither by a packet. Its address is
@@ -43,7 +45,17 @@ change_flow(struct tcp_conn *c, enum flow_kind kind)
 	struct flow_table *t = &c->engine->flows;
 
 	if (c->flags & CONN_IN_FLOWS)
-		flow_set(t, &c->tuple, flow_hash(t, &c->tuple), flow_make(c, kind));
+		flow_change(t, flow_hash(t, &c->tuple), c, flow_make(c, kind));
+}
+
+void
+tcp_repair_acknowledge(struct tcp_conn *c)
+{
+	if (c->frozen || c->state <= TCP_SYN_SENT ||
+	    (c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED)) == 0 || !tcp_conn_has_path(c))
+		return;
+	if (tcp_transmit_segment(c, c->snd_nxt, TCP_ACK, NULL, 0, 0))
+		TCP_COUNT(c->engine, acks_out);
 }
 
 void
@@ -52,6 +64,7 @@ tcp_repair_enter(struct tcp_conn *c)
 	c->repair.queue = TCP_REPAIR_NO_QUEUE;
 	if (c->frozen)
 		return;
+	tcp_repair_acknowledge(c);
 	TCP_COUNT(c->engine, repairs);
 	c->frozen = true;
 	c->repair.since_us = c->engine->now_us;

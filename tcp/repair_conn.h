@@ -32,6 +32,8 @@ struct tcp_repair {
 	uint32_t snd_seq;  /* in CLOSED: where the next connection begins to send */
 };
 
+/* An acknowledgment that is owed leaves now, unless the connection is frozen. */
+void tcp_repair_acknowledge(struct tcp_conn *c);
 /* Into repair, or the queue chosen anew. */
 void tcp_repair_enter(struct tcp_conn *c);
 /* Out of it; nothing happens without. */

@@ -159,7 +159,6 @@ take_options(struct tcp_engine *e, struct tcp_request *r, const struct tcp_segme
 	r->ecn = tcp_ecn_grants(e, seg);
 	tcp_smc_request(r, seg);
 	r->ts_recent = seg->opt.ts_val;
-	r->ts_offset = tcp_new_ts_offset(e, &seg->tuple);
 	r->wscale = e->config.window_scaling && seg->opt.has_wscale;
 	if (r->wscale)
 		r->snd_wscale_shift = seg->opt.wscale_shift;
@@ -171,13 +170,17 @@ static void
 take_syn(struct tcp_engine *e, struct tcp_request *r, struct tcp_bound *l,
 	 const struct tcp_segment *seg, const struct tcp_path *path)
 {
+	const struct tcp_numbers numbers = tcp_new_numbers(e, &seg->tuple);
+
 	r->listener = l;
 	r->tuple = seg->tuple;
+	r->hash = seg->hash;
 	r->irs = seg->seq;
 	r->snd_wnd = seg->wnd;
 	r->sent_us = e->now_us;
 	take_path(e, r, path);
-	r->iss = tcp_new_iss(e, &seg->tuple);
+	r->iss = numbers.iss;
+	r->ts_offset = numbers.ts_offset;
 	take_options(e, r, seg);
 }
 
@@ -248,8 +251,7 @@ send_cookie(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment 
 static void
 request_begin(struct tcp_engine *e, struct tcp_request *r, const struct tcp_fastopen_cookie *cookie)
 {
-	if (flow_set(&e->flows, &r->tuple, flow_hash(&e->flows, &r->tuple),
-		     flow_make(r, FLOW_REQUEST)) < 0) {
+	if (flow_add(&e->flows, r->hash, flow_make(r, FLOW_REQUEST)) < 0) {
 		TCP_COUNT(e, drop_flow_table);
 		tcp_request_free(e, r);
 		return;
@@ -297,7 +299,7 @@ syn_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
 static void
 request_end(struct tcp_engine *e, struct tcp_request *r)
 {
-	flow_remove(&e->flows, &r->tuple);
+	flow_remove(&e->flows, r->hash, r);
 	tcp_request_free(e, r);
 }
 
@@ -357,8 +359,8 @@ tcp_request_connection(struct tcp_engine *e, struct tcp_request *r)
 	if (c == NULL)
 		return NULL;
 	c->tuple = r->tuple;
-	if (flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
-		     flow_make(c, FLOW_CONN)) < 0) {
+	if (!flow_change(&e->flows, r->hash, r, flow_make(c, FLOW_CONN)) &&
+	    flow_add(&e->flows, r->hash, flow_make(c, FLOW_CONN)) < 0) {
 		tcp_conn_free(c);
 		return NULL;
 	}

@@ -31,15 +31,11 @@ tcp_sack_blocks(const struct tcp_conn *c, struct tcp_sack_block *blocks)
 }
 
 unsigned int
-tcp_sack_option_bytes(const struct tcp_conn *c)
+tcp_sack_blocks_bytes(const struct tcp_conn *c)
 {
 	struct tcp_sack_block blocks[TCP_MAX_SACK_BLOCKS];
-	unsigned int n;
+	unsigned int n = tcp_sack_blocks(c, blocks);
 
-	/* Nearly always: nothing is missing. */
-	if (TAILQ_EMPTY(&c->ranges) && (c->flags & CONN_DSACK_DUE) == 0)
-		return 0;
-	n = tcp_sack_blocks(c, blocks);
 	return n == 0 ? 0 : TCP_SACK_ALIGNED_BYTES(n);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Numbers that an attacker off the path must not guess, each SipHash-2-4 of the 4-tuple under a key
- * of its own: initial sequence numbers (RFC 6528), timestamp offsets (RFC 7323 §5.4), ports (RFC
- * 6056); and the place of a destination in the table of path MTUs.
+ * Numbers that an attacker off the path must not guess, SipHash-2-4 of the 4-tuple: initial
+ * sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 §5.4), which are the halves of one,
+ * and ports (RFC 6056) under a key of their own; and the place of a destination in the table of
+ * path MTUs. Who sees one half of a hash learns nothing of the other.
  */
 #include <sodium.h>
 
@@ -19,23 +20,43 @@ keyed_hash(const uint8_t key[16], const void *bytes, size_t n)
 	return h[0];
 }
 
-seq_t
-tcp_new_iss(const struct tcp_engine *e, const struct tcp_tuple *tuple)
+/* The same of a 4-tuple, of which IPv4 needs but a third; how long it is tells them apart. */
+static void
+tuple_hash(const uint8_t key[16], const struct tcp_tuple *t, uint32_t h[2])
 {
+	const struct {
+		uint32_t remote, local;
+		be16_t rport, lport;
+	} short4 = {t->remote.w[3], t->local.w[3], t->rport, t->lport};
+
+	static_assert(sizeof(short4) == 12, "no padding is hashed");
+	if (ip_is4(&t->remote))
+		crypto_shorthash((uint8_t *)h, (const uint8_t *)&short4, sizeof(short4), key);
+	else
+		crypto_shorthash((uint8_t *)h, (const uint8_t *)t, sizeof(*t), key);
+}
+
+struct tcp_numbers
+tcp_new_numbers(const struct tcp_engine *e, const struct tcp_tuple *tuple)
+{
+	uint32_t h[2];
+
+	tuple_hash(e->numbers_secret, tuple, h);
 	/* RFC 9293 §3.4.1: the clock ticks every 4 microseconds. */
-	return (seq_t)(e->now_us / 4) + keyed_hash(e->iss_secret, tuple, sizeof(*tuple));
+	return (struct tcp_numbers){.iss = (seq_t)(e->now_us / 4) + h[0], .ts_offset = h[1]};
 }
 
 uint32_t
-tcp_new_ts_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple)
+tcp_port_offset(struct tcp_engine *e, const struct tcp_tuple *tuple)
 {
-	return keyed_hash(e->ts_secret, tuple, sizeof(*tuple));
-}
+	uint32_t h[2];
 
-uint32_t
-tcp_port_offset(const struct tcp_engine *e, const struct tcp_tuple *tuple)
-{
-	return keyed_hash(e->port_secret, tuple, sizeof(*tuple));
+	if (memcmp(&e->port_tuple, tuple, sizeof(*tuple)) != 0) {
+		tuple_hash(e->port_secret, tuple, h);
+		e->port_tuple = *tuple;
+		e->port_offset = h[0];
+	}
+	return e->port_offset;
 }
 
 uint32_t

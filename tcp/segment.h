@@ -15,7 +15,8 @@ struct tcp_segment {
 	struct tcp_tuple tuple; /* local is the destination */
 	seq_t seq;
 	seq_t ack;
-	uint32_t len; /* bytes of payload; SYN and FIN are not counted */
+	uint32_t hash; /* of the tuple, flow_hash()'s: the burst's */
+	uint32_t len;  /* bytes of payload; SYN and FIN are not counted */
 	uint32_t
 		seg_bytes; /* of payload in each segment that a device made this one of; else len */
 	uint16_t urg;      /* the urgent pointer, while TCP_URG */

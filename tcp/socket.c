@@ -203,9 +203,12 @@ piece_bytes(const struct tcp_conn *c)
 static uint32_t
 piece_left(const struct tcp_conn *c)
 {
-	uint32_t whole = piece_bytes(c), filled = RTE_MIN(c->piece_filled, c->unsent_bytes);
+	uint32_t filled = RTE_MIN(c->piece_filled, c->unsent_bytes), whole;
 
-	return filled == 0 || filled >= whole ? 0 : whole - filled;
+	if (filled == 0)
+		return 0;
+	whole = piece_bytes(c);
+	return filled >= whole ? 0 : whole - filled;
 }
 
 /* Copies into the last mbuf of the send queue, or a new one; returns how much, 0 without mbuf. */
@@ -293,7 +296,7 @@ queue_copy(struct tcp_conn *c, const uint8_t *from, size_t bytes, int flags, boo
 			break;
 		done += n;
 		c->piece_filled = RTE_MIN(c->piece_filled, c->unsent_bytes - n) + n;
-		if (piece_left(c) == 0)
+		if (n == left)
 			piece_full(c);
 	}
 	return done;
@@ -351,12 +354,51 @@ want_room(struct tcp_conn *c)
 		c->flags |= CONN_WANT_ROOM;
 }
 
+/* A write shorter than a segment, with nothing queued before it: a request, an answer. */
+static bool
+is_lone(const struct tcp_conn *c, size_t bytes, int flags)
+{
+	return bytes > 0 && bytes < c->mss && flags == 0 && c->sendq.head == NULL &&
+	       c->state == TCP_ESTABLISHED && (c->flags & CONN_FIN_DUE) == 0 && c->error == 0 &&
+	       !tcp_clc_is_on(c) && !c->frozen && room_bytes(c) > 0 && c->engine->config.fast_paths;
+}
+
+/* It becomes the queue: what tcp_send() comes to for it. Returns false, with nothing changed,
+ * without an mbuf that holds it. */
+static bool
+send_lone(struct tcp_conn *c, const void *buf, uint32_t bytes)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(c->engine->config.data_pool);
+
+	if (m == NULL)
+		return false;
+	if (rte_pktmbuf_tailroom(m) < bytes) {
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	tcp_rate_check_app_limited(c);
+	tcp_cwnd_restart(c);
+	memcpy(rte_pktmbuf_mtod(m, void *), buf, bytes);
+	m->data_len = (uint16_t)bytes;
+	m->packet_type = MBUF_PUSH;
+	mbufq_push(&c->sendq, m);
+	c->engine->queued_bufs++;
+	note_queued(c, m, m->data_off, bytes, 0);
+	c->piece_filled = bytes;
+	c->pushed_seq = c->snd_nxt + bytes;
+	want_room(c);
+	return true;
+}
+
 ssize_t
 tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 {
-	int status = send_status(c);
+	int status;
 	uint32_t n;
 
+	if (is_lone(c, bytes, flags) && send_lone(c, buf, (uint32_t)bytes))
+		return (ssize_t)bytes;
+	status = send_status(c);
 	if (status < 0)
 		return status;
 	if (c->frozen)

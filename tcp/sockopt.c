@@ -9,9 +9,10 @@
 
 #include "sockopt.h"
 
+/* TCP_NODELAY, which is set most, comes first. */
 static const struct tcp_option_list *const lists[] = {
-	&tcp_socket_options, &tcp_tcp_options,    &tcp_ip_options,       &tcp_life_options,
-	&tcp_kept_options,   &tcp_repair_options, &tcp_fastopen_options, &tcp_smc_options};
+	&tcp_tcp_options,  &tcp_socket_options, &tcp_ip_options,       &tcp_life_options,
+	&tcp_kept_options, &tcp_repair_options, &tcp_fastopen_options, &tcp_smc_options};
 
 enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
 
@@ -65,12 +66,17 @@ int_of(int level, int lens, const void *value, size_t len, int *v)
 static int
 set_option(struct tcp_conn *c, int level, int name, const void *value, size_t len)
 {
-	const struct tcp_block_option *block = find_block(level, name);
 	const struct tcp_int_option *o = find_int(level, name);
 	int v = 0, status, lens = o != NULL ? o->lens : 0;
-	bool kept = tcp_kept_switch(level, name, &lens);
-	bool known = kept || (o != NULL && o->set != NULL);
+	const struct tcp_block_option *block = NULL;
+	bool known = o != NULL && o->set != NULL;
+	bool kept = false;
 
+	/* No option is set in two ways. */
+	if (!known) {
+		block = find_block(level, name);
+		known = kept = tcp_kept_switch(level, name, &lens);
+	}
 	if (len > INT_MAX)
 		return -EINVAL;
 	if (level == IPPROTO_IPV6 && !tcp_has_flag(c, CONN_FAMILY6))

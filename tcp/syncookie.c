@@ -138,7 +138,7 @@ options_restore(const struct tcp_engine *e, struct tcp_request *r, const struct 
 	if (!e->config.timestamps)
 		return false;
 	r->timestamps = true;
-	r->ts_offset = tcp_new_ts_offset(e, &r->tuple);
+	r->ts_offset = tcp_new_numbers(e, &r->tuple).ts_offset;
 	r->ts_recent = seg->opt.ts_val;
 	bits = seg->opt.ts_ecr - r->ts_offset;
 	r->sack = (bits & TS_SACK) != 0;
@@ -155,6 +155,7 @@ tcp_syncookie_check(struct tcp_engine *e, struct tcp_request *r, const struct tc
 	uint32_t data;
 
 	r->tuple = seg->tuple;
+	r->hash = seg->hash;
 	r->irs = seg->seq - 1;
 	r->iss = seg->ack - 1;
 	data = cookie_read(e, &r->tuple, r->irs, r->iss);

@@ -42,6 +42,7 @@ struct sock_extended_err; /* <linux/errqueue.h> */
 
 struct tcp_engine;
 struct tcp_conn;
+struct tcp_folded; /* what is kept of a connection that is folded */
 
 /* RFC 9293 §3.3.2. */
 enum tcp_state {
@@ -127,17 +128,29 @@ struct tcp_env {
 	void (*confirm)(void *ctx, uint32_t hop);
 
 	/*
-	 * A local port has come into use, or is free again, TIME-WAIT included. May be NULL. The
-	 * end of the engine itself is not told.
+	 * A local port has come into use, or is free again, TIME-WAIT included; not told of are
+	 * ports chosen so that lands_here(), and the end of the engine itself. May be NULL.
 	 */
 	void (*port)(void *ctx, uint16_t port, bool in_use);
+
+	/*
+	 * Whether packets of this 4-tuple come to this engine by themselves, where there are
+	 * several: connect() chooses a local port with which they do, if there is one. NULL: all.
+	 */
+	bool (*lands_here)(void *ctx, const struct tcp_tuple *tuple);
+
+	/*
+	 * Where several engines share an address: whether a socket with this user may have a local
+	 * port, which it asks for or, `chosen`, which is chosen for it. NULL: all.
+	 */
+	bool (*may_hold)(void *ctx, const void *user, uint16_t port, bool chosen);
 
 	/*
 	 * A packet for no connection and no listener of this engine's, as it was given to
 	 * tcp_input(): it may be for another engine's. Returns whether it was taken; else it is
 	 * answered with a reset. May be NULL.
 	 */
-	bool (*stray)(void *ctx, struct rte_mbuf *packet, uint16_t port);
+	bool (*stray)(void *ctx, struct rte_mbuf *packet, const struct tcp_tuple *tuple);
 
 	/*
 	 * Something was learned of Fast Open that other engines should be told, each by
@@ -145,9 +158,26 @@ struct tcp_env {
 	 */
 	void (*fastopen_news)(void *ctx, const struct tcp_fastopen_news *news);
 
+	/*
+	 * Whether a connection that has been idle may be folded (see tcp_unfold()), and: it is,
+	 * what its user has of it is not valid any more, and `folded` stands for it. Called inside
+	 * tcp_advance() only. may_fold is NULL: none is folded.
+	 */
+	bool (*may_fold)(void *ctx, void *user);
+	void (*fold)(void *ctx, void *user, struct tcp_folded *folded);
+
+	/* And c is the connection again, `folded` is gone; maybe inside tcp_input(). */
+	void (*unfold)(void *ctx, void *user, struct tcp_conn *c);
+
 	/* Memory for the engine's tables, zeroed; called at creation and destruction only. */
 	void *(*alloc)(void *ctx, size_t bytes, size_t align);
 	void (*free)(void *ctx, void *memory);
+};
+
+/* Ports that the engine chooses, as Linux's ip_local_port_range. */
+enum {
+	TCP_PORT_FIRST = 32768,
+	TCP_PORT_LAST = 60999,
 };
 
 /* As Linux's tcp_ecn. */
@@ -172,13 +202,15 @@ enum tcp_mtu_probing {
 };
 
 struct tcp_config {
-	const char *name;       /* unique in the process: names the flow table */
+	const char *name;       /* unique in the process */
 	int socket_id;          /* NUMA node, or SOCKET_ID_ANY */
 	uint32_t max_conns;     /* connections and listeners, at least 1 */
 	uint32_t max_requests;  /* half-open connections of all listeners */
 	uint32_t max_timewait;  /* connections in TIME-WAIT; the oldest gives way */
 	uint32_t max_held_bufs; /* receive mbufs that all queues together may hold */
 	uint32_t max_mutes;     /* connections moved away; the oldest is forgotten */
+	uint32_t fold_after_ms; /* how long a connection is idle before it is folded; 0: never */
+	uint32_t max_unfolded;  /* of max_conns: that are not folded, at a time; 0: all */
 
 	/* What follows may change while the engine runs, by tcp_reconfigure(). */
 	uint32_t rcvbuf_bytes;     /* default SO_RCVBUF, in buffer memory rather than payload */
@@ -205,6 +237,7 @@ struct tcp_config {
 	bool frto;                  /* RFC 5682 */
 	bool tlp;                   /* RFC 8985 §7; as Linux's tcp_early_retrans */
 	bool rack;                  /* RFC 8985; as bit 0 of Linux's tcp_recovery; off: RFC 6675 */
+	bool fast_paths;            /* short ways for what is expected; off only to compare */
 	bool pacing;                /* of every connection; as Linux's fq queues do */
 	bool slow_start_after_idle; /* RFC 2861 */
 	bool ecn_fallback;          /* a SYN that goes unanswered is sent again without ECN */
@@ -220,6 +253,7 @@ struct tcp_config {
 	uint32_t min_rtt_wlen_s;   /* how long a smallest round trip holds; as Linux's */
 	uint16_t min_tso_segs;     /* that leave at once, if they may; tcp_min_tso_segs */
 	uint32_t initial_cwnd;     /* segments, RFC 6928; as initcwnd of Linux's routes */
+	uint32_t flush_bytes;      /* new ones that a connection sends at a flush; 0: all it may */
 	uint16_t reordering;       /* segments; as Linux's tcp_reordering, tcp_max_reordering */
 	uint16_t max_reordering;
 	uint32_t notsent_lowat_bytes; /* default TCP_NOTSENT_LOWAT; UINT32_MAX: none */
@@ -237,6 +271,9 @@ const char *tcp_congestion_name(unsigned int n);
 
 /* Fills in Linux's defaults for everything but name and pools. */
 void tcp_config_defaults(struct tcp_config *config);
+
+/* Bytes that an engine of these limits asks env.alloc for, and a little more. Any thread. */
+uint64_t tcp_engine_bytes(const struct tcp_config *config);
 
 /*
  * Makes an engine. The configuration and the environment are copied. *engine is set on success.
@@ -314,6 +351,16 @@ void tcp_paths_changed(struct tcp_engine *engine);
  * set). *c is set on success. Returns 0, -EAFNOSUPPORT, -ENOBUFS when max_conns are in use.
  */
 int tcp_open(struct tcp_engine *engine, int family, struct tcp_conn **c);
+
+/*
+ * Of a folded connection, before its user calls anything: the connection, after env.unfold().
+ * Returns NULL, and nothing has changed, while max_unfolded are in use: it can be tried again after
+ * a tcp_advance(). Only connections that have a user are folded.
+ */
+struct tcp_conn *tcp_unfold(struct tcp_engine *engine, struct tcp_folded *folded);
+
+/* Forgets a folded connection, without a packet. */
+void tcp_drop_folded(struct tcp_engine *engine, struct tcp_folded *folded);
 
 /* What notify() passes along; NULL at first, also on an accepted connection. */
 void tcp_set_user(struct tcp_conn *c, void *user);
@@ -521,6 +568,7 @@ void tcp_stats_read(const struct tcp_engine *engine, struct tcp_stats *stats);
 /* What the engine holds right now. */
 struct tcp_usage {
 	uint32_t conns;     /* sockets in any state, closed by their user or not */
+	uint32_t folded;    /* of those, idle and kept in less memory */
 	uint32_t listeners; /* of those, in LISTEN */
 	uint32_t orphans;   /* of those, closed by their user and not yet done */
 	uint32_t requests;  /* half-open */
@@ -594,8 +642,9 @@ unsigned int tcp_list(const struct tcp_engine *engine, uint64_t *cursor,
 		      struct tcp_listing *listing, unsigned int n);
 
 /*
- * The next of the connections that a user has, half-closed ones included, with a cursor as above.
- * Returns NULL at the end, or, with a cursor that is not at the end, after a few hundred places.
+ * The next of the connections, half-closed ones included, with a cursor as above: of those that a
+ * user has, that he has closed and that finish yet, and that wait to be accepted. Returns NULL at
+ * the end, or, with a cursor that is not at the end, after a few hundred places.
  */
 struct tcp_conn *tcp_walk(struct tcp_engine *engine, uint64_t *cursor);
 

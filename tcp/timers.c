@@ -63,23 +63,24 @@ tcp_rto_at(const struct tcp_conn *c)
 void
 tcp_rtx_restart(struct tcp_conn *c)
 {
-	bool waits = !TAILQ_EMPTY(&c->sent) || c->unsent_bytes > 0 ||
+	bool flies = !TAILQ_EMPTY(&c->sent);
+	bool waits = flies || c->unsent_bytes > 0 ||
 		     (c->flags & (CONN_FIN_DUE | CONN_FIN_SENT)) == CONN_FIN_DUE;
 	/* Its user found no mbuf to put a first byte into: no acknowledgment will tell him. */
 	bool starves = (c->flags & CONN_WANT_ROOM) && c->sendq.bytes == 0;
 
 	if (c->flags & CONN_OPENING)
 		return; /* it is the SYN-ACK's time, whatever is sent or acknowledged */
-	if (!tcp_tlp_schedule(c, c->engine->now_us + backed_off(c))) {
+	if (!flies || !tcp_tlp_schedule(c, c->engine->now_us + backed_off(c))) {
 		c->rtx_kind = RTX_TIMEOUT;
 		c->rtx_at_us = waits ? c->engine->now_us + tcp_pacing_delay_us(c) + backed_off(c)
 			       : starves ? c->engine->now_us + TCP_STARVED_USER_US
 					 : UINT64_MAX;
 		/* A peer who answers keeps a closed window no longer than the user likes. */
-		if (waits && TAILQ_EMPTY(&c->sent) && c->backoffs > 0)
+		if (waits && !flies && c->backoffs > 0)
 			c->rtx_at_us = tcp_clamp_to_user_timeout(c, c->rtx_at_us, c->progress_us);
 	}
-	tcp_timers_arm(c);
+	tcp_timer_by(c, c->rtx_at_us);
 }
 
 static void
@@ -266,6 +267,8 @@ tcp_advance(struct tcp_engine *e, uint64_t now_us)
 		tcp_pmtu_advance(e);
 	if (now_us >= e->mutes.next_us)
 		tcp_mute_advance(e);
+	if (now_us >= e->folds.next_us || e->conns.used >= e->folds.pressed_at)
+		tcp_fold_sweep(e);
 	tcp_deliver_events(e);
 }
 
@@ -277,5 +280,5 @@ tcp_next_timer(const struct tcp_engine *e)
 	if (work_waits)
 		return e->now_us;
 	return RTE_MIN(RTE_MIN(wheel_next(&e->wheel), e->timewait_next_us),
-		       RTE_MIN(e->pmtu_next_us, e->mutes.next_us));
+		       RTE_MIN(RTE_MIN(e->pmtu_next_us, e->mutes.next_us), e->folds.next_us));
 }

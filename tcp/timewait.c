@@ -16,7 +16,7 @@ schedule(struct tcp_engine *e)
 void
 tcp_timewait_free(struct tcp_engine *e, struct tcp_timewait *tw)
 {
-	flow_remove(&e->flows, &tw->tuple);
+	flow_remove(&e->flows, tw->hash, tw);
 	tcp_hold_timewait_release(e, tw);
 	TAILQ_REMOVE(&e->timewait_list, tw, link);
 	tw->ends_us = 0; /* free, for tcp_list() */
@@ -79,6 +79,7 @@ tcp_timewait_enter(struct tcp_conn *c)
 
 	*tw = (struct tcp_timewait){
 		.tuple = c->tuple,
+		.hash = flow_hash(&e->flows, &c->tuple),
 		.ends_us = e->now_us + (uint64_t)e->config.timewait_ms * 1000,
 		.snd_nxt = c->snd_nxt,
 		.rcv_nxt = c->rcv_nxt,
@@ -94,8 +95,7 @@ tcp_timewait_enter(struct tcp_conn *c)
 	if (c->flags & CONN_ACK_NOW)
 		send_ack(e, tw);
 	/* The entry is there already, so changing what it means cannot fail. */
-	flow_set(&e->flows, &tw->tuple, flow_hash(&e->flows, &tw->tuple),
-		 flow_make(tw, FLOW_TIMEWAIT));
+	flow_change(&e->flows, tw->hash, c, flow_make(tw, FLOW_TIMEWAIT));
 	c->flags &= ~CONN_IN_FLOWS;
 	tcp_conn_end(c, 0);
 }

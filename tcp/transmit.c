@@ -9,16 +9,7 @@
  * A packet for the device to cut (tso.c) is built in the same way, only longer. Packets are
  * collected and handed to env.transmit in bursts.
  */
-#include <rte_ip.h>
-
-#include "checksum.h"
-#include "engine.h"
-
-enum {
-	/* Up to this, copying is cheaper than an mbuf that refers to the bytes. */
-	COPY_MAX_BYTES = 512,
-	MAX_HEADERS_BYTES = (int)sizeof(struct ip6_header) + TCP_MAX_HDR_BYTES,
-};
+#include "headers.h"
 
 void
 tcp_transmit_flush(struct tcp_engine *e)
@@ -31,110 +22,6 @@ tcp_transmit_flush(struct tcp_engine *e)
 	e->env.transmit(e->env.ctx, e->tx, n);
 }
 
-static void
-enqueue(struct tcp_engine *e, struct rte_mbuf *m, uint32_t hop, unsigned int segs)
-{
-	m->hash.usr = hop;
-	e->tx[e->n_tx++] = m;
-	TCP_ADD(e, segs_out, segs);
-	if (e->n_tx == TCP_TX_BURST)
-		tcp_transmit_flush(e);
-}
-
-/* What the IP header says besides the addresses. */
-struct ip_marks {
-	uint8_t ttl;
-	uint8_t tos; /* or traffic class, with the ECN field */
-};
-
-static void
-put_ip4(struct rte_mbuf *m, struct tcp_engine *e, const struct tcp_tuple *tuple,
-	struct ip_marks marks, uint16_t path_flags)
-{
-	struct ip4_header *ip = rte_pktmbuf_mtod(m, struct ip4_header *);
-
-	*ip = (struct ip4_header){
-		.version_ihl = 0x45,
-		.tos = marks.tos,
-		.total_len = be16((uint16_t)m->pkt_len),
-		.id = be16(e->ip_id++),
-		.frag = be16(IP4_DF),
-		.ttl = marks.ttl,
-		.proto = IP_PROTO_TCP,
-		.src = ip_to4(&tuple->local),
-		.dst = ip_to4(&tuple->remote),
-	};
-	m->packet_type = RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_TCP;
-	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
-	if (path_flags & TCP_PATH_TX_IP4_CKSUM)
-		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
-	else
-		ip->cksum.raw = rte_ipv4_cksum((const struct rte_ipv4_hdr *)ip);
-}
-
-static void
-put_ip6(struct rte_mbuf *m, const struct tcp_tuple *tuple, struct ip_marks marks)
-{
-	struct ip6_header *ip = rte_pktmbuf_mtod(m, struct ip6_header *);
-
-	ip->vtc_flow = be32(6u << 28 | (uint32_t)marks.tos << 20);
-	ip->payload_len = be16((uint16_t)(m->pkt_len - sizeof(*ip)));
-	ip->proto = IP_PROTO_TCP;
-	ip->hop_limit = marks.ttl;
-	memcpy(ip->src, tuple->local.w, sizeof(ip->src));
-	memcpy(ip->dst, tuple->remote.w, sizeof(ip->dst));
-	m->packet_type = RTE_PTYPE_L3_IPV6 | RTE_PTYPE_L4_TCP;
-	m->ol_flags |= RTE_MBUF_F_TX_IPV6;
-}
-
-/* Fills in the IP header in front and the TCP checksum, once the packet is complete. */
-static void
-finish(struct tcp_engine *e, struct rte_mbuf *m, const struct tcp_tuple *tuple,
-       struct ip_marks marks, uint16_t path_flags)
-{
-	bool is4 = ip_is4(&tuple->remote);
-	struct tcp_header *th;
-
-	m->l3_len = is4 ? sizeof(struct ip4_header) : sizeof(struct ip6_header);
-	th = rte_pktmbuf_mtod_offset(m, struct tcp_header *, m->l3_len);
-	m->l4_len = (uint8_t)(th->data_off >> 4) * 4u;
-	if (is4)
-		put_ip4(m, e, tuple, marks, path_flags);
-	else
-		put_ip6(m, tuple, marks);
-	if (m->tso_segsz != 0) {
-		/* The flag asks for the checksum too, and wants a pseudo-header without length. */
-		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
-		th->cksum.raw = tcp_pseudo_sum(&tuple->local, &tuple->remote, 0);
-	} else if (path_flags & TCP_PATH_TX_TCP_CKSUM) {
-		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-		th->cksum.raw = tcp_pseudo_sum(&tuple->local, &tuple->remote,
-					       m->pkt_len - (uint32_t)m->l3_len);
-	} else {
-		th->cksum.raw = 0;
-		th->cksum.raw = (uint16_t)~tcp_full_sum(m, &tuple->local, &tuple->remote);
-	}
-}
-
-/* A packet with room for its headers made: returns the TCP header, options and payload follow. */
-static struct tcp_header *
-start(struct rte_mbuf *m, const struct tcp_tuple *tuple, unsigned int options_len)
-{
-	unsigned int ip_len =
-		ip_is4(&tuple->remote) ? sizeof(struct ip4_header) : sizeof(struct ip6_header);
-	unsigned int tcp_len = (unsigned int)sizeof(struct tcp_header) + options_len;
-	struct tcp_header *th;
-
-	m->data_len = (uint16_t)(ip_len + tcp_len);
-	m->pkt_len = m->data_len;
-	th = rte_pktmbuf_mtod_offset(m, struct tcp_header *, ip_len);
-	th->sport = tuple->lport;
-	th->dport = tuple->rport;
-	th->data_off = (uint8_t)(tcp_len / 4 << 4);
-	th->urg = be16(0);
-	return th;
-}
-
 bool
 tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply)
 {
@@ -145,15 +32,16 @@ tcp_transmit_reply(struct tcp_engine *e, const struct tcp_reply *reply)
 		TCP_COUNT(e, tx_no_mbuf);
 		return false;
 	}
-	th = start(m, reply->tuple, reply->options_len);
+	th = headers_start(m, reply->tuple, reply->options_len);
 	th->seq = be32(reply->seq);
 	th->ack = be32(reply->ack);
 	th->flags = reply->flags;
 	th->wnd = be16(reply->wnd);
 	if (reply->options_len != 0)
 		memcpy(th + 1, reply->options, reply->options_len);
-	finish(e, m, reply->tuple, (struct ip_marks){e->config.ttl, reply->tos}, reply->path_flags);
-	enqueue(e, m, reply->hop, 1);
+	headers_finish(e, m, reply->tuple, (struct headers_marks){e->config.ttl, reply->tos},
+		       reply->path_flags);
+	tcp_transmit_enqueue(e, m, reply->hop, 1);
 	return true;
 }
 
@@ -243,7 +131,7 @@ static uint32_t
 room_behind_headers(struct rte_mempool *pool)
 {
 	return (uint32_t)rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM -
-	       MAX_HEADERS_BYTES;
+	       TCP_MAX_HEADERS_BYTES;
 }
 
 uint32_t
@@ -252,7 +140,7 @@ tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t 
 {
 	uint32_t room, reach;
 
-	if (len <= COPY_MAX_BYTES && !c->engine->no_data_mbuf)
+	if (len <= TCP_COPY_MAX_BYTES && !c->engine->no_data_mbuf)
 		return len;
 	room = room_behind_headers(c->engine->config.data_pool);
 	if (len <= room && !c->engine->no_data_mbuf)
@@ -280,7 +168,7 @@ struct parts {
 static bool
 is_copied(const struct tcp_conn *c, const struct parts *p)
 {
-	if (p->len <= COPY_MAX_BYTES)
+	if (p->len <= TCP_COPY_MAX_BYTES)
 		return true;
 	if (p->segsz != 0)
 		return false;
@@ -295,26 +183,16 @@ alloc_for(struct tcp_engine *e, bool copy, uint32_t len)
 	struct rte_mbuf *head;
 
 	head = rte_pktmbuf_alloc(e->config.header_pool);
-	if (head == NULL || !copy || rte_pktmbuf_tailroom(head) >= MAX_HEADERS_BYTES + len)
+	if (head == NULL || !copy || rte_pktmbuf_tailroom(head) >= TCP_MAX_HEADERS_BYTES + len)
 		return head;
 	rte_pktmbuf_free(head);
 	head = rte_pktmbuf_alloc(e->config.data_pool);
 	e->no_data_mbuf = head == NULL;
-	if (head != NULL && rte_pktmbuf_tailroom(head) < MAX_HEADERS_BYTES + len) {
+	if (head != NULL && rte_pktmbuf_tailroom(head) < TCP_MAX_HEADERS_BYTES + len) {
 		rte_pktmbuf_free(head);
 		return NULL;
 	}
 	return head;
-}
-
-/* Every segment acknowledges all that has arrived, and tells the window. */
-static void
-note_ack_sent(struct tcp_conn *c, bool with_data)
-{
-	c->rcv_wup = c->rcv_nxt;
-	c->flags &= ~(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_DSACK_DUE);
-	c->ack_at_us = UINT64_MAX;
-	tcp_delack_sent(c, with_data);
 }
 
 /* Writes the options of an ordinary segment where they belong; returns their length. */
@@ -370,7 +248,7 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 	if (head == NULL)
 		goto no_mbuf;
 	options_len = put_options(c, head);
-	th = start(head, &c->tuple, options_len);
+	th = headers_start(head, &c->tuple, options_len);
 	th->seq = be32(p->seq);
 	th->ack = be32(c->rcv_nxt);
 	th->flags = p->flags;
@@ -387,15 +265,15 @@ transmit(struct tcp_conn *c, const struct parts *p, unsigned int segs)
 	}
 	head->tso_segsz = p->segsz;
 	tos = (uint8_t)(c->tos | put_ecn(c, p, th));
-	finish(e, head, &c->tuple, (struct ip_marks){c->ttl, tos}, c->path_flags);
-	enqueue(e, head, c->hop, segs);
+	headers_finish(e, head, &c->tuple, (struct headers_marks){c->ttl, tos}, c->path_flags);
+	tcp_transmit_enqueue(e, head, c->hop, segs);
 	c->segs_out += segs;
 	if (p->len > 0) {
 		c->data_segs_out += segs;
 		c->bytes_sent += p->len;
 		c->last_data_sent_ms = e->now_ms;
 	}
-	note_ack_sent(c, p->len > 0);
+	tcp_note_ack_sent(c, p->len > 0);
 	return true;
 no_mbuf:
 	TCP_COUNT(e, tx_no_mbuf);
@@ -473,7 +351,7 @@ transmit_syn_data(struct tcp_conn *c, const struct tcp_reply *syn, const struct 
 
 	if (head == NULL)
 		goto no_mbuf;
-	th = start(head, syn->tuple, syn->options_len);
+	th = headers_start(head, syn->tuple, syn->options_len);
 	th->seq = be32(syn->seq);
 	th->ack = be32(0);
 	th->flags = syn->flags;
@@ -485,8 +363,9 @@ transmit_syn_data(struct tcp_conn *c, const struct tcp_reply *syn, const struct 
 		rte_pktmbuf_free(head);
 		goto no_mbuf;
 	}
-	finish(e, head, syn->tuple, (struct ip_marks){c->ttl, syn->tos}, syn->path_flags);
-	enqueue(e, head, syn->hop, 1);
+	headers_finish(e, head, syn->tuple, (struct headers_marks){c->ttl, syn->tos},
+		       syn->path_flags);
+	tcp_transmit_enqueue(e, head, syn->hop, 1);
 	c->data_segs_out++;
 	c->bytes_sent += p.len;
 	c->last_data_sent_ms = e->now_ms;
@@ -526,6 +405,6 @@ tcp_transmit_syn(struct tcp_conn *c, uint8_t flags, const struct tcp_syn_load *l
 		return false;
 	c->segs_out++;
 	if (is_answer)
-		note_ack_sent(c, false);
+		tcp_note_ack_sent(c, false);
 	return true;
 }

@@ -52,8 +52,6 @@ tcp_tso_goal(const struct tcp_conn *c)
 {
 	uint32_t half = RTE_MAX(c->cwnd / 2, 1u), segs, least;
 
-	if (c->unsent_bytes < 2u * c->mss)
-		return 1;
 	segs = (uint32_t)bytes_at_once(c) / c->mss;
 	least = c->cc->min_tso_segs != NULL ? c->cc->min_tso_segs(c)
 					    : c->engine->config.min_tso_segs;

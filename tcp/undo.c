@@ -32,12 +32,6 @@ tcp_undo_note_retransmit(struct tcp_conn *c)
 	c->undo.retrans = RTE_MAX(c->undo.retrans, 0) + 1;
 }
 
-void
-tcp_undo_forget(struct tcp_conn *c)
-{
-	c->undo.retrans_ts = 0;
-}
-
 static bool
 original_arrived(const struct tcp_conn *c, const struct tcp_segment *seg)
 {

@@ -11,8 +11,8 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libsodium
 RUN_PACKAGES=(iproute2 curl)
 TEST_PACKAGES=(clang libclang-rt-14-dev clang-format binutils nginx-light wrk tshark python3 iputils-ping ethtool
 	dpdk-dev procps util-linux redis-server redis-tools iperf3 apache2-utils netcat-openbsd socat
-	openssh-server openssh-client openssl nftables)
-# Of a test that is skipped where they cannot be had: test/interop/smc_guest.sh.
+	openssh-server openssh-client openssl nftables valgrind)
+# Of a test that is skipped where they cannot be had: test/interop/guest.sh.
 GUEST_PACKAGES=(qemu-system-x86 busybox-static kmod cpio)
 
 # Prints each argument on a line of its own.
@@ -70,7 +70,8 @@ apt_install()
 
 # ---- Build -----------------------------------------------------------------------------------------
 
-# build_dir DIR [MESON OPTIONS…]: configures DIR if that is new, and builds all, or what BUILD_TARGET says.
+# build_dir DIR [MESON OPTIONS…]: configures DIR if that is new, and builds all, or what BUILD_TARGET says;
+# as nice as BUILD_NICE says.
 # Quiet unless it fails. Two at once in one folder wait for each other.
 build_dir()
 {
@@ -85,7 +86,7 @@ build_dir()
 				meson setup "$dir" "$@"
 			elif [ $# -gt 0 ]; then
 				meson configure "$dir" "$@"
-			fi && ninja -C "$dir" ${BUILD_TARGET:-all}
+			fi && nice -n "${BUILD_NICE:-0}" ninja -C "$dir" ${BUILD_TARGET:-all}
 		} >"$log" 2>&1 || {
 			grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Linking|Generating)' "$log" | tail -n 60 >&2
 			exit 1

@@ -45,7 +45,7 @@
 enum {
 	PORT_FIRST = 20000, /* local; the peer's is one for all */
 	PEER_PORT = 5000,
-	ROUNDS_MAX = 100,
+	ROUNDS_MAX = 1000,
 	MSS = 1460,
 	IMAGE_SPARE = 1024, /* of an image, besides the queues */
 	KIND_MSS = 2,       /* of TCP_REPAIR_OPTIONS */

@@ -6,8 +6,11 @@
 #     Linux      a program dumps and restores its connections by TCP_REPAIR, in a namespace, over veth
 #     program    one on libtern, by tern_checkpoint() and tern_restore(), a call each
 #     command    `tern checkpoint` and `tern restore` for all of a service; from ternd's log, that is
-#                without the start of the command and its pipe
-#     single     from tern_checkpoint() in one ternd to the first packet that leaves a second ternd
+#                without the start of the command and its pipe; a checkpoint ends when they have left
+#     af_packet  the same over another device: a question to a peer costs net_tap a system call, af_packet
+#                takes a burst by one
+#     single     from tern_checkpoint() in one ternd to the first packet that leaves a second ternd;
+#                BENCH_SINGLES of them in a round, one after the other: their median
 #
 # Nobody answers any of them, and all ask their peer what it has; what waits to be acknowledged is sent
 # again meanwhile, on both sides. The figures are of the clock on the wall: others on the machine count. With two processors the lane has one,
@@ -16,13 +19,14 @@
 #     BENCH_ROUNDS=5 BENCH_CONNECTIONS=10000 sudo -E ./test/run bench
 . "$(dirname "$0")/bench.sh"
 
-ROUNDS=${BENCH_ROUNDS:-5}
 CONNECTIONS=${BENCH_CONNECTIONS:-10000}
 LOADED=${BENCH_LOADED:-1000}
+SINGLES=${BENCH_SINGLES:-50}
 PROGRAM=$BUILD/test/bench/checkpoint
 PEER=198.18.0.3
 KERNEL_NS=$NAME-kernel
 OTHER=$NAME-other
+VETH_NS=$NAME-veth
 OTHER_TAP=o$$
 holder=
 other_pid=
@@ -40,6 +44,7 @@ bench_cleanup()
 	done
 	netns_del "$KERNEL_NS"
 	netns_del "$OTHER"
+	netns_del "$VETH_NS"
 	rm -f "$images"
 	ternd_remains_remove "$OTHER"
 	(exit $status)
@@ -81,19 +86,39 @@ other_up()
 	deaf "$OTHER" "$OTHER_TAP"
 }
 
-# record WHO CONNECTIONS BYTES VALUES…
-record()
+# A veth pair: ternd has the one end by af_packet, behind the other nobody answers. In place of the first ternd.
+af_packet_up()
 {
-	echo "$@" >>"$tmp/results"
-	say "$*"
+	ternd_stop
+	netns_add "$VETH_NS" || fail "cannot make a namespace"
+	ip link add "vt$$" netns "$NS" type veth peer name "vp$$" netns "$VETH_NS" || fail "cannot make a veth pair"
+	ip -n "$NS" link set "vt$$" up
+	ip -n "$VETH_NS" link set "vp$$" up
+	ip -n "$VETH_NS" address add 198.18.0.1/24 dev "vp$$"
+	deaf "$VETH_NS" "vp$$"
+	sed "s/net_tap0,iface=$TAP/net_af_packet0,iface=vt$$,qpairs=1/" "$tmp/ternd.conf" >"$tmp/af_packet.conf"
+	ternd_start "$NS" "$log" "$TERND" -c "$tmp/af_packet.conf"
+	wait_for 30 tern_ready_or_dead
+	ternd_alive || fail "ternd ended at its start"
 }
 
+# moved WHO CONNECTIONS BYTES OUT IN: records what it took to leave and to return.
+moved()
+{
+	record "out-$2-$3" "$1" "$4"
+	record "in-$2-$3" "$1" "$5"
+	record "both-$2-$3" "$1" "$(awk -v a="$4" -v b="$5" 'BEGIN { print a + b }')"
+}
+
+# measure_linux CONNECTIONS BYTES TIMES: the median of so many times.
 measure_linux()
 {
 	local values
 	values=$(ip netns exec "$KERNEL_NS" "${on_server[@]}" "$PROGRAM" kernel calls $HOST4 $PEER "$1" "$2" "$3") ||
 		fail "Linux, $1 connections, $2 bytes"
-	record Linux "$1" "$2" $values
+	# shellcheck disable=SC2086
+	set -- "$1" "$2" $values # out: median, best, worst; in: the same
+	moved linux "$1" "$2" "$3" "$6"
 }
 
 measure_program()
@@ -101,96 +126,109 @@ measure_program()
 	local values
 	values=$("${on_client[@]}" "$PROGRAM" tern once $HOST4 $PEER "$1" "$2" "$3") ||
 		fail "program, $1 connections, $2 bytes"
-	record program "$1" "$2" $values
+	# shellcheck disable=SC2086
+	set -- "$1" "$2" $values
+	moved program "$1" "$2" "$3" "$6"
 }
 
 # logged FROM WHAT: the milliseconds that ternd's log tells about it from a line on, all requests together.
 logged()
 {
-	tail -n +"$1" "$log" | awk -v what="$2 for process" '$0 ~ what && match($0, /[0-9.]+ ms/) {
+	tail -n +"$1" "$log" | awk -v what="$2" '$0 ~ what && match($0, /[0-9.]+ ms/) {
 			sum += substr($0, RSTART, RLENGTH - 3) } END { print sum + 0 }'
 }
 
 # The echo service's connections leave and return. At first they are a program's; what they had received,
 # the service has queued to be sent from its first look on.
+# measure_command WHO CONNECTIONS BYTES
 measure_command()
 {
-	local round from
-	"${on_client[@]}" "$PROGRAM" tern hold $HOST4 $PEER "$1" "$2" 1 >"$tmp/held" &
+	local who=$1 n=$2 bytes=$3 from out in
+	: >"$tmp/held" # what the one before said must not be taken for its word
+	"${on_client[@]}" "$PROGRAM" tern hold $HOST4 $PEER "$n" "$bytes" 1 >"$tmp/held" &
 	holder=$!
 	wait_for 60 grep -q ready "$tmp/held" || fail "no connections to move"
 	"${on_client[@]}" "$TERN" checkpoint --pid $holder - >"$images" || fail "tern checkpoint"
 	kill $holder
 	wait $holder 2>/dev/null
 	holder=
-	for round in $(seq "$3"); do
-		from=$(($(wc -l <"$log") + 1))
-		"${on_client[@]}" "$TERN" restore --service echo - <"$images" >"$tmp/in" || fail "tern restore: $(cat "$tmp/in")"
-		grep -q "^$1 connections restored" "$tmp/in" || fail "tern restore: $(cat "$tmp/in")"
-		"${on_client[@]}" "$TERN" checkpoint --service echo - >"$images" 2>"$tmp/out" || fail "tern checkpoint: $(cat "$tmp/out")"
-		record command "$1" "$2" "$(logged $from checkpoint)" "$(logged $from restore)"
-	done
+	from=$(($(wc -l <"$log") + 1))
+	"${on_client[@]}" "$TERN" restore --service echo - <"$images" >"$tmp/in" || fail "tern restore: $(cat "$tmp/in")"
+	grep -q "^$n connections restored" "$tmp/in" || fail "tern restore: $(cat "$tmp/in")"
+	"${on_client[@]}" "$TERN" checkpoint --service echo - >"$images" 2>"$tmp/out" || fail "tern checkpoint: $(cat "$tmp/out")"
+	out=$(logged "$from" "(checkpoint for process|after their checkpoint)")
+	in=$(logged "$from" "restore for process")
+	moved "$who" "$n" "$bytes" "$(awk -v ms="$out" -v n="$n" 'BEGIN { print 1000 * ms / n }')" \
+		"$(awk -v ms="$in" -v n="$n" 'BEGIN { print 1000 * ms / n }')"
 }
 
 measure_single()
 {
-	local values
-	values=$("${on_client[@]}" "$PROGRAM" single $HOST4 $PEER "$1" 100 "/run/tern/$OTHER.sock" "/run/netns/$OTHER" "$OTHER_TAP") ||
+	local values median
+	values=$("${on_client[@]}" "$PROGRAM" single $HOST4 $PEER "$1" "$SINGLES" "/run/tern/$OTHER.sock" "/run/netns/$OTHER" "$OTHER_TAP") ||
 		fail "single, $1 bytes"
-	record single 1 "$1" $values
+	read -r median _ <<<"$values"
+	record "single-$1" tern "$median"
+}
+
+round()
+{
+	local bytes many
+	for bytes in 0 65536; do
+		many=$CONNECTIONS
+		[ $bytes = 0 ] || many=$LOADED
+		measure_linux 1 $bytes 20
+		measure_program 1 $bytes 20
+		measure_linux "$many" $bytes 1
+		measure_program "$many" $bytes 1
+		measure_command command "$many" $bytes
+	done
+}
+
+round_single()
+{
+	measure_single 0
+	measure_single 65536
+}
+
+round_af_packet()
+{
+	measure_command af_packet "$CONNECTIONS" 0
+	measure_command af_packet "$LOADED" 65536
+}
+
+# rows CONNECTIONS BYTES WHO…
+rows()
+{
+	local n=$1 bytes=$2 who
+	shift 2
+	for who in "$@"; do
+		cat <<ROWS
+out-$n-$bytes  | checkpoint by $who, $n connections, $bytes bytes queued | us | $who | linux |
+in-$n-$bytes   | restore | us | $who | linux |
+both-$n-$bytes | both    | us | $who | linux |
+ROWS
+	done
 }
 
 most=$((LOADED > CONNECTIONS / 8 ? LOADED : CONNECTIONS / 8))
-conf connections=131072 buffers=$((most * 72 + 65536))
+conf idle=poll connections=131072 buffers=$((most * 72 + 65536))
 sed -i "/^\[limits\]/a program_sockets = $((CONNECTIONS + 4096))\nprogram_blocks = $((most * 36 + 4096))" "$tmp/ternd.conf"
 tern_up
 deaf "$NS" "$TAP"
 kernel_up
-read -r steal_before all_before < <(steal)
-for bytes in 0 65536; do
-	many=$CONNECTIONS
-	[ $bytes = 0 ] || many=$LOADED
-	measure_linux 1 $bytes 100
-	measure_program 1 $bytes 100
-	measure_linux "$many" $bytes "$ROUNDS"
-	measure_program "$many" $bytes "$ROUNDS"
-	measure_command "$many" $bytes "$ROUNDS"
-done
+rounds round
 other_up
-measure_single 0
-measure_single 65536
-read -r steal_after all_after < <(steal)
-
-/usr/bin/python3 - "$tmp/results" $((steal_after - steal_before)) $((all_after - all_before)) <<'END'
-import statistics, sys
-
-rows, commands = {}, {}
-for line in open(sys.argv[1]):
-    who, n, size, *values = line.split()
-    values = [float(v) for v in values]
-    if who == "command":
-        commands.setdefault((int(size), int(n)), []).append([1000 * v / int(n) for v in values])
-    else:
-        rows[int(size), int(n), who] = values
-for (size, n), rounds in commands.items():
-    rows[size, n, "command"] = [f(column) for column in zip(*rounds) for f in (statistics.median, min, max)]
-
-def cell(values):
-    return "%.2f (%.2f … %.2f)" % tuple(values)
-
-print()
-print("| bytes queued | connections | who | checkpoint, µs: median (range) | restore, µs | both, Linux = 1 |")
-print("|---|---|---|---|---|---|")
-for (size, n, who), values in sorted(rows.items(), key=lambda row: row[0][:2]):
-    if who == "single":
-        continue
-    linux = rows[size, n, "Linux"]
-    print("| %d | %d | %s | %s | %s | %.2f |" % (size, n, who, cell(values[:3]), cell(values[3:]),
-                                              (values[0] + values[3]) / (linux[0] + linux[3])))
-for (size, n, who), values in sorted(rows.items()):
-    if who == "single":
-        print("\nFrom one ternd to the first packet out of another, %d bytes queued: %s µs" % (size, cell(values)))
-print("Steal: %.1f %% of the processors' time was taken by the machine's host." %
-      (100 * int(sys.argv[2]) / max(1, int(sys.argv[3]))))
-END
-tern_down
+rounds round_single
+af_packet_up
+rounds round_af_packet
+{
+	rows 1 0 program
+	rows "$CONNECTIONS" 0 program command af_packet
+	rows 1 65536 program
+	rows "$LOADED" 65536 program command af_packet
+	echo "single-0     | one, from one ternd to its first packet out of another, idle | us | tern | |"
+	echo "single-65536 | the same, 65536 bytes queued                                 | us | tern | |"
+} | table
+ternd_stop
+[ "$ternd_status" -eq 0 ] || fail "ternd ended with status $ternd_status"

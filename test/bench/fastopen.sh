@@ -13,8 +13,8 @@
 #     BENCH_ROUNDS=5 BENCH_REQUESTS=40 BENCH_RTT_MS="0.2 1 10" sudo -E ./test/run bench
 GUARD_S=0
 . "$(dirname "$0")/../interop/fastopen_link.sh"
+. "$(dirname "$0")/rounds.sh"
 
-ROUNDS=${BENCH_ROUNDS:-5}
 REQUESTS=${BENCH_REQUESTS:-40}
 RTT_MS=${BENCH_RTT_MS:-0.2 1 10}
 FIRST_BYTE=$BUILD/test/bench/first_byte
@@ -28,57 +28,45 @@ links_up
 for pid in $$ "$ternd_pid" "${nginx_pids[@]}"; do
 	go_first "$pid"
 done
-for round in $(seq "$ROUNDS"); do
+
+# time_of KIND RTT: requests over both families; the median of each sort is recorded.
+time_of()
+{
+	local server who
+	way_of "$1"
+	forwarder_up "$client_link" "$server_link" --delay "$(awk -v rtt="$2" 'BEGIN { print rtt / 2 }')"
+	: >"$tmp/times.all"
+	for server in "$server4" "$server6"; do
+		"${client[@]}" "$FIRST_BYTE" "$server" 80 "$REQUESTS" >"$tmp/times" || fail "$1, $2 ms, $server"
+		awk '$1 == "disturbed" { n++ } END { exit n > NR / 20 }' "$tmp/times" ||
+			fail "$1, $2 ms, $server: data was not in the SYN"
+		cat "$tmp/times" >>"$tmp/times.all"
+	done
+	forwarder_down >"$tmp/forwarded"
+	for who in deferred ordinary; do
+		record "$1-$2" $who "$(/usr/bin/python3 -c '
+import statistics, sys
+lines = (line.split() for line in open(sys.argv[1]))
+print(statistics.median(float(us) for who, us in lines if who == sys.argv[2]))' "$tmp/times.all" $who)"
+	done
+}
+
+round()
+{
+	local rtt kind
 	for rtt in $RTT_MS; do
 		for kind in linux-linux tern-linux linux-tern; do
-			way_of $kind
-			forwarder_up "$client_link" "$server_link" \
-				--delay "$(awk -v rtt="$rtt" 'BEGIN { print rtt / 2 }')"
-			for server in "$server4" "$server6"; do
-				"${client[@]}" "$FIRST_BYTE" "$server" 80 "$REQUESTS" >"$tmp/times" ||
-					fail "$kind, $rtt ms, $server"
-				awk '$1 == "disturbed" { n++ } END { exit n > NR / 20 }' "$tmp/times" ||
-					fail "$kind, $rtt ms, $server: data was not in the SYN"
-				awk -v key="$kind $rtt $round" '{ print key, $1, $2 }' "$tmp/times" \
-					>>"$tmp/results"
-			done
-			forwarder_down >"$tmp/forwarded"
+			time_of $kind "$rtt"
 		done
 	done
-	say "round $round of $ROUNDS done"
-done
+}
+
+rounds round
 kill -CONT "$ternd_pid"
-
-say "Time to the first byte in microseconds, $ROUNDS rounds of $REQUESTS requests over IPv4 and as many" \
-	"over IPv6, Linux $(uname -r), $(nproc) processors"
-/usr/bin/python3 - "$tmp/results" <<'END' || fail "the table"
-import statistics, sys
-
-times = {}
-rounds = set()
-for line in open(sys.argv[1]):
-    kind, rtt, round_, who, us = line.split()
-    times.setdefault((kind, rtt), {}).setdefault(who, {}).setdefault(round_, []).append(float(us))
-disturbed = sum(len(v) for by in times.values() for v in by.pop("disturbed", {}).values())
-titles = {"linux-linux": "Linux → Linux", "tern-linux": "Tern → Linux", "linux-tern": "Linux → Tern"}
-
-
-def cell(values):
-    q = statistics.quantiles(values, n=10)
-    return "%.0f (%.0f … %.0f)" % (statistics.median(values), q[0], q[-1])
-
-
-print()
-print("| client → server | added round trip | ordinary: median (10 % … 90 %) | deferred: median (10 % … 90 %) "
-      "| deferred / ordinary: median of the rounds (range) |")
-print("|---|---|---|---|---|")
-for (kind, rtt), by in sorted(times.items(), key=lambda i: (list(titles).index(i[0][0]), float(i[0][1]))):
-    ratios = [statistics.median(by["deferred"][r]) / statistics.median(by["ordinary"][r])
-              for r in by["ordinary"]]
-    print("| %s | %s ms | %s | %s | %.2f (%.2f … %.2f) |" % (
-        titles[kind], rtt, cell(sum(by["ordinary"].values(), [])), cell(sum(by["deferred"].values(), [])),
-        statistics.median(ratios), min(ratios), max(ratios)))
-print("\n%d requests were disturbed and not counted." % disturbed)
-END
+for kind in linux-linux tern-linux linux-tern; do
+	for rtt in $RTT_MS; do
+		echo "$kind-$rtt | first byte, $kind, $rtt ms there and back, median | us | deferred | ordinary |"
+	done
+done | table
 tern_idle
 tern_down

@@ -18,8 +18,9 @@
 #
 #     BENCH_ROUNDS=15 BENCH_MIB=4 BENCH_LOSS=0.01 BENCH_DELAY_MS=5 sudo -E ./test/run bench
 . "$(dirname "$0")/../interop/lossy_link.sh"
+USUAL_ROUNDS=15
+. "$(dirname "$0")/rounds.sh"
 
-ROUNDS=${BENCH_ROUNDS:-15}
 MIB=${BENCH_MIB:-4}
 LOSS=${BENCH_LOSS:-0.01}
 DELAY_MS=${BENCH_DELAY_MS:-5}
@@ -91,10 +92,10 @@ waited_all()
 	echo $sum
 }
 
-# download WHO SEED: one download; adds a line to $tmp/round: who, seconds, seconds waited for a CPU.
+# download WHO SEED: one download, recorded; says so if a part of it could not run when it wanted to.
 download()
 {
-	local host=$LINUX interface="vl$$" before after
+	local host=$LINUX interface="vl$$" before waited seconds
 	if [ "$1" = tern ]; then
 		host=$HOST4 interface=$TAP
 		kill -CONT "$ternd_pid"
@@ -104,17 +105,25 @@ download()
 	forwarder_up "$interface" "vf$$" --loss "$LOSS" --delay "$DELAY_MS" --seed "$2"
 	before=$(waited_all "$1")
 	client download "$host" 80 "$BYTES" >"$tmp/transfer" || fail "a download from $1"
-	after=$(waited_all "$1")
+	waited=$(($(waited_all "$1") - before))
 	# The end of the connection crosses the link, too.
 	[ "$1" = linux ] || wait_for 20 no_connections || fail "connections are left"
 	forwarder_down >"$tmp/forwarded"
-	echo "$1 $(sed -n 's/.* in \([0-9.]*\) s,.*/\1/p' "$tmp/transfer")" $((after - before)) >>"$tmp/round"
+	seconds=$(sed -n 's/.* in \([0-9.]*\) s,.*/\1/p' "$tmp/transfer")
+	record goodput "$1" "$(awk -v b="$BYTES" -v s="$seconds" 'BEGIN { printf "%.3f", b * 8e-6 / s }')"
+	awk -v w=$waited -v s="$seconds" 'BEGIN { exit w * 1e-6 <= 0.05 * s }' &&
+		disturbed="$1 waited $waited us for a processor"
+	return 0
 }
 
-# Whether both could run when they wanted to.
-is_fair()
+seed=0
+round()
 {
-	awk '{ if ($3 * 1e-6 > 0.05 * $2) unfair = 1 } END { exit unfair }' "$tmp/round"
+	local who
+	seed=$((seed + 1))
+	for who in $(in_turn "$1" tern linux); do
+		download "$who" "$seed"
+	done
 }
 
 printf '#!/bin/sh\nexec chrt -f 10 %s "$@"\n' "$FORWARDER" >"$tmp/forwarder.sh"
@@ -126,47 +135,10 @@ linux_up
 go_first $$
 go_first "$server_pid"
 go_first "$ternd_pid"
-seed=0
-round=0
-again=0
-while [ $round -lt "$ROUNDS" ]; do
-	seed=$((seed + 1))
-	order='tern linux'
-	[ $((round % 2)) -eq 1 ] || order='linux tern'
-	: >"$tmp/round"
-	for who in $order; do
-		download "$who" "$seed"
-	done
-	if is_fair; then
-		sort -r "$tmp/round" | awk '{ print $1, $2 }' >>"$tmp/results"
-		round=$((round + 1))
-	else
-		again=$((again + 1))
-		[ $again -lt $((4 * ROUNDS)) ] || fail "this machine is too busy to compare"
-	fi
-done
+rounds round
 kill -CONT "$ternd_pid"
-
-say "One download of $MIB MiB, loss $LOSS, $DELAY_MS ms each way, CUBIC; $ROUNDS rounds, Linux $(uname -r)"
-say "($again more were disturbed and made again)"
-/usr/bin/python3 - "$tmp/results" "$BYTES" <<'END'
-import statistics, sys
-
-rates = {}
-for line in open(sys.argv[1]):
-    who, seconds = line.split()
-    rates.setdefault(who, []).append(int(sys.argv[2]) * 8e-6 / float(seconds))
-print("Mbit/s, Tern / Linux:", ", ".join("%.1f / %.1f" % p for p in zip(rates["tern"], rates["linux"])))
-print()
-print("| sender | Mbit/s: median (range) |")
-print("|---|---|")
-for who, title in (("tern", "Tern"), ("linux", "Linux")):
-    print("| %s | %.2f (%.2f … %.2f) |" % (
-        title, statistics.median(rates[who]), min(rates[who]), max(rates[who])))
-ratios = [a / b for a, b in zip(rates["tern"], rates["linux"])]
-print()
-print("Tern / Linux: %.2f (%.2f … %.2f), median of the rounds" % (
-    statistics.median(ratios), min(ratios), max(ratios)))
-END
+table <<ROWS
+goodput | one download of $MIB MiB, loss $LOSS, $DELAY_MS ms each way, CUBIC | Mbit/s | tern | linux |
+ROWS
 tern_idle
 tern_down

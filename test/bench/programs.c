@@ -5,8 +5,11 @@
  *     programs wake HOST PORT LANE-CPU N    see below: prints bare and Tern's wake-up, microseconds
  *     programs echo PORT                    echoes on libtern, a connection at a time, for ever
  *     programs idle PORT                    accepts a connection on libtern and waits for its bytes
- *     programs latency HOST PORT N          64 bytes there and back N times, on the kernel's
- *                                           sockets: prints the median and the 99th percentile
+ *     programs gateway HOST PORT N          a call to the lane that needs an answer and no network
+ *                                           (getsockopt(TCP_MAXSEG)) N times; then 64 bytes to
+ * another socket of the process, by the lane: prints the medians and the 99th percentiles,
+ * microseconds programs latency HOST PORT N          64 bytes there and back N times, on the
+ * kernel's sockets: prints the median and the 99th percentile
  *
  * A wake-up is measured as a difference. A thread sends a byte through ternd to a socket of the
  * same process and sleeps; another waits for it:
@@ -307,6 +310,56 @@ measure_latency(const char *host, const char *port, size_t n)
 	free(took);
 }
 
+/* ---- The gateway, by a program that never sleeps */
+
+static void
+print_percentiles(int64_t *took, size_t n)
+{
+	printf("%.3f ", (double)percentile(took, n, 50) / 1e3);
+	printf("%.3f ", (double)percentile(took, n, 99) / 1e3);
+}
+
+static void
+measure_gateway(const char *host, const char *port, size_t n)
+{
+	struct sockaddr_in to = address(host, port);
+	int listener = listen_on(port), from, other, mss, on = 1;
+	int64_t *took = calloc(n, sizeof(*took));
+	char out[MESSAGE] = {1}, in[MESSAGE];
+
+	from = tern_socket(AF_INET, SOCK_STREAM, 0);
+	if (took == NULL || tern_connect(from, (struct sockaddr *)&to, sizeof(to)) < 0)
+		fail("connect");
+	other = tern_accept(listener, NULL, NULL);
+	if (other < 0 || tern_setsockopt(from, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		fail("a connection");
+	for (size_t i = 0; i < n; i++) {
+		socklen_t bytes = sizeof(mss);
+		int64_t start = now_ns();
+
+		if (tern_getsockopt(from, IPPROTO_TCP, TCP_MAXSEG, &mss, &bytes) < 0 || mss < 536)
+			fail("getsockopt");
+		took[i] = now_ns() - start;
+	}
+	print_percentiles(took, n);
+	for (size_t i = 0; i < n; i++) {
+		int64_t start = now_ns();
+		ssize_t got;
+
+		if (tern_send(from, out, sizeof(out), 0) != sizeof(out))
+			fail("send");
+		while ((got = tern_recv(other, in, sizeof(in), MSG_DONTWAIT)) < 0 &&
+		       errno == EAGAIN)
+			;
+		if (got != sizeof(in) || memcmp(in, out, sizeof(in)) != 0)
+			fail("64 bytes to the other socket");
+		took[i] = now_ns() - start;
+	}
+	print_percentiles(took, n);
+	printf("\n");
+	free(took);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -318,6 +371,8 @@ main(int argc, char **argv)
 		echo(argv[2]);
 	else if (argc == 3 && strcmp(what, "idle") == 0)
 		idle(argv[2]);
+	else if (argc == 5 && strcmp(what, "gateway") == 0)
+		measure_gateway(argv[2], argv[3], strtoul(argv[4], NULL, 10));
 	else if (argc == 5 && strcmp(what, "latency") == 0)
 		measure_latency(argv[2], argv[3], strtoul(argv[4], NULL, 10));
 	else {

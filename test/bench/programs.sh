@@ -7,6 +7,8 @@
 #               in the lane, median and 99th percentile
 #     redis     GET a second: redis-server under `tern run` over net_tap, beside redis-server on the
 #               kernel's TCP over a veth pair without offloads; as it is, and 16 requests at once
+#     nginx     requests a second by wrk with 64 connections: the same two ways; kept connections, and one
+#               for each request
 #     idle      context switches and processor time of a program that waits, over some seconds
 #
 # A lane has the last processor; programs and clients share the others. So with two processors Tern's
@@ -16,7 +18,6 @@
 #     BENCH_ROUNDS=5 BENCH_REQUESTS=100000 sudo -E ./test/run bench
 . "$(dirname "$0")/bench.sh"
 
-ROUNDS=${BENCH_ROUNDS:-5}
 REQUESTS=${BENCH_REQUESTS:-100000}
 WAKES=${BENCH_WAKES:-2000}
 TRIPS=${BENCH_TRIPS:-10000}
@@ -25,35 +26,12 @@ PROGRAMS=$BUILD/test/bench/programs
 SERVER_NS=$NAME-server
 CLIENT_NS=$NAME-client
 REDIS_ADDRESS=198.18.1.2
-started=
 
 command -v redis-server >/dev/null || skip "redis-server is not installed"
+command -v nginx >/dev/null || skip "nginx is not installed"
+command -v wrk >/dev/null || skip "wrk is not installed"
 command -v redis-benchmark >/dev/null || skip "redis-benchmark is not installed"
 [ $last -ge 1 ] || skip "needs two processors"
-
-bench_cleanup()
-{
-	local status=$? pid
-	[ -z "$ternd_pid" ] || kill -CONT "$ternd_pid" 2>/dev/null
-	for pid in $started; do
-		kill -CONT "$pid" 2>/dev/null
-		kill -KILL "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	netns_del "$SERVER_NS"
-	netns_del "$CLIENT_NS"
-	(exit $status)
-	interop_cleanup
-}
-trap bench_cleanup EXIT
-
-# record WHAT WHO COMMAND…: keeps what it prints.
-record()
-{
-	local value
-	value=$("${@:3}") || fail "$1, $2"
-	echo "$1 $2 $value" >>"$tmp/results"
-}
 
 redis()
 {
@@ -66,11 +44,28 @@ redis_up()
 {
 	address=$HOST4 redis "$TERN" run -- "${on_client[@]}"
 	redis_tern=$!
+	namespaces="$SERVER_NS $CLIENT_NS"
 	veth_up "$SERVER_NS" "$REDIS_ADDRESS" "$CLIENT_NS" 198.18.1.1
 	address=$REDIS_ADDRESS redis ip netns exec "$SERVER_NS" "${on_server[@]}"
 	redis_linux=$!
 	wait_for 20 in_ns redis-cli -h "$HOST4" ping || fail "redis on Tern: $(cat "$tmp/redis")"
 	wait_for 20 ip netns exec "$CLIENT_NS" redis-cli -h "$REDIS_ADDRESS" ping || fail "redis on Linux"
+}
+
+nginx_up()
+{
+	nginx_conf "$HOST4" "$tmp/www" nginx_tern 8080
+	"$TERN" run -- "${on_client[@]}" nginx -c "$tmp/nginx_tern.conf" -e "$tmp/nginx_tern.log" \
+		>"$tmp/nginx" 2>&1 </dev/null &
+	nginx_tern=$!
+	nginx_conf "$REDIS_ADDRESS" "$tmp/www" nginx_linux 8080
+	ip netns exec "$SERVER_NS" "${on_server[@]}" nginx -c "$tmp/nginx_linux.conf" -e "$tmp/nginx_linux.log" \
+		>"$tmp/nginx" 2>&1 </dev/null &
+	nginx_linux=$!
+	started="$started $nginx_tern $nginx_linux"
+	chmod 755 "$tmp" "$tmp/www"
+	wait_for 20 in_ns curl -gsf -o /dev/null "http://$HOST4:8080/" || fail "nginx on Tern: $(cat "$tmp/nginx_tern.log")"
+	wait_for 20 ip netns exec "$CLIENT_NS" curl -gsf -o /dev/null "http://$REDIS_ADDRESS:8080/" || fail "nginx on Linux"
 }
 
 # gets NAMESPACE HOST PIPELINE: GET a second with 50 connections.
@@ -124,71 +119,52 @@ measure_idle
 "$PROGRAMS" echo 5101 >"$tmp/echo" &
 started="$started $!"
 redis_up
-say "$ROUNDS rounds; $(nproc) processors, $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
-read -r steal_before all_before < <(steal)
-for round in $(seq "$ROUNDS"); do
-	order='1 2'
-	[ $((round % 2)) -eq 1 ] || order='2 1'
-	kill -STOP "$redis_linux"
-	record wake both wake_ups
-	for which in $order; do
-		[ $which = 1 ] && record latency lane latency 7
-		[ $which = 2 ] && record latency program latency 5101
+nginx_up
+
+# of_programs WHO NAMESPACE HOST
+of_programs()
+{
+	local pipeline
+	for pipeline in 1 16; do
+		measure "get$pipeline" "$1" gets "$2" "$3" "$pipeline"
 	done
-	for which in $order; do
-		if [ $which = 1 ]; then
-			for pipeline in 1 16; do
-				record get$pipeline tern gets "$NS" "$HOST4" $pipeline
-			done
-			continue
-		fi
-		kill -STOP "$ternd_pid" "$redis_tern"
-		kill -CONT "$redis_linux"
-		for pipeline in 1 16; do
-			record get$pipeline linux gets "$CLIENT_NS" "$REDIS_ADDRESS" $pipeline
-		done
-		kill -STOP "$redis_linux"
-		kill -CONT "$ternd_pid" "$redis_tern"
+	measure keep "$1" wrk_rate "$2" "$3:8080"
+	measure close "$1" wrk_rate "$2" "$3:8080" -H 'Connection: close'
+}
+
+round()
+{
+	local who bare blocked way
+	let_run "$ternd_pid" "$redis_tern" "$nginx_tern" -- "$redis_linux" "$nginx_linux"
+	read -r bare blocked way < <(wake_ups) || fail "wake-ups"
+	record wake eventfd "$bare"
+	record wake program "$blocked"
+	for who in $(in_turn "$1" lane program); do
+		[ "$who" = program ] || measure latency lane latency 7
+		[ "$who" = lane ] || measure latency program latency 5101
 	done
-	say "round $round of $ROUNDS done"
-done
-read -r steal_after all_after < <(steal)
+	for who in $(in_turn "$1" tern linux); do
+		case $who in
+		tern) of_programs tern "$NS" "$HOST4" ;;
+		linux)
+			let_run "$redis_linux" "$nginx_linux" -- "$ternd_pid" "$redis_tern" "$nginx_tern"
+			of_programs linux "$CLIENT_NS" "$REDIS_ADDRESS"
+			let_run "$ternd_pid" "$redis_tern" "$nginx_tern" -- "$redis_linux" "$nginx_linux"
+			;;
+		esac
+	done
+}
 
-/usr/bin/python3 - "$tmp/results" $((steal_after - steal_before)) $((all_after - all_before)) <<'END'
-import statistics, sys
-
-rows = {}
-for line in open(sys.argv[1]):
-    what, who, *values = line.split()
-    values = [float(v) for v in values]
-    if what == "wake":
-        rows.setdefault("wake", {}).setdefault("bare", []).append(values[0])
-        rows["wake"].setdefault("tern", []).append(values[1])
-    elif what == "latency":
-        for name, value in zip(("p50", "p99"), values):
-            rows.setdefault(name, {}).setdefault(who, []).append(value)
-    else:
-        rows.setdefault(what, {}).setdefault(who, []).append(values[0])
-table = [("wake", "wake-up, µs", "tern", "bare", "%.2f", "a bare eventfd"),
-         ("p50", "64 bytes there and back, µs, median", "program", "lane", "%.1f", "echo in the lane"),
-         ("p99", "64 bytes there and back, µs, 99th percentile", "program", "lane", "%.1f", "echo in the lane"),
-         ("get1", "redis GET a second", "tern", "linux", "%.0f", "Linux over veth"),
-         ("get16", "redis GET a second, 16 at once", "tern", "linux", "%.0f", "Linux over veth")]
-
-def cell(values, form):
-    return (form + " (" + form + " … " + form + ")") % (statistics.median(values), min(values), max(values))
-
-print()
-print("| | a program on Tern: median (range) | beside it | its median (range) | ratio: median of the rounds |")
-print("|---|---|---|---|---|")
-for what, title, ours, theirs, form, beside in table:
-    a, b = rows[what][ours], rows[what][theirs]
-    ratios = [x / y for x, y in zip(a, b)]
-    print("| %s | %s | %s | %s | %s |" % (title, cell(a, form), beside, cell(b, form), cell(ratios, "%.2f")))
-print()
-print("Steal: %.1f %% of the processors' time was taken by the machine's host." %
-      (100 * int(sys.argv[2]) / max(1, int(sys.argv[3]))))
-END
+rounds round
+table <<ROWS
+wake      | wake-up of a program                          | us  | program | eventfd |
+latency   | 64 bytes to a program and back over tap, median | us | program | lane  |
+latency.2 | the same, 99th percentile                     | us  | program | lane    |
+get1      | redis GET, 50 connections                     | 1/s | tern    | linux   |
+get16     | the same, 16 at once                          | 1/s | tern    | linux   |
+keep      | nginx, 64 kept connections                    | 1/s | tern    | linux   |
+close     | nginx, a connection for each request          | 1/s | tern    | linux   |
+ROWS
 for pid in $started; do
 	kill -CONT "$pid" 2>/dev/null
 	kill "$pid" 2>/dev/null

@@ -7,7 +7,7 @@ build=${MESON_BUILD_ROOT:-$TERN_TOP/build}
 cd "$TERN_TOP" || exit 1
 [ -f "$build/lib/image_fields.def" ] || die "no $build/lib/image_fields.def: build first"
 failed=0
-flags=$(pkg-config --cflags libdpdk libsodium jansson cunit 2>/dev/null | sed 's/-I/-isystem /g')
+flags=-isystem\ dpdk\ $(pkg-config --cflags libdpdk libsodium jansson cunit 2>/dev/null | sed 's/-I/-isystem /g')
 
 for header in $(tree_files '*.h'); do
 	# shellcheck disable=SC2086

@@ -6,12 +6,13 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 cd "$TERN_TOP" || exit 1
 
-TCP_DPDK='rte_(branch_prediction|byteorder|common|errno|ether|hash|hash_crc|ip|jhash|mbuf|mbuf_core|mbuf_ptype|memcpy|mempool|prefetch|vect)\.h'
+TCP_DPDK='rte_(branch_prediction|byteorder|common|errno|ether|hash|hash_crc|ip|jhash|mbuf|mbuf_core|mbuf_ptype|memcpy|mempool|prefetch)\.h'
 # C11 and POSIX without what does I/O, knows the time or starts threads. <stdio.h> is here for
-# snprintf(), <time.h> and <sys/time.h> for their structs: symbols.sh refuses the rest of them.
-TCP_LIBC='(arpa/inet|assert|ctype|endian|errno|inttypes|limits|linux/tcp|netinet/in|netinet/tcp|poll|stdalign|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|sys/queue|sys/socket|sys/types|sys/ioctl|sys/time|sys/uio|time|linux/errqueue)\.h'
+# snprintf(), <time.h> and <sys/time.h> for their structs: symbols.sh refuses the rest of them. And what a
+# processor has of its own.
+TCP_LIBC='(arpa/inet|assert|ctype|endian|errno|immintrin|inttypes|limits|linux/tcp|netinet/in|netinet/tcp|poll|stdalign|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|sys/queue|sys/socket|sys/types|sys/ioctl|sys/time|sys/uio|time|linux/errqueue)\.h'
 TCP_PUBLIC='tcp/(tcp|info|fastopen|ip_addr|wire|seq|tcp_tune)\.h'
-LIB_PUBLIC='lib/(shm|image)\.h'
+LIB_PUBLIC='lib/(shm\.h|image\.h|image_rows\.def)'
 failed=0
 
 # Prints FILE:LINE:INCLUDED for each include of the given files, <> and "" kept apart by the bracket.

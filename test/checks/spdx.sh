@@ -7,7 +7,7 @@ cd "$TERN_TOP" || exit 1
 failed=0
 
 for file in $(tree_files '*.c' '*.h' '*.def' '*.S' '*.sh' '*.py' '*.lua' 'meson.build' meson_options.txt \
-	run format '*.conf' '*.service'); do
+	run format '*.conf' '*.pkt' '*.service'); do
 	head -n 3 "$file" | grep -qF 'SPDX-License-Identifier: BSD-3-Clause' || {
 		say "$file: no SPDX-License-Identifier: BSD-3-Clause in its first three lines"
 		failed=1

@@ -5,7 +5,7 @@
  * that are some, moves out again as what it is, stands a peer and a user, and can be closed.
  *
  * Input: an image. What follows it are the steps of peer and user, a byte each and its details. The
- * mutator changes fields of images that can be read, so that most of them can.
+ * mutator changes fields and rows of images that can be read, so that most of them can.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -262,10 +262,30 @@ change_field(struct image_message *m, uint64_t *state)
 	}
 }
 
+static void
+change_row(struct image_rows *rows, uint64_t *state)
+{
+	uint64_t v = draw_number(state), how = draw(state) % 4;
+
+	switch ((enum image_row)(draw(state) % IMAGE_ROWS)) {
+#define IMAGE_ROW(type, name_, value)                                                              \
+	case IMAGE_ROW_##name_:                                                                    \
+		rows->has.name_ = how != 0;                                                        \
+		rows->name_ = (type)(how == 1   ? (uint64_t)rows->name_ + 1                        \
+				     : how == 2 ? (uint64_t)rows->name_ - 1                        \
+						: v);                                              \
+		break;
+#include "lib/image_rows.def"
+	case IMAGE_ROWS:
+		break;
+	}
+}
+
 size_t
 LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t most, unsigned int seed)
 {
-	static uint8_t copy[1 << 16];
+	static uint8_t copy[1 << 16], row_bytes[IMAGE_ROWS_MAX];
+	struct image_rows rows;
 	char why[IMAGE_WHY_BYTES];
 	uint64_t state = seed + 1ull;
 	struct image image;
@@ -278,8 +298,13 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t most, unsigned int seed)
 	size = image_read(&image, copy, n, why);
 	if (size < 0 || draw(&state) % 8 == 0)
 		return LLVMFuzzerMutate(data, n, most);
-	for (uint64_t changes = draw(&state) % 3; changes > 0; changes--)
+	for (uint64_t changes = draw(&state) % 2; changes > 0; changes--)
 		change_field(&image.message, &state);
+	if (image_rows_read(&rows, &image.message, why)) {
+		for (uint64_t changes = draw(&state) % 3; changes > 0; changes--)
+			change_row(&rows, &state);
+		IMAGE_SET(&image.message, rows, image_rows_write(&rows, row_bytes));
+	}
 	/* The queues keep their length, unless that is what is changed. */
 	image.message.inq_len = RTE_MIN(image.message.inq_len, (uint32_t)(copy + n - image.recvq));
 	image.message.outq_len =

@@ -19,6 +19,7 @@ lives()
 {
 	local host=$1 up=$2 down=$3 what=first at pid status
 	shift 3
+	: >"$tmp/peer" # what the one before said must not be taken for its word
 	in_ns "$LIVES" peer "$host" $PORT "$up" "$down" >"$tmp/peer" 2>&1 &
 	pid=$!
 	wait_for 10 grep -q listening "$tmp/peer" || fail "no peer"
@@ -58,6 +59,7 @@ lives 2001:db8:18::1 $((4 * MB)) $((4 * MB)) $MB $((3 * MB))
 lives 198.18.0.1 $((6 * MB)) $((MB / 10)) $((2 * MB)) $((4 * MB))
 lives 198.18.0.1 $((MB / 10)) $((14 * MB)) $((2 * MB)) $((4 * MB))
 # By another's order, again and again while it reads and writes: it is only made to wait, and has each byte once.
+: >"$tmp/peer"
 in_ns "$LIVES" peer 198.18.0.1 $PORT $((20 * MB)) $((60 * MB)) >"$tmp/peer" 2>&1 &
 peer=$!
 wait_for 10 grep -q listening "$tmp/peer" || fail "no peer"

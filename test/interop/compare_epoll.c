@@ -147,6 +147,28 @@ edges(void)
 	GIVES(0, now(set));
 }
 
+/* A handshake that is over before anybody looks is an edge still. */
+static void
+edge_of_connect_unseen(void)
+{
+	uint16_t port = 0;
+	int fd = new_socket(AF_INET, SOCK_NONBLOCK), listener = peer_listen(AF_INET, 4, &port);
+	int set = epoll_create1(0);
+	struct address to = address_peer(AF_INET, port), own = address_own(AF_INET, 0);
+
+	HOLDS(listener >= 0);
+	/* Not the kernel's any more, where addresses decide that. */
+	GIVES(0, bind(fd, &own.any, own.bytes));
+	GIVES(0, control(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLET));
+	GIVES(1, now(set));
+	GIVES(EPOLLOUT | EPOLLHUP, events[0].events);
+	FAILS(EINPROGRESS, connect(fd, &to.any, to.bytes));
+	sleep_ms(100);
+	GIVES(1, now(set));
+	GIVES(EPOLLOUT, events[0].events);
+	GIVES(0, now(set));
+}
+
 static void
 edge_of_room(void)
 {
@@ -462,6 +484,7 @@ const struct compare_case compare_epoll_cases[] = {
 	{"set_of_fresh", set_of_fresh},
 	{"level", level},
 	{"edges", edges},
+	{"edge_of_connect_unseen", edge_of_connect_unseen},
 	{"edge_of_room", edge_of_room},
 	{"edge_of_room_unseen", edge_of_room_unseen},
 	{"one_shot", one_shot},

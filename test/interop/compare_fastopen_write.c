@@ -372,6 +372,27 @@ first_write_events(void)
 	GIVES(EPOLLOUT, event.events);
 }
 
+/* A handshake that is over before anybody looks is an edge still. */
+static void
+first_write_edge_unseen(void)
+{
+	struct server server = serve(AF_INET, QLEN);
+	int fd = early_socket(AF_INET, SOCK_NONBLOCK), set = epoll_create1(0);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
+	struct address own = address_own(AF_INET, 0);
+
+	know_cookie(AF_INET);
+	GIVES(0, bind(fd, &own.any, own.bytes));
+	GIVES(0, epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
+	GIVES(1, epoll_wait(set, &event, 1, 0));
+	GIVES(0, connect(fd, &server.at.any, server.at.bytes));
+	GIVES(10, send(fd, pattern_bytes(0, 10), 10, 0));
+	sleep_ms(100);
+	GIVES(1, epoll_wait(set, &event, 1, 0));
+	GIVES(EPOLLOUT, event.events);
+	GIVES(0, epoll_wait(set, &event, 1, 0));
+}
+
 /* A child writes, the parent reads. */
 static void
 first_write_inherited(void)
@@ -504,6 +525,7 @@ const struct compare_case compare_fastopen_write_cases[] = {
 	{"first_write_closed", first_write_closed},
 	{"first_write_mapped", first_write_mapped},
 	{"first_write_events", first_write_events},
+	{"first_write_edge_unseen", first_write_edge_unseen},
 	{"first_write_inherited", first_write_inherited},
 	{"first_write_executed", first_write_executed},
 	{"first_write_awaited", first_write_awaited},

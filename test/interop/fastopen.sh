@@ -230,9 +230,10 @@ nginx_up tern "listen 8080 fastopen=16; listen [::]:8080 fastopen=16;" \
 	ip netns exec "$HOST_NS" "$TERN" run --
 for kind in linux-linux tern-linux linux-tern linux-program; do
 	way_of $kind
-	# Linux with itself is but the proof that the test sees.
+	# Linux with itself is but the proof that the test sees; of Tern's servers one is asked over each family.
 	case $kind in
 	linux-linux | linux-program) all_of_it no ;;
+	linux-tern) all_of_it yes ;;
 	*) all_of_it no yes ;;
 	esac
 done

@@ -126,6 +126,7 @@ kill $server
 # A program's listener on all addresses, Tern's and the kernel's: whenever it sets the option.
 port=8001
 for when in before after; do
+	: >"$tmp/server" # what the one before said must not be taken for its word
 	setpriv --pdeathsig KILL "$TERN" run $EARLY server 0.0.0.0 $port $when >"$tmp/server" &
 	server=$!
 	wait_for 10 grep -q listening "$tmp/server" || fail "no server on Tern"

@@ -75,7 +75,7 @@ expect()
 # which turns it on, with that many seconds for the guard.
 conf()
 {
-	local hugepages=no lanes=1 timewait=1 user_timeout=0 retries=15 idle_timeout=60 buffers=32768 \
+	local hugepages=no lanes=${TERN_TEST_LANES:-1} timewait=1 user_timeout=0 retries=15 idle_timeout=60 buffers=32768 \
 		connections=4096 fastopen= idle=adaptive pair
 	for pair in "$@"; do
 		local "$pair"
@@ -125,6 +125,15 @@ client()
 	in_ns "$CLIENT" "$@"
 }
 
+# offloads_off NAMESPACE INTERFACE: Linux fills in checksums and cuts segments itself.
+offloads_off()
+{
+	local feature
+	for feature in tso gso gro tx rx sg; do
+		ip netns exec "$1" ethtool -K "$2" $feature off >/dev/null 2>&1
+	done
+}
+
 # Starts ternd with $tmp/ternd.conf in the namespace and waits until it answers.
 tern_up()
 {
@@ -132,22 +141,22 @@ tern_up()
 	[ -e "/run/netns/$NS" ] || netns_add "$NS" || fail "cannot make the namespace $NS"
 	# The test's processors are shared with ternd: it may be slow, but it must come.
 	ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf"
-	wait_for 30 tern_ready_or_dead
+	wait_for 90 tern_ready_or_dead
 	ternd_alive || fail "ternd ended at its start"
-	timeout 2 "$TERN" version >"$tmp/version" 2>&1 || fail "ternd does not answer: $(cat "$tmp/version")"
+	timeout 20 "$TERN" version >"$tmp/version" 2>&1 || fail "ternd does not answer: $(cat "$tmp/version")"
 	tap_up "$NS" "$TAP" 198.18.0.1/24 2001:db8:18::1/64 || fail "cannot set up $TAP"
-	wait_for 15 in_ns curl -gsf --max-time 2 -o /dev/null "http://$HOST4/" ||
+	wait_for 45 in_ns curl -gsf --max-time 5 -o /dev/null "http://$HOST4/" ||
 		fail "no first answer over IPv4"
-	wait_for 15 in_ns curl -gsf --max-time 2 -o /dev/null "http://[$HOST6]/" ||
+	wait_for 45 in_ns curl -gsf --max-time 5 -o /dev/null "http://[$HOST6]/" ||
 		fail "no first answer over IPv6"
-	wait_for 10 no_connections || fail "connections of the first requests do not go away"
+	wait_for 30 no_connections || fail "connections of the first requests do not go away"
 	pools >"$tmp/pools.first" || fail "tern pools"
 }
 
 # It answers on its socket only when its ports run.
 tern_ready_or_dead()
 {
-	timeout 2 "$TERN" version || ternd_gone
+	timeout 10 "$TERN" version || ternd_gone
 }
 
 # Ends ternd with SIGTERM; it must say goodbye with status 0 and leave nothing.
@@ -183,8 +192,8 @@ print(sum(lane[sys.argv[1]][sys.argv[2]] for lane in lanes))' "$1" "$2"
 tern_idle()
 {
 	ternd_alive || fail "ternd has ended by itself"
-	wait_for 20 no_connections || fail "connections are left: $(connections | head)"
-	wait_for 10 pools_full || fail "pools: $(diff "$tmp/pools.first" "$tmp/pools.now")"
+	wait_for 60 no_connections || fail "connections are left: $(connections | head)"
+	wait_for 30 pools_full || fail "pools: $(diff "$tmp/pools.first" "$tmp/pools.now")"
 }
 
 pools_full()

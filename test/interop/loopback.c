@@ -8,11 +8,15 @@
  *     loopback self HOST PORT           connects a socket to itself
  *     loopback refused HOST PORT        connects to where nobody listens: told at once
  *     loopback taken PORT               binds a port that another has
+ *     loopback options PORT N           binds PORT and those behind it, with options that stay
+ *     loopback range HOST PORT FIRST N  connects from port FIRST and those behind it, as options
+ * say
  *
  * Hosts are IPv4, IPv6, or IPv4 in IPv6's form.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +26,10 @@
 #include <time.h>
 
 #include "tern.h"
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
 
 enum {
 	CHUNK = 65536,
@@ -246,6 +254,104 @@ expect_taken(const char *port)
 		fail("bind to port %s", port);
 }
 
+static const struct {
+	int level, name, value;
+} options[] = {
+	{SOL_SOCKET, SO_KEEPALIVE, 1},          {SOL_SOCKET, SO_REUSEADDR, 1},
+	{IPPROTO_TCP, TCP_NODELAY, 1},          {IPPROTO_TCP, TCP_KEEPIDLE, 77},
+	{IPPROTO_TCP, TCP_USER_TIMEOUT, 12345}, {IPPROTO_TCP, TCP_KEEPCNT, 5},
+};
+enum { N_OPTIONS = sizeof(options) / sizeof(options[0]) };
+
+/* A socket with options, which it must have as long as it lives. */
+static int
+open_with_options(int family)
+{
+	int fd = open_socket(family);
+
+	for (int i = 0; i < N_OPTIONS; i++)
+		if (tern_setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+				    sizeof(int)) < 0)
+			fail("option %d", i);
+	return fd;
+}
+
+static void
+check_options(int fd, const struct sockaddr_storage *want)
+{
+	struct sockaddr_in6 here = {0};
+	socklen_t n = sizeof(here);
+
+	for (int i = 0; i < N_OPTIONS; i++) {
+		socklen_t bytes = sizeof(int);
+		int value = -1;
+
+		if (tern_getsockopt(fd, options[i].level, options[i].name, &value, &bytes) < 0 ||
+		    value != options[i].value)
+			fail("option %d is %d", i, value);
+	}
+	if (tern_getsockname(fd, (struct sockaddr *)&here, &n) < 0 ||
+	    here.sin6_port != ((const struct sockaddr_in6 *)want)->sin6_port)
+		fail("port %d", ntohs(here.sin6_port));
+}
+
+static void
+bind_with_options(unsigned int first, unsigned int n)
+{
+	struct sockaddr_storage any;
+	char port[16];
+	int fds[16];
+
+	for (unsigned int i = 0; i < n && i < 16; i++) {
+		snprintf(port, sizeof(port), "%u", first + i);
+		address("::", port, &any);
+		fds[i] = open_with_options(AF_INET6);
+		if (tern_bind(fds[i], (struct sockaddr *)&any, sizeof(struct sockaddr_in6)) < 0)
+			fail("bind to port %s", port);
+		check_options(fds[i], &any);
+		if (tern_listen(fds[i], 1) < 0)
+			fail("listen");
+		if (tern_bind(fds[i], (struct sockaddr *)&any, sizeof(struct sockaddr_in6)) == 0 ||
+		    errno != EINVAL)
+			fail("bind once more");
+		expect_taken(port);
+	}
+	for (unsigned int i = 0; i < n && i < 16; i++)
+		if (tern_close(fds[i]) < 0)
+			fail("close");
+}
+
+static void
+connect_from(const char *host, const char *port, unsigned int first, unsigned int n)
+{
+	struct sockaddr_storage to, from;
+	socklen_t bytes = address(host, port, &to);
+
+	for (unsigned int i = first; i < first + n; i++) {
+		uint32_t range = i << 16 | i;
+		int fd = open_with_options(to.ss_family);
+
+		((struct sockaddr_in *)&from)->sin_port = htons((uint16_t)i);
+		if (tern_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
+			fail("a range of one port");
+		if (tern_connect(fd, (struct sockaddr *)&to, bytes) < 0)
+			fail("connect from port %u", i);
+		check_options(fd, &from);
+		if (tern_write(fd, "word", 4) != 4 || tern_read(fd, chunk, sizeof(chunk)) != 4)
+			fail("an echo to port %u", i);
+		/* Nobody else gets there from it. */
+		int other = open_socket(to.ss_family);
+
+		if (tern_setsockopt(other, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) <
+			    0 ||
+		    tern_connect(other, (struct sockaddr *)&to, bytes) == 0 ||
+		    errno != EADDRNOTAVAIL)
+			fail("connect from port %u once more", i);
+		if (tern_close(fd) < 0 || tern_close(other) < 0)
+			fail("close");
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -265,6 +371,11 @@ main(int argc, char **argv)
 		expect_refusal(argv[2], argv[3]);
 	} else if (argc == 3 && strcmp(what, "taken") == 0) {
 		expect_taken(argv[2]);
+	} else if (argc == 4 && strcmp(what, "options") == 0) {
+		bind_with_options((unsigned int)atoi(argv[2]), (unsigned int)atoi(argv[3]));
+	} else if (argc == 6 && strcmp(what, "range") == 0) {
+		connect_from(argv[2], argv[3], (unsigned int)atoi(argv[4]),
+			     (unsigned int)atoi(argv[5]));
 	} else {
 		fprintf(stderr, "usage: see the head of loopback.c\n");
 		return 2;

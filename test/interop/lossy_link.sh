@@ -58,7 +58,7 @@ lossy_tern_up()
 {
 	netns_add "$NS" || fail "cannot make the namespace $NS"
 	ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf"
-	wait_for 30 tern_ready_or_dead
+	wait_for 90 tern_ready_or_dead
 	ternd_alive || fail "ternd ended at its start"
 	wait_for 20 ip -n "$NS" link show "$TAP" || fail "no $TAP"
 	ip -n "$NS" link set "$TAP" up
@@ -66,14 +66,6 @@ lossy_tern_up()
 	# Whatever the machine's default is.
 	netns_write "$PEER_NS" net/ipv4/tcp_congestion_control cubic
 	pools >"$tmp/pools.first" || fail "tern pools"
-}
-
-offloads_off()
-{
-	local feature
-	for feature in tso gso gro tx rx sg; do
-		ip netns exec "$1" ethtool -K "$2" $feature off >/dev/null 2>&1
-	done
 }
 
 # forwarder_up IF-A IF-B [OPTIONS…]: both are interfaces in $NS.

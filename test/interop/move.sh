@@ -10,14 +10,16 @@
 # sends more than a window again for each move. Both families, either end opens.
 #
 #     MOVE_MIB=1024 MOVE_MOVES=200 bash test/interop/move.sh     the whole of it
-#     MOVE_SEED=N             the moments of a run before
+#     MOVE_SEED=N             the moments of a run before (each transfer has a seed of its own: N + its number - 1)
 #     MOVE_NEW_TERND=N        another ternd after each N moves
+#     MOVE_TRANSFERS="2 6"    only these of them
 . "$(dirname "$0")/lossy_link.sh"
 
 MIB=${MOVE_MIB:-4}
 MOVES=${MOVE_MOVES:-10}
 SEED=${MOVE_SEED:-$RANDOM}
 NEW_TERND=${MOVE_NEW_TERND:-6} # each so many moves; 0: none
+[ "$MOVES" -lt 100 ] && TRANSFERS=${MOVE_TRANSFERS:-1 2 3 4} || TRANSFERS=${MOVE_TRANSFERS:-1 2 3 4 5 6 7}
 MOVER=$BUILD/test/interop/mover
 MOVER_PEER=$BUILD/test/interop/mover_peer
 PROBES=$((3 * 1500)) # bytes that may be sent again besides, for each move
@@ -46,7 +48,7 @@ another_ternd()
 	link_down
 	ternd_remains_remove "$NAME"
 	ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf" --restoring
-	wait_for 30 tern_ready_or_dead
+	wait_for 90 tern_ready_or_dead
 	ternd_alive || fail "another ternd ended at its start"
 	wait_for 20 ip -n "$NS" link show "$TAP" || fail "no $TAP"
 	ip -n "$NS" link set "$TAP" up
@@ -88,11 +90,12 @@ lives()
 	return $status
 }
 
-# transfer LOSS HOW HOST SEND RECEIVE RCVBUF: HOW the Tern end opens, what it sends and receives in MiB.
+# transfer LOSS HOW HOST SEND RECEIVE RCVBUF [PAUSES]: HOW the Tern end opens, what it sends and receives in
+# MiB, how often the peer pauses.
 transfer()
 {
 	local loss=$1 how=$2 host=$3 peer=listen to=198.18.0.1 send=$(($4 * 1048576 + 1)) \
-		receive=$(($5 * 1048576 + 1)) rcvbuf=$6 before=$resets again moves
+		receive=$(($5 * 1048576 + 1)) rcvbuf=$6 pauses=${7-} before=$resets again moves
 	case $host in *:*) to=2001:db8:18::1 ;; esac
 	say "seed $SEED: $how, $host, $4 MiB out and $5 MiB in, loss $loss"
 	rm -rf "$tmp/lives"
@@ -103,11 +106,11 @@ transfer()
 	if [ "$how" = listen ]; then
 		# It is the first life that listens.
 		peer=connect to=$host
-		in_ns bash -c "sleep 0.5; exec '$MOVER_PEER' connect $to 5001 $receive $send $SEED $rcvbuf" \
+		in_ns bash -c "sleep 0.5; exec '$MOVER_PEER' connect $to 5001 $receive $send $SEED $rcvbuf $pauses" \
 			>"$tmp/peer" 2>&1 &
 		peer_pid=$!
 	else
-		in_ns "$MOVER_PEER" $peer $to 5001 $receive $send "$SEED" "$rcvbuf" >"$tmp/peer" 2>&1 &
+		in_ns "$MOVER_PEER" $peer $to 5001 $receive $send "$SEED" "$rcvbuf" $pauses >"$tmp/peer" 2>&1 &
 		peer_pid=$!
 		wait_for 5 listens "$tmp/peer" || fail "the peer: $(cat "$tmp/peer")"
 		host=$to
@@ -120,7 +123,6 @@ transfer()
 	moves=$(value moves "$tmp/mover")
 	[ "$moves" -gt 0 ] || fail "nothing was moved"
 	[ "$resets" -eq "$before" ] || fail "resets: $(cat "$tmp/frames")"
-	SEED=$((SEED + 1))
 	[ "$loss" = 0 ] || return 0
 	again=$(value bytes_retrans "$tmp/mover")
 	counters >"$tmp/counters"
@@ -133,13 +135,27 @@ transfer()
 
 conf
 lossy_tern_up
-transfer 0 connect "$HOST4" "$MIB" "$MIB" 0
-transfer 0.01 listen "$HOST6" "$MIB" "$MIB" 65536
-transfer 0 connect "$HOST6" "$MIB" 0 65536
-transfer 0 listen "$HOST4" 0 "$MIB" 65536
-if [ "$MOVES" -ge 100 ]; then
-	transfer 0 listen "$HOST6" "$MIB" "$MIB" 0
-	transfer 0.01 connect "$HOST4" "$MIB" "$MIB" 0
-fi
+# Duplicate address detection is over.
+link_up 0
+wait_for 10 in_ns ping -6 -c 1 -W 1 "$HOST6" >/dev/null 2>&1 || fail "no answer from $HOST6"
+link_down
+first=$SEED
+for number in $TRANSFERS; do
+	SEED=$((first + number - 1))
+	say "transfer $number, seed $SEED, $(date -u +%T)"
+	case $number in
+	1) transfer 0 connect "$HOST4" "$MIB" "$MIB" 0 ;;
+	2) transfer 0.01 listen "$HOST6" "$MIB" "$MIB" 65536 ;;
+	3) transfer 0 connect "$HOST6" "$MIB" 0 65536 ;;
+	4) transfer 0 listen "$HOST4" 0 "$MIB" 65536 ;;
+	5) transfer 0 listen "$HOST6" "$MIB" "$MIB" 0 ;;
+	6) transfer 0.01 connect "$HOST4" "$MIB" "$MIB" 0 ;;
+	7) # to a peer who hardly reads
+		transfer 0 connect "$HOST4" $((MIB < 64 ? MIB : 64)) 0 65536 $((MOVES * 2))
+		[ "$(sed -n "s/.*peer's window shut \([0-9]*\).*/\1/p" "$tmp/mover")" -gt 0 ] ||
+			fail "the peer's window was never shut" ;;
+	*) fail "no transfer $number" ;;
+	esac
+done
 tern_idle
 tern_down

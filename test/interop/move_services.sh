@@ -54,7 +54,7 @@ another_ternd()
 	wait "$ternd_pid" 2>/dev/null
 	wait_for 5 tap_gone || fail "the tap stays"
 	ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf" "$@"
-	wait_for 30 tern_ready_or_dead
+	wait_for 90 tern_ready_or_dead
 	ternd_alive || fail "ternd does not start again"
 	"$TERN" version --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' >"$tmp/pid"
 	tap_up "$NS" "$TAP" 198.18.0.1/24 2001:db8:18::1/64 || fail "cannot set up $TAP"
@@ -127,6 +127,14 @@ for ((i = 0; i < MOVES; i++)); do
 	[ "$(find "$tmp/images.$i" -name '*.img' | wc -l)" -eq 4 ] || fail "images: $(ls "$tmp/images.$i")"
 	no_connections || fail "they are there still: $(connections)"
 	another_ternd --restoring
+	# Peers speak meanwhile: the ternd still waits.
+	if [ $i -eq 0 ]; then
+		waits=$(grep -c "waits for restored connections no longer" "$log")
+		refused 1 "No such file" "$TERN" restore "$tmp/typo"
+		sleep 0.5
+		[ "$(grep -c "waits for restored connections no longer" "$log")" -eq "$waits" ] ||
+			fail "it does not wait for what is still to be restored"
+	fi
 	"$TERN" restore "$tmp/images.$i" >"$tmp/said" 2>&1 || fail "restore: $(cat "$tmp/said")"
 	grep -q "^4 connections restored" "$tmp/said" || fail "restore: $(cat "$tmp/said")"
 done
@@ -187,6 +195,68 @@ wait $cat
 [ "$(resets)" -eq "$before" ] || fail "$(($(resets) - before)) resets"
 say "a program's connection went to another's listener, and to cat"
 
+# What is nobody's: closed by its program and still sending, and not accepted yet.
+cat >"$tmp/leaves.py" <<'END'
+import socket, sys, time
+
+l = socket.create_server(("198.18.0.2", 7001))
+if sys.argv[1] == "first":
+    c, _ = l.accept()
+    c.setblocking(False)
+    print("sent", c.send(bytes(range(250)) * 400), flush=True)
+    c.close()
+    time.sleep(60)
+c, _ = l.accept()
+c.sendall(b"you said " + c.recv(100))
+END
+cat >"$tmp/reads.py" <<'END'
+import os, socket, sys, time
+
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.connect(("198.18.0.2", 7001))
+if sys.argv[1] == "asks":
+    s.sendall(b"hello")
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.05)
+got = b""
+while piece := s.recv(100000):
+    got += piece
+if sys.argv[1] == "asks":
+    sys.exit(None if got == b"you said hello" else f"{got}")
+whole = bytes(range(250)) * 400
+sys.exit(None if got == whole[:int(open(sys.argv[3]).read().split()[1])] else f"{len(got)} bytes")
+END
+
+waits_to_be_accepted()
+{
+	[ "$("$TERN" ss -nH | grep -c ":7001 ")" -eq 2 ]
+}
+
+before=$(resets)
+rm "$tmp/fast"
+"$TERN" run /usr/bin/python3 "$tmp/leaves.py" first >"$tmp/leaves.out" 2>&1 &
+first=$!
+wait_for 10 eval '"$TERN" ss -lnH | grep -q ":7001 "' || fail "the program does not listen: $(cat "$tmp/leaves.out")"
+start reads /usr/bin/python3 "$tmp/reads.py" reads "$tmp/fast" "$tmp/leaves.out"
+wait_for 10 grep -q sent "$tmp/leaves.out" || fail "nothing is sent: $(cat "$tmp/leaves.out")"
+start asks /usr/bin/python3 "$tmp/reads.py" asks "$tmp/fast"
+wait_for 10 waits_to_be_accepted || fail "two connections: $("$TERN" ss -n)"
+expect "$TERN" checkpoint --all "$tmp/nobodys"
+[ "$(find "$tmp/nobodys" -name '*.img' | wc -l)" -eq 2 ] || fail "images: $(ls "$tmp/nobodys")"
+kill $first
+wait $first 2>/dev/null
+another_ternd --restoring
+"$TERN" run /usr/bin/python3 "$tmp/leaves.py" second >"$tmp/leaves2.out" 2>&1 &
+second=$!
+wait_for 10 eval '"$TERN" ss -lnH | grep -q ":7001 "' || fail "the program does not listen: $(cat "$tmp/leaves2.out")"
+expect "$TERN" restore "$tmp/nobodys"
+touch "$tmp/fast"
+clients_end
+wait $second || fail "the second program: $(cat "$tmp/leaves2.out")"
+[ "$(resets)" -eq "$before" ] || fail "$(($(resets) - before)) resets"
+say "what its program had closed, and what it had not accepted, went along"
+
 # What users do wrong: nothing is lost by it. A pipe, and one connection by its ends.
 rm "$tmp/fast"
 start kept /usr/bin/python3 "$tmp/client.py" "$HOST4" 7 10000000 "$tmp/fast"
@@ -198,17 +268,52 @@ refused 1 "cannot write the images" sh -c '"$1" checkpoint --all - >/dev/full' -
 refused 1 "there is no such connection" "$TERN" checkpoint "$ours" 198.18.0.1:1 "$tmp/none"
 refused 1 "named by its two ends" "$TERN" checkpoint 198.18.0.2 198.18.0.1:1 "$tmp/none"
 refused 1 "no service has that name" "$TERN" checkpoint --service web "$tmp/none"
+refused 1 "process 999999999 has no connection" "$TERN" checkpoint --pid 999999999 "$tmp/none"
+refused 1 "service discard has no connection" "$TERN" checkpoint --service discard "$tmp/none"
 refused 2 "say which connections" "$TERN" checkpoint "$tmp/none"
 refused 1 "it is in use here" "$TERN" restore "$tmp/wrong"
 head -c 100 "$tmp"/wrong/*.img >"$tmp/short.img"
 refused 1 "$tmp/short.img: " "$TERN" restore "$tmp/short.img"
 refused 1 "$tmp/ternd.conf: " "$TERN" restore "$tmp/ternd.conf"
+echo short >"$tmp/no.img"
+refused 1 "$tmp/no.img: no image of a TCP connection" "$TERN" restore "$tmp/no.img"
+: >"$tmp/empty.img"
+refused 1 "$tmp/empty.img: it is empty" "$TERN" restore "$tmp/empty.img"
+refused 1 "the standard input: it is empty" "$TERN" restore - </dev/null
 refused 1 "there is no *.img in it" "$TERN" restore "$tmp/www"
 chmod 666 "$TERN_SOCKET"
 chmod 755 "$tmp"
 refused 1 "only root, and the members of" setpriv --reuid=65534 --regid=65534 --clear-groups \
 	"$TERN" checkpoint --all /tmp/never
 rmdir /tmp/never 2>/dev/null
+
+# A ternd without a descriptor for the images, and one whose lane stands still.
+cat >"$tmp/without.py" <<'END'
+import ctypes, os, resource, subprocess, sys
+
+what, pid, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+if what == "descriptors":
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+    free = [fd for fd in range(1024) if fd not in used]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[2], before[1]))  # two for who asks
+else:
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    for task in os.listdir(f"/proc/{pid}/task"):
+        if not open(f"/proc/{pid}/task/{task}/comm").read().startswith("rte-worker"):
+            continue
+        if ptrace(0x4206, int(task), None, None) or ptrace(0x4207, int(task), None, None):
+            sys.exit(f"ptrace: {os.strerror(ctypes.get_errno())}")  # to seize, to interrupt
+        os.waitpid(int(task), 0x40000000)
+status = subprocess.run(command).returncode  # the lane goes on when we have ended
+if what == "descriptors":
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+sys.exit(status)
+END
+refused 1 "as many files open as it may" /usr/bin/python3 "$tmp/without.py" descriptors "$ternd_pid" \
+	"$TERN" checkpoint --all "$tmp/never"
+refused 1 "a lane does not answer" /usr/bin/python3 "$tmp/without.py" lane "$ternd_pid" \
+	"$TERN" checkpoint --all "$tmp/never"
 "$TERN" checkpoint "$ours" "$theirs" - | "$TERN" restore - || fail "through a pipe"
 touch "$tmp/fast"
 clients_end

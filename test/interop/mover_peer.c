@@ -4,10 +4,10 @@
  * many bytes and half-closes, reads to the end, and checks each byte. Now and then it does not read
  * for a while, so that its window shuts, or does not write.
  *
- *     mover_peer connect|listen HOST PORT SEND RECEIVE SEED RCVBUF
+ *     mover_peer connect|listen HOST PORT SEND RECEIVE SEED RCVBUF [PAUSES]
  *
- * Prints "sent N received N bytes_retrans N"; fails at the first wrong byte, and if the connection
- * is reset.
+ * PAUSES: so many, about; by default a dozen, and one more for each 16 MiB. Prints "sent N received
+ * N bytes_retrans N"; fails at the first wrong byte, and if the connection is reset.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 
 enum {
 	PAUSES = 12,
+	PAUSE_BYTES = 16 << 20, /* one more for each of so many: long transfers have more moves */
 	PAUSE_MS = 400,
 	SILENCE_MS = 60000, /* of the other end: it is stuck */
 };
@@ -30,6 +31,7 @@ struct end {
 	int fd;
 	uint64_t to_send, sent, to_receive, received;
 	uint64_t write_at_ms, read_at_ms; /* not before */
+	uint64_t pauses;
 	struct rng rng;
 	int shut, at_end;
 };
@@ -65,7 +67,9 @@ open_end(struct end *e, const char *how, const char *host, const char *port, int
 static uint64_t
 pause_until(struct end *e, size_t bytes)
 {
-	if (rng_below(&e->rng, (e->to_send + e->to_receive) / PAUSES + 1) >= bytes)
+	uint64_t all = e->to_send + e->to_receive;
+
+	if (rng_below(&e->rng, all / e->pauses + 1) >= bytes)
 		return 0;
 	return mover_now_ms() + rng_below(&e->rng, PAUSE_MS);
 }
@@ -151,11 +155,16 @@ main(int argc, char **argv)
 	struct tcp_info info = {0};
 	socklen_t length = sizeof(info);
 
-	if (argc != 8)
-		errx(2, "usage: mover_peer connect|listen HOST PORT SEND RECEIVE SEED RCVBUF");
+	if (argc != 8 && argc != 9)
+		errx(2, "usage: mover_peer connect|listen HOST PORT SEND RECEIVE SEED RCVBUF "
+			"[PAUSES]");
 	e.to_send = mover_number(argv[4]);
 	e.to_receive = mover_number(argv[5]);
 	e.rng.state = mover_number(argv[6]);
+	e.pauses = argc == 9 ? mover_number(argv[8])
+			     : PAUSES + (e.to_send + e.to_receive) / PAUSE_BYTES;
+	if (e.pauses == 0)
+		errx(2, "PAUSES: at least 1");
 	open_end(&e, argv[1], argv[2], argv[3], (int)mover_number(argv[7]));
 	transfer(&e);
 	if (e.received != e.to_receive)

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# SMC-R's option and CLC with a real peer, a Linux guest with AF_SMC (smc_guest.sh):
+# SMC-R's option and CLC with a real peer, a Linux guest with AF_SMC (guest.sh):
 #
 #     ternd - net_tap - forwarder - tap - guest, 198.18.0.1 and 2001:db8:18::1
 #
 # Both ways, with and without the option on either side, and with a middle box that takes it away.
 # What went over the wire is read from the forwarder's capture by tshark.
 . "$(dirname "$0")/lossy_link.sh"
-. "$(dirname "$0")/smc_guest.sh"
+. "$(dirname "$0")/guest.sh"
 command -v tshark >/dev/null || skip "tshark is not installed"
 guest_need
 
@@ -16,6 +16,13 @@ SMC_PEER_STATIC=$BUILD/test/interop/smc_peer_static
 GUEST4=198.18.0.1
 GUEST6=2001:db8:18::1
 BYTES=300000
+GUEST_MODULES=(virtio_pci virtio_net smc)
+GUEST_TAP=$(guest_tap 0)
+
+guest_files()
+{
+	cp "$SMC_PEER_STATIC" "$1/bin/smc_peer"
+}
 
 smc_cleanup()
 {
@@ -38,7 +45,7 @@ printf '[service echo plain]\nlisten = *:8\n' >>"$tmp/ternd.conf"
 
 netns_add "$NS" || fail "cannot make the namespace $NS"
 ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf"
-wait_for 30 tern_ready_or_dead
+wait_for 90 tern_ready_or_dead
 ternd_alive || fail "ternd ended at its start"
 wait_for 20 ip -n "$NS" link show "$TAP" || fail "no $TAP"
 netns_write "$NS" "net/ipv6/conf/$TAP/disable_ipv6" 1

@@ -40,6 +40,19 @@ sed 's/^eal .*/& --no-such-argument/' "$tmp/good.conf" >"$tmp/ternd.conf"
 refused 'EAL|no-such-argument' "$TERND" -c "$tmp/ternd.conf"
 nothing_left
 
+# EAL gives up: here because a library that is there comes a second time. What it says is heard.
+bus=$(find /usr/lib -path '*dpdk/pmds-*' -name 'librte_bus_pci.so.*' -type f | head -n 1)
+if [ -n "$bus" ]; then
+	cp "$bus" "$tmp/bus.so"
+	sed "s|^eal .*|& -d /mnt/bus.so|" "$tmp/good.conf" >"$tmp/ternd.conf"
+	# EAL takes no library from a folder that all may write to, as /tmp.
+	timeout -k 5 30 ip netns exec "$NS" unshare -m sh -c "mount --bind $tmp /mnt && exec $TERND -c $tmp/ternd.conf" \
+		</dev/null >"$tmp/out" 2>&1 && fail "it starts with a library twice"
+	grep -q 'PANIC' "$tmp/out" || fail "EAL gave up, and said: $(cat "$tmp/out")"
+	ternd_remains_remove "$NAME"
+	nothing_left
+fi
+
 # Huge pages demanded where there are none: their folder is hidden, should this machine have some.
 sed 's/^hugepages .*/hugepages = yes/' "$tmp/good.conf" >"$tmp/ternd.conf"
 refused 'huge' unshare -m sh -c 'mount -t tmpfs none /sys/kernel/mm/hugepages && exec "$@"' sh \

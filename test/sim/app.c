@@ -102,6 +102,9 @@ sim_users_start(struct sim *s)
 {
 	for (unsigned int side = 0; side < 2; side++) {
 		s->pair.side[side].notify = sim_notify;
+		s->pair.side[side].may_fold = sim_may_fold;
+		s->pair.side[side].fold = sim_fold;
+		s->pair.side[side].unfold = sim_unfold;
 		s->pair.side[side].notify_ctx = s;
 		sim_listen(s, side);
 	}
@@ -126,6 +129,40 @@ sim_notify(void *sim, struct tcp_conn *c, void *user)
 	else
 		for (int side = 0; side < 2; side++)
 			s->accept_ready[side] |= c == s->listener[side];
+}
+
+bool
+sim_may_fold(void *sim, void *user)
+{
+	(void)sim;
+	(void)user;
+	return true;
+}
+
+void
+sim_fold(void *sim, void *user, struct tcp_folded *folded)
+{
+	struct sim_user *u = user;
+
+	(void)sim;
+	u->folded = folded;
+}
+
+void
+sim_unfold(void *sim, void *user, struct tcp_conn *c)
+{
+	struct sim_user *u = user;
+
+	(void)sim;
+	u->c = c;
+	u->folded = NULL;
+}
+
+void
+sim_user_unfold(struct sim *s, struct sim_user *u)
+{
+	if (u->folded != NULL && tcp_unfold(s->pair.side[u->side].engine, u->folded) == NULL)
+		sim_fail(s, "side %u has no room for a connection that was folded", u->side);
 }
 
 /* ---- What the clock's loop asks */
@@ -162,6 +199,7 @@ sim_users_run(void *sim, unsigned int side)
 		if (u->read_at_us <= sim_now(s))
 			u->read_at_us = 0;
 		s->user_runs++;
+		sim_user_unfold(s, u);
 		sim_user_run(s, u);
 	}
 	sim_moves_run(s, side);
@@ -241,6 +279,7 @@ sim_users_give_up(struct sim *s)
 			if (u->c == NULL ||
 			    !((peer->done && !s->conns[i].graceful) || s->may_time_out))
 				continue;
+			sim_user_unfold(s, u);
 			tcp_abort(u->c);
 			sim_user_finish(u);
 			any = true;
@@ -281,7 +320,7 @@ sim_print_conns(const struct sim *s)
 		for (unsigned int side = 0; side < 2; side++) {
 			const struct sim_user *u = &s->conns[i].user[side];
 
-			if (u->c == NULL)
+			if (u->c == NULL || u->folded != NULL)
 				continue;
 			printf("  user of side %u, port %u (%s, ending %d): %s, wrote %" PRIu64
 			       " of %" PRIu64 ", read %" PRIu64 " of %" PRIu64

@@ -31,10 +31,13 @@ draw_config(struct sim *s, unsigned int side)
 	struct tcp_config *c = &s->config[side];
 
 	tcp_config_defaults(c);
+	c->fast_paths = !s->general;
 	c->max_conns = 160;
 	c->max_requests = chance(s, 0.1) ? (uint32_t)rng_between(&s->rng, 2, 8) : 128;
 	c->max_timewait = 128;
 	c->max_held_bufs = 8192;
+	/* By the seed itself: what else it draws stays what it was. */
+	c->fold_after_ms = s->seed % 3 == 0 ? 1 + (uint32_t)(s->seed % 7) * 5 : 0;
 	c->timewait_ms = (uint32_t)draw_log(s, 1000, 60000);
 	c->timestamps = !chance(s, 0.25);
 	c->sack = !chance(s, 0.25);
@@ -45,6 +48,10 @@ draw_config(struct sim *s, unsigned int side)
 	c->frto = !chance(s, 0.2);
 	c->slow_start_after_idle = chance(s, 0.5);
 	c->ecn = (enum tcp_ecn_mode)rng_below(&s->rng, 3);
+	if (s->calm) {
+		c->sack = true;
+		c->ecn = TCP_ECN_OFF;
+	}
 	c->ecn_fallback = !chance(s, 0.2);
 	c->congestion = chance(s, 0.3) ? "newreno" : "cubic";
 	if (chance(s, 0.4)) {
@@ -200,14 +207,16 @@ draw_link(struct sim *s, unsigned int side, uint16_t mtu)
 {
 	struct link *l = &s->pair.side[side].link;
 	uint64_t delay = draw_log(s, 5, 150 * MS), jitter = 0;
-	bool in_order = chance(s, 0.6);
+	bool in_order = s->calm || chance(s, 0.6);
 
-	if (chance(s, 0.12) && mtu > 1300)
+	if (!s->calm && chance(s, 0.12) && mtu > 1300)
 		link_add_mtu(l, (uint16_t)rng_between(&s->rng, 1280, mtu - 1),
 			     s->start_us + rng_below(&s->rng, s->heal_us - s->start_us), too_big,
 			     &s->pair.side[side]);
-	draw_losses(s, l);
-	draw_disorder(s, l);
+	if (!s->calm) {
+		draw_losses(s, l);
+		draw_disorder(s, l);
+	}
 	if (chance(s, 0.4))
 		jitter = draw_log(s, 1, (double)delay + 2);
 	link_add_delay(l, delay, jitter, in_order);
@@ -243,6 +252,20 @@ draw_script(struct sim *s, struct sim_script *script, double max_bytes)
 		script->stop_at = 1 + rng_below(&s->rng, (uint64_t)max_bytes / 4 + 1);
 		script->stop_us = draw_log(s, 10 * MS, 20 * SECOND);
 	}
+}
+
+/* Requests and answers of a calm seed: one after the other, mostly. */
+static void
+draw_calm_script(struct sim *s, struct sim_script *script)
+{
+	*script = (struct sim_script){
+		.bytes = draw_log(s, 1, 30000),
+		.write_max = (uint32_t)draw_log(s, 200, 4000),
+		.read_max = 60000,
+		.pause_us = (uint32_t)draw_log(s, 50, 50 * MS),
+		.nodelay = chance(s, 0.5),
+		.by_reference = chance(s, 0.3),
+	};
 }
 
 /*
@@ -319,10 +342,13 @@ draw_users(struct sim *s)
 			.client = (unsigned int)rng_below(&s->rng, 2),
 			.open_at_us = s->start_us + (together ? 0 : draw_log(s, 1, 2 * SECOND)),
 		};
-		draw_script(s, &conn->script[0], max_bytes);
-		draw_script(s, &conn->script[1], max_bytes);
-		draw_options(s, &conn->script[0], max_bytes);
-		draw_options(s, &conn->script[1], max_bytes);
+		for (unsigned int side = 0; side < 2; side++)
+			if (s->calm)
+				draw_calm_script(s, &conn->script[side]);
+			else
+				draw_script(s, &conn->script[side], max_bytes);
+		for (unsigned int side = 0; side < 2 && !s->calm; side++)
+			draw_options(s, &conn->script[side], max_bytes);
 		draw_endings(s, conn);
 	}
 }
@@ -349,8 +375,8 @@ draw_wrap(struct sim *s, unsigned int side)
 	for (unsigned int i = 0; i < 400000; i++) {
 		uint64_t random = rng_next(&s->rng);
 
-		memcpy(e->iss_secret, &random, sizeof(random));
-		if (tcp_new_iss(e, &tuple) >= 0xffffffffu - (1u << 16))
+		memcpy(e->numbers_secret, &random, sizeof(random));
+		if (tcp_new_numbers(e, &tuple).iss >= 0xffffffffu - (1u << 16))
 			return;
 	}
 }
@@ -399,6 +425,12 @@ segments(const struct sim *s)
 	return sum;
 }
 
+bool
+sim_is_calm(uint64_t seed)
+{
+	return seed % 5 == 2;
+}
+
 void
 sim_draw(struct sim *s, struct sim_pools *pools)
 {
@@ -407,6 +439,9 @@ sim_draw(struct sim *s, struct sim_pools *pools)
 	uint16_t mtu[2];
 
 	s->rng.state = s->seed;
+	/* By the seed itself, as above. */
+	s->calm = sim_is_calm(s->seed);
+	s->events[SIM_CALM] += s->calm;
 	setup.ipv6 = chance(s, 0.4);
 	s->events[setup.ipv6 ? SIM_IPV6 : SIM_IPV4]++;
 	/* Millisecond clocks wrap, too. */
@@ -438,7 +473,8 @@ sim_draw(struct sim *s, struct sim_pools *pools)
 		draw_device(s, side, mtu[side]);
 		draw_link(s, side, mtu[side]);
 	}
-	draw_outages(s);
+	if (!s->calm)
+		draw_outages(s);
 	s->icmp_lost = chance(s, 0.5);
 	draw_users(s);
 	/*

@@ -10,6 +10,7 @@ enum {
 	SECOND = 1000 * 1000,
 	PAUSES_US = 12 * SECOND, /* in all: keep-alives must not give up meanwhile */
 	STOP_BYTES = 300000,
+	HELD_ENOUGH = 1000, /* received buffers that an engine may hold */
 };
 
 bool
@@ -62,28 +63,19 @@ sim_moves_draw(struct sim *s)
 
 /* ---- Who and when */
 
-/* Where buffers are scarce, what has been received in the device's finds no room in the engine's.
- */
+/* Where buffers are scarce, what has been received in the device's finds no room in the engine's;
+ * and where an engine may hold few, others have filled it meanwhile. */
 static bool
 has_room(const struct sim *s, unsigned int side)
 {
-	return s->pair.pools_of[side]->data->size >= PAIR_POOL_MBUFS;
-}
-
-/*
- * In the turn in which the SYN-ACK came its acknowledgment has not left yet. A server that has kept
- * nothing but a cookie would hear what comes back first: the probe, which does not fit it.
- */
-static bool
-has_answered(const struct tcp_conn *c)
-{
-	return (c->flags & CONN_ACK_NOW) == 0 || c->snd_una != c->iss + 1;
+	return s->pair.pools_of[side]->data->size >= PAIR_POOL_MBUFS &&
+	       s->config[side].max_held_bufs >= HELD_ENOUGH;
 }
 
 static bool
 is_movable(const struct sim *s, const struct sim_user *u)
 {
-	return u->c != NULL && has_answered(u->c) && tcp_state(u->c) > TCP_LISTEN &&
+	return u->c != NULL && (u->folded != NULL || tcp_state(u->c) > TCP_LISTEN) &&
 	       u->conn->seen != NULL && has_room(s, u->side);
 }
 
@@ -118,6 +110,7 @@ movable_users(struct sim *s, unsigned int side, struct sim_user **users)
 	for (unsigned int i = 0; i < s->n_conns; i++) {
 		struct sim_user *u = &s->conns[i].user[side];
 
+		sim_user_unfold(s, u);
 		if (is_movable(s, u) && (opening || tcp_state(u->c) != TCP_SYN_SENT))
 			users[n++] = u;
 	}

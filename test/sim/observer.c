@@ -344,8 +344,13 @@ note_sample(struct observer_half *h, uint64_t acked, uint64_t now_us)
 		h->firsts_head = (h->firsts_head + 1) % h->firsts_room;
 		h->n_firsts--;
 	}
-	/* RFC 6298 §2.3: an eighth of the old goes with each sample. */
-	h->sample_us = RTE_MAX(sample_us, h->sample_us - h->sample_us / 8);
+	/* RFC 6298 §2.3: of the old SRTT an eighth goes with each sample; of RTTVAR, as on Linux, a
+	 * fourth with each round trip, however many samples that has. */
+	if (acked > h->round_end) {
+		h->sample_us -= h->sample_us / 8;
+		h->round_end = h->sent_end;
+	}
+	h->sample_us = RTE_MAX(sample_us, h->sample_us);
 }
 
 /* A SACK block gives a sample too: of the oldest that it reports. */
@@ -382,9 +387,9 @@ check_silence(struct observer *o, struct observer_conn *c, unsigned int side, ui
 	/* News may put the timer off, and leave it as far backed off as it was. */
 	silent = now_us - RTE_MAX(since, h->last_news_us);
 	/*
-	 * SRTT + 4 RTTVAR may be nine times the SRTT that is left of a large sample: while small
-	 * ones follow, RTTVAR takes a fourth of how far SRTT, falling by an eighth, is above them,
-	 * and so tends to twice SRTT.
+	 * SRTT + 4 RTTVAR may be nine times what is left of a large sample: while small ones
+	 * follow, RTTVAR takes a fourth of how far SRTT, falling by an eighth, is above them, and
+	 * so tends to twice SRTT.
 	 */
 	bound = RTE_MAX(RTE_MAX(o->rto_us, since - h->chain_us), 9 * h->sample_us);
 	/* RFC 6298 §5.7: 3 s after a handshake that gave no sample, until something else does. */

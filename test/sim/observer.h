@@ -75,6 +75,7 @@ struct observer_half {
 	unsigned int firsts_head, n_firsts, firsts_room;
 	bool sampled; /* its sender has been acknowledged data in a way that gave it a round trip */
 	uint64_t sample_us; /* the longest round trip that its sender may have measured lately */
+	uint64_t round_end; /* acknowledged beyond this, another round trip has passed */
 	/*
 	 * Since when its timer may have been backing off: each time-out is as long as all before
 	 * it together, and one more. Only an unambiguous acknowledgment ends that (Karn).

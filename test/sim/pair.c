@@ -122,6 +122,30 @@ notify(void *ctx, struct tcp_conn *c, void *user)
 		s->notify(s->notify_ctx, c, user);
 }
 
+static bool
+may_fold(void *ctx, void *user)
+{
+	struct pair_side *s = ctx;
+
+	return s->may_fold != NULL && s->may_fold(s->notify_ctx, user);
+}
+
+static void
+fold(void *ctx, void *user, struct tcp_folded *folded)
+{
+	struct pair_side *s = ctx;
+
+	s->fold(s->notify_ctx, user, folded);
+}
+
+static void
+unfold(void *ctx, void *user, struct tcp_conn *c)
+{
+	struct pair_side *s = ctx;
+
+	s->unfold(s->notify_ctx, user, c);
+}
+
 /* Large tables of which little is used: calloc() gives pages that cost nothing until then. */
 static void *
 table_alloc(void *ctx, size_t bytes, size_t align)
@@ -224,6 +248,9 @@ start_engine(struct pair *p, unsigned int i, const struct tcp_config *config)
 		.is_local = is_local,
 		.random = fill,
 		.notify = notify,
+		.may_fold = may_fold,
+		.fold = fold,
+		.unfold = unfold,
 		.alloc = table_alloc,
 		.free = table_free,
 	};

@@ -40,6 +40,9 @@ struct pair_side {
 	uint64_t beyond_limits; /* of those: larger than the device takes */
 	uint64_t received;      /* packets that the engine was handed */
 	void (*notify)(void *ctx, struct tcp_conn *c, void *user);
+	bool (*may_fold)(void *ctx, void *user); /* NULL: none is folded */
+	void (*fold)(void *ctx, void *user, struct tcp_folded *folded);
+	void (*unfold)(void *ctx, void *user, struct tcp_conn *c);
 	void *notify_ctx;
 };
 

@@ -151,7 +151,8 @@ check_silence(struct sim *s)
 			const struct sim_user *u = &s->conns[i].user[side];
 			struct observer_conn *c = s->conns[i].seen;
 
-			if (u->c == NULL || !u->connected || c->reset || c->reborn)
+			if (u->c == NULL || u->folded != NULL || !u->connected || c->reset ||
+			    c->reborn)
 				continue;
 			/* Given up, which its user has not asked yet. */
 			if (tcp_state(u->c) == TCP_CLOSED)
@@ -194,6 +195,17 @@ print_stuck(const struct sim *s)
 	}
 }
 
+/* How often both sides may have looked at all connections: see tcp/fold.c. */
+static uint64_t
+looks_for_idle(const struct sim *s)
+{
+	uint32_t after_ms = s->config[0].fold_after_ms;
+
+	if (after_ms == 0)
+		return 0;
+	return (sim_now(s) - s->start_us) / (after_ms * UINT64_C(500)) * 2 * 11;
+}
+
 static void
 check_storm(struct sim *s, uint64_t before_us, unsigned int *at_one_time)
 {
@@ -205,7 +217,9 @@ check_storm(struct sim *s, uint64_t before_us, unsigned int *at_one_time)
 	if (*at_one_time > STEPS_AT_ONE_TIME)
 		sim_fail(s, "time stands still: an engine or a user wants to run again and again");
 	if (p->idle_steps >
-		    WHEEL_LEVELS_AND_ONE * (packets + s->user_runs + 10 * s->n_conns) + 100 &&
+		    looks_for_idle(s) +
+			    WHEEL_LEVELS_AND_ONE * (packets + s->user_runs + 10 * s->n_conns) +
+			    100 &&
 	    !s->scarce[0] && !s->scarce[1])
 		sim_fail(s,
 			 "%" PRIu64 " of %" PRIu64 " wake-ups did nothing, with %" PRIu64
@@ -370,6 +384,7 @@ sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, unsigned int how)
 	memset(s, 0, sizeof(*s));
 	s->seed = seed;
 	s->verbose = (how & SIM_VERBOSE) != 0;
+	s->general = (how & SIM_GENERAL) != 0;
 	sim_draw(s, pools);
 	if (how & SIM_WITH_MOVES)
 		sim_moves_draw(s);

@@ -30,6 +30,7 @@ enum {
 enum {
 	SIM_VERBOSE = 1 << 0,
 	SIM_WITH_MOVES = 1 << 1,
+	SIM_GENERAL = 1 << 2, /* the engines take no short ways */
 };
 
 /* How a user ends its side of a connection. */
@@ -74,7 +75,8 @@ struct sim_user {
 	struct sim_conn *conn;
 	unsigned int side;
 	const struct sim_script *script;
-	struct tcp_conn *c; /* NULL: not open yet, or no longer */
+	struct tcp_conn *c;        /* NULL: not open yet, or no longer */
+	struct tcp_folded *folded; /* what stands for it; NULL: it is not folded */
 	uint64_t written, read;
 	uint64_t write_at_us, read_at_us; /* not before */
 	bool ready;                       /* was notified */
@@ -142,9 +144,11 @@ struct sim {
 	bool may_time_out; /* connections may be given up */
 	bool scarce[2];    /* few mbufs, or few that queues may hold */
 	bool icmp_lost;    /* half of the ICMP errors are */
-	bool wrap;         /* sequence numbers start just before they wrap */
+	bool calm; /* nothing is lost, and users write little at a time: the short ways' days */
+	bool wrap; /* sequence numbers start just before they wrap */
 	struct sim_moving moving;
 	bool verbose;
+	bool general; /* the engines take no short ways */
 	bool failed;
 	uint64_t user_runs; /* in which a user had something to do */
 	uint64_t hash;      /* of all packets and their times */
@@ -164,6 +168,8 @@ void sim_fail(void *sim, const char *format, ...) __attribute__((format(printf, 
 
 /* draw.c: decides everything and starts the engines. */
 void sim_draw(struct sim *s, struct sim_pools *pools);
+/* Whether a seed loses nothing, and its users write little at a time. */
+bool sim_is_calm(uint64_t seed);
 
 /* user.c */
 void sim_user_run(struct sim *s, struct sim_user *u);
@@ -176,6 +182,12 @@ uint64_t sim_pause_until(struct sim *s, uint64_t pause_us);
 /* app.c */
 void sim_users_start(struct sim *s);
 void sim_users_run(void *sim, unsigned int side);
+/* tcp_env's: users keep what stands for their connections. */
+bool sim_may_fold(void *sim, void *user);
+void sim_fold(void *sim, void *user, struct tcp_folded *folded);
+void sim_unfold(void *sim, void *user, struct tcp_conn *c);
+/* Before anything is asked of a user's connection. */
+void sim_user_unfold(struct sim *s, struct sim_user *u);
 void sim_notify(void *sim, struct tcp_conn *c, void *user);
 uint64_t sim_users_next_us(const struct sim *s);
 bool sim_users_are_done(const struct sim *s);
@@ -197,7 +209,7 @@ void sim_moves_check(struct sim *s);
 void sim_moves_clear(struct sim *s);
 
 /* run.c: returns false if something went wrong. */
-/* how: of SIM_VERBOSE, SIM_WITH_MOVES */
+/* how: of SIM_VERBOSE, SIM_WITH_MOVES, SIM_GENERAL */
 bool sim_run(struct sim *s, struct sim_pools *pools, uint64_t seed, unsigned int how);
 uint64_t sim_now(const struct sim *s);
 

@@ -369,6 +369,24 @@ UNIT_CASE(endpoints_are_checked)
 	accepted(PORT0 "[service echo]\nlisten = *:7\n[service echo 2]\nlisten = *:8\n");
 }
 
+UNIT_CASE(ports_may_have_lanes_of_their_own)
+{
+	const char *two = "[dataplane]\nlanes = 2\n";
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "%s" PORT0 "lanes = 0\n[port 1]\nlanes = 1\nipv4 = 198.18.1.2/24\n", two);
+	accepted(text);
+	snprintf(text, sizeof(text), "%s" PORT0 "lanes = 0, 1\n", two);
+	accepted(text);
+	refused(PORT0 "lanes = 1\n", ":3: [port 0] lanes: there are 1 lanes, from 0 on");
+	refused(PORT0 "lanes = 64\n", "64 is not a lane; lanes have numbers from 0 to 63");
+	snprintf(text, sizeof(text), "%s" PORT0 "lanes = 0\n", two);
+	refused(text, "lane 1 has no port");
+	snprintf(text, sizeof(text), "%s" PORT0 "lanes = 0\n[port 1]\nipv4 = 198.18.1.2/24\n", two);
+	refused(text, "some of these lanes have [port 0], too, and some have not");
+}
+
 UNIT_CASE(all_errors_are_told)
 {
 	refused("[dataplane]\nlanes = x\nnonsense\nhugepages = x\n[prot 0]\n[port 0]\n"
@@ -394,5 +412,5 @@ UNIT_MAIN(UNIT_RUN(a_whole_file_is_read), UNIT_RUN(malformed_lines_are_refused),
 	  UNIT_RUN(fast_open_is_named_by_what_it_does),
 	  UNIT_RUN(fast_open_keys_are_bytes_or_as_linux_writes_them),
 	  UNIT_RUN(the_control_socket_has_a_group), UNIT_RUN(rules_between_keys_are_kept),
-	  UNIT_RUN(endpoints_are_checked), UNIT_RUN(all_errors_are_told),
-	  UNIT_RUN(the_nearest_name_is_found))
+	  UNIT_RUN(endpoints_are_checked), UNIT_RUN(ports_may_have_lanes_of_their_own),
+	  UNIT_RUN(all_errors_are_told), UNIT_RUN(the_nearest_name_is_found))

@@ -3,6 +3,7 @@
  * hand. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -56,6 +57,24 @@ static uint64_t
 credit(const struct rig_program *p, uint32_t slot, uint64_t sent)
 {
 	return p->view.status[slot].send_limit - sent;
+}
+
+/* Who has the same one sleeps at once, for the lane works only then. */
+UNIT_CASE(a_program_is_told_the_lanes_processor)
+{
+	struct rig_program *p;
+	cpu_set_t all, one;
+	int cpu = sched_getcpu();
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	UNIT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+	UNIT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	rig_start(&r);
+	p = rig_attach(&r, 0, NULL);
+	UNIT_EQ(p->view.lane->cpu, cpu + 1);
+	end(NULL);
+	UNIT_EQ(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 UNIT_CASE(bytes_come_in_whole_and_in_order)
@@ -682,7 +701,8 @@ UNIT_CASE(taking_much_from_a_ring_rings_the_doorbell)
 	end(peer);
 }
 
-UNIT_MAIN_EAL(UNIT_RUN(payloads_are_sent_from_where_they_lie), UNIT_RUN(a_payload_has_an_end),
+UNIT_MAIN_EAL(UNIT_RUN(a_program_is_told_the_lanes_processor),
+	      UNIT_RUN(payloads_are_sent_from_where_they_lie), UNIT_RUN(a_payload_has_an_end),
 	      UNIT_RUN(taking_much_from_a_ring_rings_the_doorbell),
 	      UNIT_RUN(bytes_come_in_whole_and_in_order), UNIT_RUN(bytes_go_out_within_the_credit),
 	      UNIT_RUN(credit_is_the_send_buffer), UNIT_RUN(room_is_told_to_who_only_polls),

@@ -118,7 +118,7 @@ UNIT_CASE(all_queues_together_are_bounded)
 	rig->net_config.max_neighbours = 64;
 	rig_start(rig);
 	rig_until(rig, RIG_SETTLED);
-	for (unsigned int i = 0; i < 40; i++)
+	for (unsigned int i = 0; i < NEIGHBOUR_WAITING_ALL / NEIGHBOUR_WAITING + 8; i++)
 		for (unsigned int j = 0; j < NEIGHBOUR_WAITING; j++) {
 			snprintf(address, sizeof(address), "198.18.0.%u", 10 + i);
 			rig_send(rig, RIG_IP4, address, 0);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -126,8 +127,8 @@ UNIT_CASE(keys_of_a_plugin_are_checked_with_file_and_line)
 		     "plugin = %s\nlisten = *:7000\n", file);
 	check_errors(":5: [service hello] plugin: /nonexistent.so cannot be read: No such file",
 		     "listen = *:7000\nplugin = /nonexistent.so\n");
-	check_errors(":3: [service hello]: unknown service; there are http, echo, discard and "
-		     "chargen, or give plugin = FILE.so",
+	check_errors(":3: [service hello]: unknown service; there are http, echo, discard, "
+		     "chargen and bench, or give plugin = FILE.so",
 		     "listen = *:7000\n");
 	check_errors(":7: [service echo] plugin: echo is built in",
 		     "plugin = %s\ntext = Hello\n[service echo]\nplugin = x\n", file);
@@ -888,6 +889,68 @@ UNIT_CASE(a_service_connects_out)
 	end();
 }
 
+/* What the SYN brought is there when it is accepted; `bytes` in all. */
+static void
+check_arrived(struct tcp_conn *listener, int bytes)
+{
+	static uint8_t got[8192];
+	struct tcp_conn *c;
+
+	UNIT_EQ(tcp_accept(listener, &c), 0);
+	UNIT_EQ(tcp_recv(c, got, sizeof(got), 0), bytes);
+	tcp_close(c);
+}
+
+/* The first one gets a cookie; from then on what the SYN takes goes with it. */
+UNIT_CASE(a_service_connects_out_with_its_first_bytes)
+{
+	static const uint8_t large[5000];
+	const int pending = 5;
+	struct tern_service_conn *conn;
+	struct tcp_conn *listener;
+	struct sockaddr_in to;
+	const struct sockaddr *server = (const struct sockaddr *)&to;
+	struct tcp_info info;
+	size_t bytes = sizeof(info);
+	ssize_t n;
+
+	service_pair_fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER;
+	start();
+	on_connected = say_hello;
+	listen_left(&listener, 9000);
+	UNIT_EQ(tcp_setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &pending, sizeof(pending)), 0);
+	to = address_left(9000);
+	UNIT_EQ(tern_service_connect_send(seen.lane, server, NULL, "first", 5, &conn), 0);
+	service_pair_run(&b, 10);
+	UNIT_EQ(seen.connected, 1);
+	check_arrived(listener, 5); /* hello */
+	tern_service_close(conn);
+	on_connected = NULL;
+	UNIT_EQ(tern_service_connect_send(seen.lane, server, NULL, "first", 5, &conn), 5);
+	service_pair_run(&b, 10);
+	UNIT_EQ(seen.connected, 2);
+	UNIT_EQ(tern_service_getsockopt(conn, IPPROTO_TCP, TCP_INFO, &info, &bytes), 0);
+	CU_ASSERT((info.tcpi_options & TCPI_OPT_SYN_DATA) != 0);
+	check_arrived(listener, 5);
+	tern_service_close(conn);
+	n = tern_service_connect_send(seen.lane, server, NULL, large, sizeof(large), &conn);
+	CU_ASSERT(n > 1000 && n < 1500);
+	service_pair_run(&b, 10);
+	check_arrived(listener, (int)n);
+	tern_service_close(conn);
+	service_pair_run(&b, 10);
+	UNIT_EQ(seen.closed, 3);
+	UNIT_EQ(service_pair_stats(&b).bytes_out, 5 + 5 + (uint64_t)n);
+	tcp_close(listener);
+	end();
+	service_pair_fastopen = TCP_FASTOPEN_SERVER;
+	start();
+	to = address_left(9000);
+	UNIT_EQ(tern_service_connect_send(seen.lane, server, NULL, "first", 5, &conn), -EOPNOTSUPP);
+	end();
+	service_pair_fastopen = 0;
+}
+
 UNIT_CASE(a_connection_that_does_not_come_about_is_closed_with_the_reason)
 {
 	struct sockaddr_in to, taken = {.sin_family = AF_INET, .sin_port = htons(80)};
@@ -962,5 +1025,6 @@ UNIT_MAIN_EAL(UNIT_RUN(files_that_are_no_plugins_are_refused_with_the_reason),
 	      UNIT_RUN(held_bytes_outlive_their_connection),
 	      UNIT_RUN(holds_are_bounded_and_forgotten_ones_are_told),
 	      UNIT_RUN(a_service_connects_out),
+	      UNIT_RUN(a_service_connects_out_with_its_first_bytes),
 	      UNIT_RUN(a_connection_that_does_not_come_about_is_closed_with_the_reason),
 	      UNIT_RUN(slow_iterations_are_counted_and_blamed))

@@ -177,6 +177,34 @@ UNIT_CASE(http_is_idle_after_an_answer_and_within_a_request)
 }
 
 /* A peer that takes a long answer slowly is not idle; one that stops is reset. */
+/* Its service does not notice, nor does its peer. */
+UNIT_CASE(idle_ones_are_folded)
+{
+	struct tcp_usage usage;
+	struct tcp_conn *c;
+	char got[8];
+
+	service_pair_fold_after_ms = 20;
+	service_pair_start(&b);
+	c = service_pair_connect(&b, 7);
+	for (unsigned int i = 0; i < 3; i++) {
+		service_pair_send(&b, c, "hello", 5);
+		UNIT_EQ(service_pair_read(&b, c, got, 5, NULL), 5);
+		CU_ASSERT(memcmp(got, "hello", 5) == 0);
+		service_pair_run(&b, 500);
+		tcp_usage(b.pair.side[1].engine, &usage);
+		UNIT_EQ(usage.folded, 1);
+	}
+	tcp_close(c);
+	tcp_flush(b.pair.side[0].engine);
+	service_pair_run(&b, 100);
+	tcp_usage(b.pair.side[1].engine, &usage);
+	UNIT_EQ(usage.folded, 0);
+	UNIT_EQ(service_pair_stats(&b).closed, 1);
+	CU_ASSERT(service_pair_end(&b));
+	service_pair_fold_after_ms = 0;
+}
+
 UNIT_CASE(a_slow_reader_is_not_idle)
 {
 	static const char request[] = "GET /bytes/4294967296 HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -262,8 +290,8 @@ refusal(const struct tcp_endpoint *at)
 	static char text[512];
 	FILE *errors = fmemopen(text, sizeof(text), "w");
 	struct config config = b.config;
-	struct service_set_config set = {&config, b.pair.side[0].engine, b.pair.pools.ref,
-					 SOCKET_ID_ANY, 0};
+	struct service_set_config set = {
+		&config, b.pair.side[0].engine, b.pair.pools.ref, SOCKET_ID_ANY, 0, NULL};
 
 	config.services[1].listen[0] = *at;
 	CU_ASSERT(service_set_create(&set, errors) == NULL);
@@ -289,6 +317,6 @@ UNIT_MAIN_EAL(UNIT_RUN(echo_returns_everything_and_then_its_end), UNIT_RUN(echo_
 	      UNIT_RUN(discard_reads_to_the_end), UNIT_RUN(chargen_sends_lines_until_closed),
 	      UNIT_RUN(idle_connections_end_with_fin),
 	      UNIT_RUN(http_is_idle_after_an_answer_and_within_a_request),
-	      UNIT_RUN(a_slow_reader_is_not_idle), UNIT_RUN(a_reset_frees_the_slot),
-	      UNIT_RUN(without_a_slot_a_connection_is_reset), UNIT_RUN(destruction_leaves_nothing),
-	      UNIT_RUN(listeners_that_cannot_be_are_named))
+	      UNIT_RUN(idle_ones_are_folded), UNIT_RUN(a_slow_reader_is_not_idle),
+	      UNIT_RUN(a_reset_frees_the_slot), UNIT_RUN(without_a_slot_a_connection_is_reset),
+	      UNIT_RUN(destruction_leaves_nothing), UNIT_RUN(listeners_that_cannot_be_are_named))

@@ -349,8 +349,8 @@ static const struct {
 	{                                                                                          \
 		bytes, sizeof(bytes) - 1, why                                                      \
 	}
-	WRONG("\xf0\x43\x80", "bytes 12 to 29, " UNREADABLE),
-	WRONG("\xf5\x43\x01\x02\x03\x04", "bytes 12 to 32, " UNREADABLE),
+	WRONG("\xc0\x3e\x80", "bytes 12 to 29, " UNREADABLE),
+	WRONG("\xc5\x3e\x01\x02\x03\x04", "bytes 12 to 32, " UNREADABLE),
 	WRONG("\xca\x3e\x05\x01\x02", "bytes 12 to 31, " UNREADABLE),
 	WRONG("\x0b", "bytes 12 to 27, " UNREADABLE),
 	WRONG("\x00\x00", "bytes 12 to 28, " UNREADABLE),

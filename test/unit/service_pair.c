@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+uint32_t service_pair_fold_after_ms;
+uint16_t service_pair_fastopen;
+
 static void
 give_up(const char *what)
 {
@@ -102,6 +105,27 @@ notify(void *ctx, struct tcp_conn *c, void *user)
 	service_set_notify(b->set, c, user);
 }
 
+static bool
+may_fold(void *ctx, void *user)
+{
+	(void)ctx;
+	return service_set_may_fold(user);
+}
+
+static void
+fold(void *ctx, void *user, struct tcp_folded *folded)
+{
+	(void)ctx;
+	service_set_fold(user, folded);
+}
+
+static void
+unfold(void *ctx, void *user, struct tcp_conn *c)
+{
+	(void)ctx;
+	service_set_unfold(user, c);
+}
+
 void
 service_pair_start(struct service_pair *b)
 {
@@ -128,6 +152,8 @@ service_pair_start_with(struct service_pair *b, struct service_plugin *plugin)
 	add_service(&b->config, service_plugin_built_in("chargen"), "chargen", 19);
 	if (plugin != NULL)
 		add_service(&b->config, plugin, "plugin", SERVICE_PAIR_PORT);
+	if (plugin != NULL && service_pair_fastopen != 0)
+		b->config.services[4].fastopen = SERVICE_PAIR_CONNS;
 	if (service_plugins_start(&b->config, stderr) < 0)
 		exit(2);
 	tcp_config_defaults(&tcp);
@@ -137,8 +163,10 @@ service_pair_start_with(struct service_pair *b, struct service_plugin *plugin)
 	tcp.max_timewait = 256;
 	tcp.max_held_bufs = 8192;
 	tcp.timewait_ms = 1000;
-	/* For clients that set TCP_FASTOPEN_NO_COOKIE. */
+	tcp.fold_after_ms = service_pair_fold_after_ms;
 	tcp.fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER | TCP_FASTOPEN_SERVER_BARE;
+	if (service_pair_fastopen != 0)
+		tcp.fastopen = service_pair_fastopen;
 	pair_start(&b->pair, &tcp);
 	set = (struct service_set_config){
 		.config = &b->config,
@@ -150,6 +178,9 @@ service_pair_start_with(struct service_pair *b, struct service_plugin *plugin)
 	if (b->set == NULL)
 		exit(2);
 	b->pair.side[1].notify = notify;
+	b->pair.side[1].may_fold = may_fold;
+	b->pair.side[1].fold = fold;
+	b->pair.side[1].unfold = unfold;
 	b->pair.side[1].notify_ctx = b;
 	service_pair_run(b, 1);
 }
@@ -161,6 +192,7 @@ service_pair_end(struct service_pair *b)
 
 	service_set_close(b->set);
 	b->pair.side[1].notify = NULL;
+	b->pair.side[1].may_fold = NULL;
 	pair_run_until(&b->pair, b->pair.now_us + 120 * 1000000ull);
 	service_set_destroy(b->set, stderr);
 	good = pair_end(&b->pair);

@@ -27,6 +27,13 @@ struct service_pair {
 	char root[64];
 };
 
+/* When connections of those started from now on are folded, tcp_config's; 0: never. */
+extern uint32_t service_pair_fold_after_ms;
+
+/* tcp_config's fastopen of both sides from now on, with which the plugin listens, too; 0: as
+ * clients that set TCP_FASTOPEN_NO_COOKIE need it, and the plugin without. */
+extern uint16_t service_pair_fastopen;
+
 void service_pair_start(struct service_pair *b);
 
 /* The same with one service more, on SERVICE_PAIR_PORT. */

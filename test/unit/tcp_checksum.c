@@ -66,6 +66,37 @@ UNIT_CASE(chains_of_any_lengths_agree_with_the_naive_sum)
 	}
 }
 
+static uint16_t
+naive_plain(const uint8_t *p, uint32_t bytes)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < bytes; i++)
+		sum += (uint64_t)p[i] << (i % 2 == 0 ? 0 : 8);
+	while (sum >> 16 != 0)
+		sum = (sum >> 16) + (sum & 0xffff);
+	return rte_cpu_to_le_16((uint16_t)sum);
+}
+
+UNIT_CASE(the_wide_and_the_plain_sum_agree_at_any_length_and_alignment)
+{
+	static uint8_t most[65535 + 64];
+
+	srand(2);
+	for (uint32_t bytes = 0; bytes < 1500; bytes++) {
+		uint32_t off = bytes % 64;
+
+		for (uint32_t i = 0; i < bytes; i++)
+			flat[off + i] = (uint8_t)(bytes % 3 == 0 ? 0xff : rand());
+		UNIT_EQ(tcp_sum(flat + off, bytes), naive_plain(flat + off, bytes));
+		UNIT_EQ(tcp_sum_plain(flat + off, bytes), naive_plain(flat + off, bytes));
+	}
+	/* As large as it gets. */
+	memset(most, 0xff, sizeof(most));
+	UNIT_EQ(tcp_sum(most, 65535), naive_plain(most, 65535));
+	UNIT_EQ(tcp_sum_plain(most, 65535), naive_plain(most, 65535));
+}
+
 UNIT_CASE(a_known_segment_has_its_known_checksum)
 {
 	/* A SYN of Linux from 198.18.0.1:40000 to 198.18.0.2:80. */
@@ -81,5 +112,6 @@ UNIT_CASE(a_known_segment_has_its_known_checksum)
 	UNIT_EQ((uint16_t)~rte_be_to_cpu_16(tcp_full_sum(m, &a, &b)), 0x6342);
 }
 
-UNIT_MAIN(UNIT_RUN(chains_of_any_lengths_agree_with_the_naive_sum),
+UNIT_MAIN(UNIT_RUN(the_wide_and_the_plain_sum_agree_at_any_length_and_alignment),
+	  UNIT_RUN(chains_of_any_lengths_agree_with_the_naive_sum),
 	  UNIT_RUN(a_known_segment_has_its_known_checksum))

@@ -117,6 +117,183 @@ WIRE_TEST(frozen_first)
 	wire_end(w);
 }
 
+static void
+freeze_now(struct wire *w, struct wire_flow *f)
+{
+	w->on_notify = NULL;
+	WIRE_EQ(w, tcp_freeze(f->c), 0);
+}
+
+static void
+save_and_vanish_now(struct wire *w, struct wire_flow *f)
+{
+	struct tcp_checkpoint saved;
+
+	w->on_notify = NULL;
+	WIRE_EQ(w, tcp_checkpoint(f->c, &saved), 0);
+	WIRE_EQ(w, saved.ack_now, 0);
+	tcp_close_silently(f->c);
+	f->c = NULL;
+}
+
+/* In the very turn in which the SYN-ACK comes: who answered with a SYN cookie and kept nothing
+ * would reset at whatever else comes first. */
+WIRE_TEST(acknowledges_first)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	w->on_notify = freeze_now;
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	WIRE_EQ(w, tcp_in_repair(w->flow->c), true);
+	wire_idle_for(w, SEC(5));
+	tcp_resume(w->flow->c);
+	wire_flush(w);
+	wire_out(w, ". 0:0(0) ack 1");
+	wire_end(w);
+}
+
+WIRE_TEST(acknowledges_before_it_vanishes)
+{
+	wire_start(w);
+	wire_connect(w, -EINPROGRESS);
+	wire_out(w, "S 0:0(0) <*>");
+	w->on_notify = save_and_vanish_now;
+	wire_in(w, "+10ms S. 0:0(0) ack 1 win 65535 <mss 1460>");
+	wire_out(w, ". 1:1(0) ack 1");
+	wire_idle_for(w, SEC(5));
+	wire_end(w);
+}
+
+/* One that waits for data to go along, too. */
+WIRE_TEST(acknowledges_what_was_postponed)
+{
+	wire_start(w);
+	wire_accepted(w, plain, 9000);
+	wire_in(w, "P. 1:101(100) ack 1 win 9000");
+	wire_idle(w);
+	WIRE_EQ(w, tcp_freeze(w->flow->c), 0);
+	wire_flush(w);
+	wire_out(w, ". 1:1(0) ack 101");
+	wire_idle_for(w, SEC(5));
+	tcp_resume(w->flow->c);
+	wire_flush(w);
+	wire_out(w, ". 0:0(0) ack 101");
+	wire_idle_for(w, SEC(5));
+	wire_end(w);
+}
+
+/* Its delay is over in this very turn, and it cannot leave: it is due at once where it goes. */
+WIRE_TEST(acknowledges_later_without_a_path)
+{
+	struct tcp_checkpoint saved;
+
+	wire_start(w);
+	wire_accepted(w, plain, 9000);
+	wire_in(w, "P. 1:101(100) ack 1 win 9000");
+	wire_idle(w);
+	wire_path(w, ENETUNREACH, 1500);
+	w->now_us += MS(40);
+	tcp_advance(w->engine, w->now_us);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), 0);
+	WIRE_EQ(w, saved.ack_now, 1);
+	WIRE_EQ(w, tcp_checkpoint_is_sound(&saved), true);
+	wire_path(w, 0, 1500);
+	wire_flush(w);
+	wire_out(w, ". 1:1(0) ack 101");
+	wire_end(w);
+}
+
+/* Its user has closed it: what it has still to say it says where it is restored. */
+WIRE_TEST(orphan)
+{
+	struct tcp_checkpoint saved;
+	struct tcp_engine *first;
+	uint64_t cursor = 0;
+
+	wire_start(w);
+	wire_accepted(w, plain, 1460);
+	wire_send(w, 2460, 2460);
+	wire_out(w, ". 1:1461(1460) ack 1");
+	wire_close(w);
+	first = w->engine;
+	w->flow->c = tcp_walk(first, &cursor);
+	WIRE_EQ(w, w->flow->c != NULL && tcp_is_orphan(w->flow->c), true);
+	WIRE_EQ(w, tcp_freeze(w->flow->c), 0);
+	WIRE_EQ(w, tcp_checkpoint(w->flow->c, &saved), 0);
+	WIRE_EQ(w, saved.orphan, true);
+	wire_successor(w);
+	saved.sendq = copy_chain(w->engine, saved.sendq, saved.sendq_bytes);
+	tcp_close_silently(w->flow->c);
+	WIRE_EQ(w, tcp_restore(w->engine, &saved, &w->flow->c), 0);
+	tcp_resume(w->flow->c);
+	tcp_close(w->flow->c);
+	w->flow->c = NULL;
+	wire_flush(w);
+	wire_out(w, ". 0:0(0) ack 1");
+	wire_used(w, orphans, 1);
+	wire_in(w, "+10ms . 1:1(0) ack 1461 win 1460");
+	wire_out(w, "FP. 1461:2461(1000) ack 1");
+	wire_in(w, "+10ms F. 1:1(0) ack 2462 win 1460");
+	wire_out(w, ". 2462:2462(0) ack 2");
+	wire_used(w, orphans, 0);
+	tcp_engine_destroy(first);
+	wire_end(w);
+}
+
+/* It waits to be accepted: held it is nobody's, and nobody gets it. */
+WIRE_TEST(waits_to_be_accepted)
+{
+	struct tcp_conn *c;
+	uint64_t cursor = 0;
+
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 65535");
+	c = tcp_walk(w->engine, &cursor);
+	WIRE_EQ(w, c != NULL && !tcp_is_orphan(c) && tcp_waits_at(c) != NULL, true);
+	WIRE_EQ(w, tcp_freeze(c), 0);
+	tcp_withdraw(c);
+	WIRE_EQ(w, tcp_waits_at(c) == NULL, true);
+	wire_accept_none(w);
+	tcp_resume(c);
+	tcp_put_back(c);
+	wire_flush(w);
+	wire_out(w, ". 0:0(0) ack 1");
+	wire_accept(w);
+	wire_state(w, TCP_ESTABLISHED);
+	wire_end(w);
+}
+
+WIRE_TEST(its_listener_has_gone)
+{
+	struct tcp_conn *c;
+	uint64_t cursor = 0;
+
+	wire_start(w);
+	wire_listen(w, 16);
+	wire_in(w, "S 0:0(0) win 65535 <mss 1460>");
+	wire_out(w, "S. 0:0(0) ack 1 <mss 1460>");
+	wire_in(w, "+10ms . 1:1(0) ack 1 win 65535");
+	c = tcp_walk(w->engine, &cursor);
+	WIRE_EQ(w, tcp_freeze(c), 0);
+	tcp_withdraw(c);
+	tcp_close(w->listener);
+	w->listener = NULL;
+	wire_idle_for(w, SEC(1));
+	tcp_resume(c);
+	tcp_put_back(c);
+	wire_flush(w);
+	wire_out(w, ". 0:0(0) ack 1");
+	wire_out(w, "R. 1:1(0) ack 1");
+	wire_wait(w, 1);
+	wire_used(w, conns, 0);
+	wire_end(w);
+}
+
 /* A SYN waits for its answer as long as it would have. */
 WIRE_TEST(syn_sent)
 {

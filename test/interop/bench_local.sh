@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# tern bench local: lanes that generate load and lanes that serve, in one ternd, with a memif, a vhost-user socket or
+# rings between.
+. "$(dirname "$0")/interop.sh"
+
+# bench WORKLOAD ARGUMENT…: its JSON is in $tmp/json.
+bench()
+{
+	timeout 50 "$TERN" bench local "$@" --warmup 0.2 --seconds 0.5 --json >"$tmp/json" ||
+		fail "tern bench local $* (status $?)"
+	say "$1: $(tr -d '\n' <"$tmp/json" | cut -c 1-600)"
+}
+
+# good EXPRESSION: it holds for the result r.
+good()
+{
+	python3 -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+sys.exit(0 if r["errors"] == 0 and eval(sys.argv[2]) else 1)' "$tmp/json" "$1" || fail "not $1"
+}
+
+bench rr --size 1024 -n 32
+good 'r["requests"] > 100 and r["bytes_in"] >= 1024 * (r["requests"] - 32) and r["most_open"] == 32'
+bench crr -n 8
+good 'r["requests"] > 20 and r["connects"] > 20'
+# TIME-WAIT keeps the ports of this side: one of the server's would be used up on a fast machine.
+bench crr -n 8 --close client --ports 8
+good 'r["requests"] > 20 and r["connects"] > 20'
+bench fastopen -n 8
+good 'r["requests"] > 20 and r["syn_data"] > 0.8 * r["connects"] and r["cookies_asked"] == 0'
+for way in up down both; do
+	bench stream --direction $way -n 2
+	good "r['bytes_out'] > 100000 or '$way' == 'down'"
+	good "r['bytes_in'] > 100000 or '$way' == 'up'"
+done
+# A larger MTU: by the bytes of a packet, acknowledgments among them.
+bench stream --mtu 9000
+good 'r["bytes_out"] > 4000 * (r["frames_out"] + r["frames_in"])'
+# The other devices; and two pairs, whose four lanes take turns where there are fewer processors.
+for device in virtio ring; do
+	bench stream --over $device --mtu 9000
+	good 'r["bytes_out"] > 4000 * (r["frames_out"] + r["frames_in"])'
+	bench rr --over $device --lanes 2 -n 64
+	good 'r["lanes"] == 2 and r["most_open"] == 64 and r["requests"] > 20'
+done
+bench idle -n 3000
+good 'r["most_open"] == 3000'
+
+[ -z "$(find /run/tern -name "bench-*" -newer "$tmp" 2>/dev/null)" ] || fail "a ternd is left behind"
