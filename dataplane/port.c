@@ -51,19 +51,22 @@ static const struct quirk {
 	const char *driver;
 	uint64_t rx, tx;        /* offloads that it is not asked for */
 	uint16_t tso_max_bytes; /* of a packet to cut; 0: as large as IP allows */
+	uint16_t max_queues;    /* of each kind; 0: as many as it says */
 	bool deaf;              /* receive interrupts do not arrive */
 } quirks[] = {
 	/*
 	 * It sums each mbuf of a packet as if none began at an odd offset. In software, too. And
 	 * its segmentation, also in software, spoils segments as long as the MTU lets them be. What
-	 * comes in it sums at a quarter of our own speed.
+	 * comes in it sums at a quarter of our own speed. When it starts it writes a descriptor for
+	 * each queue into a message that has room for RTE_MP_MAX_FD_NUM, and does not count.
 	 */
 	{"net_tap", RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM,
-	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, false},
+	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, RTE_MP_MAX_FD_NUM / 2,
+	 false},
 	/* A descriptor has 14 bits for the length of an mbuf; the rest of it would not be sent. */
-	{"net_vmxnet3", 0, 0, 16383, false},
+	{"net_vmxnet3", 0, 0, 16383, 0, false},
 	/* Of an 82574, which QEMU's e1000e is, none was ever seen. */
-	{"net_e1000_em", 0, 0, 0, true},
+	{"net_e1000_em", 0, 0, 0, 0, true},
 };
 
 static const struct quirk *
@@ -171,6 +174,8 @@ choose_queues(struct port_device *port, unsigned int lanes)
 
 	most = RTE_MIN(most, port->info.max_rx_queues);
 	most = RTE_MIN(most, port->info.max_tx_queues);
+	if (quirk_of(port)->max_queues != 0)
+		most = RTE_MIN(most, quirk_of(port)->max_queues);
 	port->n_lanes = 0;
 	for (unsigned int i = 0; i < lanes; i++)
 		if (port->config->lanes == 0 || (port->config->lanes >> i & 1) != 0)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # What keeps ternd from starting: a taken control socket, a missing device, no huge pages, no root. A
-# clear line, a status, nothing left behind; and who was there first goes on.
+# clear line, a status, nothing left behind; and who was there first goes on. What does not: more lanes than
+# a tap can have queues.
 . "$(dirname "$0")/interop.sh"
 
 # refused WANTED COMMAND…: fails within 30 seconds with a message that matches, and leaves nothing.
@@ -80,6 +81,16 @@ kill -KILL "$ternd_pid"
 ternd_reap
 [ -S "$TERN_SOCKET" ] || say "note: no socket file was left by SIGKILL"
 tern_up
+tern_idle
+tern_down
+nothing_left
+
+# The fifth queue of a tap is one that its driver has no room for.
+conf lanes=6 connections=256 buffers=4096
+tern_up
+for i in $(seq 20); do
+	expect in_ns curl -gsf --max-time 10 -o /dev/null "http://$HOST4/"
+done
 tern_idle
 tern_down
 nothing_left
