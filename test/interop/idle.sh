@@ -47,6 +47,7 @@ for lanes in 1 2; do
 		expect timeout 0.9 "$PROGRAM" refused 198.18.0.1 5999
 	done
 	# A program that sleeps wakes a lane that sleeps, and the other way round.
+	: >"$tmp/server" # what the one before said must not be taken for its word
 	"$PROGRAM" poll 7000 3 >"$tmp/server" &
 	server=$!
 	wait_for 20 grep -q listening "$tmp/server" || fail "the program does not listen"

@@ -71,6 +71,8 @@ lossy_tern_up()
 # forwarder_up IF-A IF-B [OPTIONS…]: both are interfaces in $NS.
 forwarder_up()
 {
+	# Lest what the last one said is taken for this one's.
+	: >"$tmp/forwarder"
 	ip netns exec "$NS" "$FORWARDER" "$@" >"$tmp/forwarder" 2>&1 </dev/null &
 	forwarder_pid=$!
 	wait_for 5 grep -q ready "$tmp/forwarder" || fail "the forwarder: $(cat "$tmp/forwarder")"

@@ -17,6 +17,7 @@ for signal in TERM INT; do
 	for load in idle busy; do
 		tern_up
 		if [ $load = busy ]; then
+			: >"$tmp/stuck"
 			client stuck "$HOST4" 80 4000000000 >"$tmp/stuck" &
 			wait_for 10 grep -q connected "$tmp/stuck" || fail "no load"
 			in_ns wrk -t 1 -c 16 -d 5s "http://$HOST4/" >/dev/null 2>&1 &

@@ -54,7 +54,9 @@ ip -n "$NS" link set "$TAP" up
 pools >"$tmp/pools.first" || fail "tern pools"
 guest_up $GUEST4/24 $GUEST6/64
 offloads_off "$NS" "$GUEST_TAP"
-guest 'smc_peer smc server 6 71 >/dev/null & smc_peer tcp server 6 72 >/dev/null & sleep 1' ||
+guest 'smc_peer smc server 6 71 >/71 & smc_peer tcp server 6 72 >/72 & :'
+listening='grep -q listening /71 && grep -q listening /72'
+guest "for i in \$(seq 300); do $listening && break; sleep 0.1; done; $listening" ||
 	fail "no servers in the guest"
 
 # ---- What goes over the wire
@@ -200,6 +202,7 @@ wire 1 0 ""
 
 # ---- Addresses of the kernel's own: its AF_SMC if it has that, else TCP
 
+: >"$tmp/server" # what the one before said must not be taken for its word
 ip netns exec "$NS" "$SMC_PEER" tcp server 4 74 >"$tmp/server" 2>&1 &
 server=$!
 wait_for 10 grep -q listening "$tmp/server" || fail "no server of the kernel's"
