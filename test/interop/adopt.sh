@@ -204,6 +204,12 @@ listens()
 	in_ns ss -Hltn "sport = :$1" | grep -q .
 }
 
+# holds PORT: the process $listening has accepted a connection there.
+holds()
+{
+	in_ns ss -Htnp state established "sport = :$1" | grep -q "pid=$listening,"
+}
+
 # listener COMMAND…: of ternd's host, in the background; its process is $listening.
 listener()
 {
@@ -214,7 +220,7 @@ listener()
 say "To a service of Tern's, and back to a program"
 listener "$HANDOVER" hold "$MOVING4" 5021
 talker "$MOVING4" 5021
-sleep 0.2
+wait_for 10 holds 5021 || fail "nobody accepts"
 expect "$TERN" adopt --pid $listening --address host0 --service echo
 answers one
 ip netns exec "$NS" "$TERN" release --service echo --address host0 -- cat 2>>"$tmp/programs" &
@@ -225,12 +231,12 @@ kill -KILL $listening
 say "To who listens at its port, passed by its program; and back, passed to another"
 listener "$HANDOVER" give "$tmp/give" "$MOVING6" 7
 talker "$MOVING6" 7
-sleep 0.2
+wait_for 10 holds 7 || fail "nobody accepts"
 expect "$TERN" adopt --from "$tmp/give" --address host0
 answers three
 remote=$("$TERN" ss -Htn | awk -v local="[$MOVING6]:7" '$4 == local { print $5 }')
 listener "$HANDOVER" take "$tmp/take"
-wait_for 5 test -S "$tmp/take"
+wait_for 10 test -S "$tmp/take" || fail "nobody takes"
 expect ip netns exec "$NS" "$TERN" release "[$MOVING6]:7" "$remote" --address host0 --pass "$tmp/take"
 answers four
 exec 8>&-

@@ -330,8 +330,10 @@ listen_at(const char *path)
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1) < 0)
+	/* Whoever sees the path can connect. */
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s.new", path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1) < 0 ||
+	    rename(at.sun_path, path) < 0)
 		give_up(path);
 	return fd;
 }

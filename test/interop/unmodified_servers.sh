@@ -107,6 +107,11 @@ done
 serve_end
 serve 7004 socat TCP-LISTEN:7004,reuseaddr,fork TCP:198.18.0.1:7005
 (cd "$tmp/nginx/html" && in_ns socat -U TCP-LISTEN:7005,reuseaddr,fork OPEN:large,rdonly) &
+offered()
+{
+	in_ns ss -Hltn "sport = :7005" | grep -q .
+}
+wait_for 10 offered || fail "socat does not listen on Linux"
 for i in 1 2 3; do
 	in_ns socat -u "TCP:$HOST4:7004,retry=20" - </dev/null | cmp - "$tmp/nginx/html/large" ||
 		fail "socat does not forward: $i"
