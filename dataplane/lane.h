@@ -32,6 +32,7 @@
 
 enum {
 	LANE_RX_BURST = 64,
+	LANE_GROUP = 16, /* of these are answered before the next are looked at: lane_input() */
 	LANE_TX_FRAMES = 512, /* that may wait for a device */
 	LANE_TX_BURST = 64,   /* are handed over as soon as there are so many */
 	/* Of one connection's in a turn: then acknowledgments are read, and others have theirs. */

@@ -263,6 +263,48 @@ lane_fill_tcp_env(struct lane *lane, struct tcp_env *env)
 
 /* ---- The IP layer's */
 
+/* What a packet says of its connection at a glance: TCP's ports. 0: they are not there. */
+static uint32_t
+ports_of(const struct rte_mbuf *packet)
+{
+	uint32_t ports = 0;
+
+	if (likely(rte_pktmbuf_data_len(packet) >= packet->l3_len + sizeof(ports)))
+		memcpy(&ports, rte_pktmbuf_mtod_offset(packet, const uint8_t *, packet->l3_len),
+		       sizeof(ports));
+	return ports;
+}
+
+/* How many of n > LANE_GROUP packets are answered together: see lane_impl.h. */
+static unsigned int
+group(struct rte_mbuf *const *packets, unsigned int n)
+{
+	unsigned int i = LANE_GROUP;
+
+	while (i < n && ports_of(packets[i]) == ports_of(packets[i - 1]))
+		i++;
+	return i;
+}
+
+void
+lane_input(struct lane *lane, struct rte_mbuf **packets, unsigned int n)
+{
+	while (n > LANE_GROUP) {
+		unsigned int now = group(packets, n);
+
+		if (now == n)
+			break;
+		tcp_input(lane->tcp, lane->now_us, packets, now);
+		tcp_flush(lane->tcp);
+		for (unsigned int i = 0; i < lane->n_ports; i++)
+			if (lane->ports[i].n_tx != 0)
+				lane_port_flush(lane, &lane->ports[i]);
+		packets += now;
+		n -= now;
+	}
+	tcp_input(lane->tcp, lane->now_us, packets, n);
+}
+
 static void
 env_tcp(void *ctx, struct rte_mbuf **packets, unsigned int n)
 {
@@ -270,7 +312,7 @@ env_tcp(void *ctx, struct rte_mbuf **packets, unsigned int n)
 
 	if (lane->steering)
 		n = lane_hand_steer(lane, packets, n);
-	tcp_input(lane->tcp, lane->now_us, packets, n);
+	lane_input(lane, packets, n);
 	if (unlikely(lane->handing_to != 0))
 		lane_hand_flush(lane);
 }

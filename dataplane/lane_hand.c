@@ -190,7 +190,7 @@ lane_hand_take(struct lane *lane)
 	}
 	LANE_COUNT_N(lane, handed_in, kept);
 	lane->taking = true;
-	tcp_input(lane->tcp, lane->now_us, packets, kept);
+	lane_input(lane, packets, kept);
 	lane->taking = false;
 	lane_hand_flush(lane);
 	return n;

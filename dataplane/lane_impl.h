@@ -18,6 +18,14 @@ void lane_fill_net_env(struct lane *lane, struct net_env *env);
 /* Hands waiting frames to a device. Returns how many it took. */
 unsigned int lane_port_flush(struct lane *lane, struct lane_port *port);
 
+/*
+ * Gives TCP a burst of packets, LANE_GROUP at a time, and with them those that follow of the last
+ * one's connection, which are merged and acknowledged together. A group's answers leave before the
+ * next one is looked at, so that the peer works on them meanwhile: else 32 requests that come at
+ * once are answered at once, and each side waits until the other has done all.
+ */
+void lane_input(struct lane *lane, struct rte_mbuf **packets, unsigned int n);
+
 /* The lane's place for [port N]; lane->n_ports if it has it not. */
 static inline uint16_t
 lane_port_at(const struct lane *lane, unsigned int index)

@@ -453,6 +453,35 @@ UNIT_CASE(a_burst_is_steered)
 	end();
 }
 
+/* Answers do not wait for the end of a burst; what follows of a connection stays together. */
+UNIT_CASE(a_burst_is_answered_in_groups)
+{
+	struct rte_mbuf *packets[40];
+	struct net_env env;
+
+	begin();
+	r.table[80] = 1; /* they are this lane's */
+	lane_fill_net_env(r.lanes[0], &env);
+	make_packets(0, 80, TCP_ACK, 0, 0, 2 * LANE_GROUP + 8, packets);
+	env.tcp(env.ctx, packets, 2 * LANE_GROUP + 8);
+	UNIT_EQ(r.n_sent[0], 2 * LANE_GROUP);
+	turn(1000);
+	UNIT_EQ(r.n_sent[0], 2 * LANE_GROUP + 8);
+	forget();
+	/* The last of the first group, and 3 more like it; then one cut before its ports. */
+	make_packets(0, 80, TCP_ACK, 0, 0, 40, packets);
+	for (unsigned int i = LANE_GROUP; i < LANE_GROUP + 3; i++)
+		memcpy(rte_pktmbuf_mtod_offset(packets[i], void *, 20),
+		       rte_pktmbuf_mtod_offset(packets[LANE_GROUP - 1], const void *, 20), 2);
+	rte_pktmbuf_trim(packets[LANE_GROUP + 3], 18);
+	env.tcp(env.ctx, packets, LANE_GROUP + 4);
+	UNIT_EQ(r.n_sent[0], LANE_GROUP + 3);
+	turn(1000);
+	UNIT_EQ(r.n_sent[0], LANE_GROUP + 3);
+	rte_pktmbuf_free_bulk(packets + LANE_GROUP + 4, 40 - (LANE_GROUP + 4));
+	end();
+}
+
 /* Connections' ports are chosen so that what comes for them is steered to their lane. */
 UNIT_CASE(ports_land_on_their_lane)
 {
@@ -765,8 +794,8 @@ UNIT_MAIN_EAL(UNIT_RUN(the_table_says_who_has_a_port),
 	      UNIT_RUN(a_connection_comes_by_the_other_lane), UNIT_RUN(own_listeners_come_first),
 	      UNIT_RUN(what_is_nobodys_is_reset),
 	      UNIT_RUN(a_packet_that_was_handed_over_ends_where_the_table_says),
-	      UNIT_RUN(a_burst_is_steered), UNIT_RUN(ports_land_on_their_lane),
-	      UNIT_RUN(a_port_that_lands_elsewhere_is_told_of),
+	      UNIT_RUN(a_burst_is_steered), UNIT_RUN(a_burst_is_answered_in_groups),
+	      UNIT_RUN(ports_land_on_their_lane), UNIT_RUN(a_port_that_lands_elsewhere_is_told_of),
 	      UNIT_RUN(a_port_of_programs_is_one_lanes),
 	      UNIT_RUN(a_port_to_choose_is_steered_first),
 	      UNIT_RUN(errors_go_to_the_lane_of_what_they_quote), UNIT_RUN(no_room_drops),
