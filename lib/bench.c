@@ -18,7 +18,13 @@ enum {
 	LOOK_MS = 100,
 	ECHO_PORT = 7,
 	BENCH_PORT = 7700, /* where a [service bench] listens, unless it is said otherwise */
-	NUMBER_MAX = 1 << 30,
+	/* As ternd has them. */
+	SIZE_MAX_BYTES = 1 << 30,
+	CONNECTIONS_MAX = 16 << 20,
+	PIPELINE_MAX = 1024,
+	PORTS_MAX = 65535,
+	MTU_MIN = 576,
+	MTU_MAX = 9600,
 };
 
 enum {
@@ -65,25 +71,26 @@ static const struct argp_option argp_options[] = {
 };
 
 static long long
-number(struct argp_state *state, const char *text, const char *what)
+number(struct argp_state *state, const char *text, const char *what, int least, int most)
 {
 	char *end;
 	long long n = strtoll(text, &end, 10);
 
-	if (end == text || *end != '\0' || n < 1 || n > NUMBER_MAX)
-		argp_error(state, "--%s %s: a number from 1 to %d is needed", what, text,
-			   NUMBER_MAX);
+	if (end == text || *end != '\0' || n < least || n > most)
+		argp_error(state, "--%s %s: a number from %d to %d is needed", what, text, least,
+			   most);
 	return n;
 }
 
 static double
-seconds(struct argp_state *state, const char *text, const char *what)
+seconds(struct argp_state *state, const char *text, const char *what, double least)
 {
 	char *end;
 	double s = strtod(text, &end);
 
-	if (end == text || *end != '\0' || !(s >= 0 && s <= 86400))
-		argp_error(state, "--%s %s: seconds, from 0 to 86400, are needed", what, text);
+	if (end == text || *end != '\0' || !(s >= least && s <= 86400))
+		argp_error(state, "--%s %s: seconds, from %g to 86400, are needed", what, text,
+			   least);
 	return s;
 }
 
@@ -129,22 +136,22 @@ parse(int key, char *arg, struct argp_state *state)
 		options->config = arg;
 		return 0;
 	case 'n':
-		options->connections = number(state, arg, "connections");
+		options->connections = number(state, arg, "connections", 1, CONNECTIONS_MAX);
 		return 0;
 	case 'p':
-		options->pipeline = number(state, arg, "pipeline");
+		options->pipeline = number(state, arg, "pipeline", 1, PIPELINE_MAX);
 		return 0;
 	case 'z':
-		options->size = number(state, arg, "size");
+		options->size = number(state, arg, "size", 1, SIZE_MAX_BYTES);
 		return 0;
 	case 'g':
 		options->greet = true;
 		return 0;
 	case OPTION_ANSWER:
-		options->answer = number(state, arg, "answer");
+		options->answer = number(state, arg, "answer", 1, SIZE_MAX_BYTES);
 		return 0;
 	case OPTION_PORTS:
-		options->ports = number(state, arg, "ports");
+		options->ports = number(state, arg, "ports", 1, PORTS_MAX);
 		return 0;
 	case OPTION_CLOSE:
 		options->close = choice(state, arg, "side", sides);
@@ -153,21 +160,19 @@ parse(int key, char *arg, struct argp_state *state)
 		options->direction = choice(state, arg, "direction", ways);
 		return 0;
 	case OPTION_SECONDS:
-		options->seconds = seconds(state, arg, "seconds");
+		options->seconds = seconds(state, arg, "seconds", 0.001);
 		return 0;
 	case OPTION_OVER:
 		options->over = choice(state, arg, "device", devices);
 		return 0;
 	case OPTION_LANES:
-		options->lanes = number(state, arg, "lanes");
-		if (options->lanes > BENCH_LOCAL_PAIRS)
-			argp_error(state, "--lanes %s: %d pairs at most", arg, BENCH_LOCAL_PAIRS);
+		options->lanes = number(state, arg, "lanes", 1, BENCH_LOCAL_PAIRS);
 		return 0;
 	case OPTION_MTU:
-		options->mtu = number(state, arg, "mtu");
+		options->mtu = number(state, arg, "mtu", MTU_MIN, MTU_MAX);
 		return 0;
 	case OPTION_WARMUP:
-		options->warmup = seconds(state, arg, "warmup");
+		options->warmup = seconds(state, arg, "warmup", 0);
 		return 0;
 	case ARGP_KEY_ARG:
 		return take_argument(options, arg, state);
@@ -179,7 +184,16 @@ parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "no server given: ADDRESS or ADDRESS:PORT");
 		else if (options->local && options->ports > BENCH_LOCAL_PORTS)
 			argp_error(state, "--ports: local has %d at most", BENCH_LOCAL_PORTS);
+		else if (options->local && options->config != NULL)
+			argp_error(state, "--config: local makes its own; leave it out");
+		else if (!options->local &&
+			 (options->over != NULL || options->lanes != 0 || options->mtu != 0))
+			argp_error(state, "--over, --lanes and --mtu are of `tern bench local`");
 		options->greet |= options->local;
+		if (options->over == NULL)
+			options->over = devices[0];
+		if (options->lanes == 0)
+			options->lanes = 1;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -393,8 +407,6 @@ command_bench(int argc, char **argv, const char *socket)
 		.pipeline = 1,
 		.size = 64,
 		.ports = 1,
-		.lanes = 1,
-		.over = "memif",
 	};
 	char path[SOCKET_PATH_BYTES];
 

@@ -113,6 +113,7 @@ static int
 read_images(struct release *r)
 {
 	const char *name = r->image != NULL ? r->image : "ternd's images";
+	char why[KERNEL_WHY_BYTES];
 	int fd = open_images(r), status;
 
 	if (fd < 0 && r->image == NULL)
@@ -120,8 +121,10 @@ read_images(struct release *r)
 	status = fd < 0 ? failed(r, name) : read_all(r, fd, name);
 	if (fd >= 0)
 		close(fd);
-	if (status == 0 && kernel_side_read(&r->kernel, r->bytes, r->n, r->why) < 0)
+	if (status == 0 && kernel_side_read(&r->kernel, r->bytes, r->n, why) < 0) {
+		snprintf(r->why, sizeof(r->why), "%.80s: %.160s", name, why);
 		status = -1;
+	}
 	if (status == 0 && r->kernel.n == 0) {
 		snprintf(r->why, sizeof(r->why), "%.150s: there is no image in it", name);
 		status = -1;

@@ -41,7 +41,7 @@ parse_words(struct ss_options *options, struct argp_state *state)
 					    state->argv + state->next - 1);
 
 	if (wrong != NULL)
-		argp_error(state, "filter: %s", wrong);
+		argp_error(state, "filter, at \"%s\": %s", options->filter.wrong, wrong);
 	state->next = state->argc;
 }
 
@@ -143,6 +143,15 @@ print_timer(const json_t *c)
 }
 
 static void
+print_header(const struct ss_options *options)
+{
+	if (options->header)
+		printf("%-10s %-6s %-6s %30s %30s%s\n", "State", "Recv-Q", "Send-Q",
+		       "Local Address:Port", "Peer Address:Port",
+		       options->processes ? " Process" : "");
+}
+
+static void
 print_connection(json_t *c, void *arg)
 {
 	struct ss_options *options = arg;
@@ -156,10 +165,8 @@ print_connection(json_t *c, void *arg)
 		free(json);
 		return;
 	}
-	if (options->printed++ == 0 && options->header)
-		printf("%-10s %-6s %-6s %30s %30s%s\n", "State", "Recv-Q", "Send-Q",
-		       "Local Address:Port", "Peer Address:Port",
-		       options->processes ? " Process" : "");
+	if (options->printed++ == 0)
+		print_header(options);
 	printf("%-10s %-6lld %-6lld %30s %30s", client_text(c, "state", "?"),
 	       client_number(c, "recv_q"), client_number(c, "send_q"), client_text(c, "local", "?"),
 	       client_text(c, "remote", "?"));
@@ -223,5 +230,7 @@ command_ss(int argc, char **argv, const char *socket)
 		return 1;
 	if (options.common.json)
 		puts(options.printed == 0 ? "[]" : "\n]");
+	else if (options.printed == 0)
+		print_header(&options);
 	return 0;
 }

@@ -29,7 +29,7 @@ enum {
 	SS_DEFAULT = SS_CONNECTED & ~SS_BUCKET,
 };
 
-enum { SS_CONDITIONS = 16 };
+enum { SS_CONDITIONS = 16, SS_WORDS = 64 };
 
 enum ss_operator { SS_EQ, SS_NE, SS_LT, SS_GT, SS_LE, SS_GE };
 
@@ -49,10 +49,14 @@ struct ss_filter {
 	unsigned int families; /* 1: IPv4, 2: IPv6; 0: both */
 	unsigned int n;        /* conditions: all of them must hold */
 	struct ss_condition conditions[SS_CONDITIONS];
+	const char *wrong; /* the word that the reader stopped at */
 };
 
-/* Reads ss' words: state, exclude, dst, src, dport, sport, and. NULL, or what is wrong. */
-const char *ss_filter_parse(struct ss_filter *filter, int n, char **words);
+/*
+ * Reads ss' words: state, exclude, dst, src, dport, sport, and; one in each argument, or several
+ * with blanks between them, which are overwritten. NULL, or what is wrong.
+ */
+const char *ss_filter_parse(struct ss_filter *filter, int n, char **arguments);
 
 bool ss_filter_matches(const struct ss_filter *filter, const json_t *connection);
 

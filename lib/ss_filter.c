@@ -71,7 +71,9 @@ take_state(struct ss_filter *filter, const char *word, bool exclude)
 		filter->states_given = true;
 		return NULL;
 	}
-	return "no such state";
+	return "no such state; there are established, listening, connected, time-wait, all, ... as "
+	       "ss "
+	       "has them";
 }
 
 static bool
@@ -181,8 +183,8 @@ take_condition(struct ss_filter *filter, int n, char **words, int *at)
 	return parse_port(port, &c->port) ? NULL : "no port";
 }
 
-const char *
-ss_filter_parse(struct ss_filter *filter, int n, char **words)
+static const char *
+parse_words(struct ss_filter *filter, int n, char **words, int *at)
 {
 	const char *wrong = NULL;
 
@@ -190,6 +192,7 @@ ss_filter_parse(struct ss_filter *filter, int n, char **words)
 		const char *word = words[i];
 		bool exclude = strcmp(word, "exclude") == 0 || strcmp(word, "excl") == 0;
 
+		*at = i;
 		if (strcmp(word, "and") == 0 || strcmp(word, "&&") == 0)
 			continue;
 		if (exclude || strcmp(word, "state") == 0)
@@ -199,7 +202,30 @@ ss_filter_parse(struct ss_filter *filter, int n, char **words)
 			wrong = take_condition(filter, n, words, &i);
 		else
 			wrong = "words are state, exclude, src, dst, sport, dport, and";
+		if (i < n)
+			*at = i;
 	}
+	return wrong;
+}
+
+const char *
+ss_filter_parse(struct ss_filter *filter, int n, char **arguments)
+{
+	char *words[SS_WORDS], *rest, *word;
+	const char *wrong;
+	int n_words = 0, at = 0;
+
+	filter->wrong = "";
+	for (int i = 0; i < n; i++)
+		for (word = strtok_r(arguments[i], " \t", &rest); word != NULL;
+		     word = strtok_r(NULL, " \t", &rest)) {
+			if (n_words == SS_WORDS)
+				return "too many words";
+			words[n_words++] = word;
+		}
+	wrong = parse_words(filter, n_words, words, &at);
+	if (wrong != NULL)
+		filter->wrong = words[at];
 	return wrong;
 }
 

@@ -292,7 +292,7 @@ refused "no connection of TCP" "$TERN" adopt --pid $listening --to "$tmp/image"
 kill -KILL $listening
 refused "No such file" env -u TERN_SOCKET "$TERN" release --image "$tmp/no/image" -- cat
 head -c 999 /dev/urandom >"$tmp/noise"
-refused "image" env -u TERN_SOCKET "$TERN" release --image "$tmp/noise" -- cat
+refused "$tmp/noise: no image" env -u TERN_SOCKET "$TERN" release --image "$tmp/noise" -- cat
 refused "does not have this address" ip netns exec "$OTHER" env -u TERN_SOCKET "$TERN" release \
 	--image "$tmp/image" -- cat
 refused "no such connection" ip netns exec "$NS" "$TERN" release 198.18.0.2:80 198.18.0.3:9 -- cat

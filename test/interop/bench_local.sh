@@ -4,10 +4,12 @@
 # rings between.
 . "$(dirname "$0")/interop.sh"
 
-# bench WORKLOAD ARGUMENT…: its JSON is in $tmp/json.
+# bench WORKLOAD ARGUMENT…: its JSON is in $tmp/json, the socket of its ternd in $tmp/sockets.
 bench()
 {
-	timeout 50 "$TERN" bench local "$@" --warmup 0.2 --seconds 0.5 --json >"$tmp/json" ||
+	# shellcheck disable=SC2016
+	timeout 50 sh -c 'echo "/run/tern/bench-$$.sock" >>"$0"; exec "$@"' "$tmp/sockets" \
+		"$TERN" bench local "$@" --warmup 0.2 --seconds 0.5 --json >"$tmp/json" ||
 		fail "tern bench local $* (status $?)"
 	say "$1: $(tr -d '\n' <"$tmp/json" | cut -c 1-600)"
 }
@@ -47,4 +49,6 @@ done
 bench idle -n 3000
 good 'r["most_open"] == 3000'
 
-[ -z "$(find /run/tern -name "bench-*" -newer "$tmp" 2>/dev/null)" ] || fail "a ternd is left behind"
+while read -r socket; do
+	[ ! -e "$socket" ] || fail "$socket is left behind"
+done <"$tmp/sockets"

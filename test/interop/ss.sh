@@ -114,6 +114,8 @@ shows 0 -4
 shows 5 -l
 shows 7 -a exclude time-wait
 shows 1 -l sport = :5000
+shows 1 -l 'sport = :5000'
+"$TERN" ss sport = :1 | grep -q '^State ' || fail "no header where there is no connection"
 ! "$TERN" ss state nonsense 2>/dev/null || fail "a state that there is not"
 ! "$TERN" ss sport 99999 2>/dev/null || fail "a port that there is not"
 

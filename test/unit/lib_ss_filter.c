@@ -126,6 +126,59 @@ UNIT_CASE(families)
 	json_decref(c);
 }
 
+/* As in a shell: ss 'sport = :80 and' dport 9. */
+UNIT_CASE(words_may_stand_in_one_argument)
+{
+	static const struct {
+		const char *first, *second;
+		unsigned int n;
+	} rows[] = {
+		{"sport = :80", "", 1},
+		{"  sport\t=  :80 ", " dport 9", 2},
+		{"sport = :80 and", "dport 9", 2},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ss_filter filter = {.states = SS_ALL};
+		char first[32], second[32], *arguments[] = {first, second};
+
+		snprintf(first, sizeof(first), "%s", rows[i].first);
+		snprintf(second, sizeof(second), "%s", rows[i].second);
+		CU_ASSERT_PTR_NULL(ss_filter_parse(&filter, 2, arguments));
+		UNIT_EQ(filter.n, rows[i].n);
+		UNIT_EQ(filter.conditions[0].port, 80);
+	}
+}
+
+/* The word that is wrong, or the last there is where one is missing. */
+UNIT_CASE(what_is_wrong_is_shown)
+{
+	static const struct {
+		const char *text, *wrong;
+	} rows[] = {
+		{"state none", "none"},        {"sport 80 hold on", "hold"}, {"dst 1.2.3", "1.2.3"},
+		{"sport 80 dport =", "dport"}, {"state", "state"},
+	};
+	struct ss_filter filter;
+	char buf[64];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CU_ASSERT_PTR_NOT_NULL(parse(&filter, rows[i].text, buf, sizeof(buf)));
+		CU_ASSERT_STRING_EQUAL(filter.wrong, rows[i].wrong);
+	}
+}
+
+UNIT_CASE(too_many_words_are_refused)
+{
+	struct ss_filter filter = {.states = SS_ALL};
+	char text[2 * SS_WORDS + 3], *arguments[] = {text};
+
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		text[i] = i % 2 == 0 ? 'x' : ' ';
+	text[sizeof(text) - 1] = '\0';
+	CU_ASSERT_PTR_NOT_NULL(ss_filter_parse(&filter, 1, arguments));
+}
+
 UNIT_CASE(nonsense_is_refused)
 {
 	static const char *const texts[] = {
@@ -150,4 +203,6 @@ UNIT_CASE(nonsense_is_refused)
 	}
 }
 
-UNIT_MAIN(UNIT_RUN(states), UNIT_RUN(ends), UNIT_RUN(families), UNIT_RUN(nonsense_is_refused))
+UNIT_MAIN(UNIT_RUN(states), UNIT_RUN(ends), UNIT_RUN(families),
+	  UNIT_RUN(words_may_stand_in_one_argument), UNIT_RUN(what_is_wrong_is_shown),
+	  UNIT_RUN(too_many_words_are_refused), UNIT_RUN(nonsense_is_refused))
