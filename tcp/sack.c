@@ -12,6 +12,15 @@
 
 /* ---- what we report */
 
+/* Behind a block's last number: that of the FIN is one, too. */
+static seq_t
+block_end(const struct tcp_conn *c, const struct tcp_range *r)
+{
+	seq_t end = tcp_range_end(r);
+
+	return (c->flags & CONN_FIN_KNOWN) && end == c->fin_seq ? end + 1 : end;
+}
+
 unsigned int
 tcp_sack_blocks(const struct tcp_conn *c, struct tcp_sack_block *blocks)
 {
@@ -25,7 +34,7 @@ tcp_sack_blocks(const struct tcp_conn *c, struct tcp_sack_block *blocks)
 	TAILQ_FOREACH (r, &c->news, by_news) {
 		if (n == max)
 			break;
-		blocks[n++] = (struct tcp_sack_block){r->seq, tcp_range_end(r)};
+		blocks[n++] = (struct tcp_sack_block){r->seq, block_end(c, r)};
 	}
 	return n;
 }

@@ -96,6 +96,25 @@ WIRE_TEST(latest_first)
 	wire_end(w);
 }
 
+/* A FIN has a number of the sequence space: a peer who is not told of it sends the last segment
+ * again. */
+WIRE_TEST(fin_belongs_to_its_block)
+{
+	wire_start(w);
+	wire_accepted(w, sack_ok, 65535);
+	wire_in(w, ". 1461:2921(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack 1 {sack 1461:2921}");
+	wire_in(w, "F. 2921:4381(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack 1 {sack 1461:4382}");
+	/* The same where it comes with nothing. */
+	wire_in(w, "F. 4381:4381(0) ack 1");
+	wire_out(w, ". 1:1(0) ack 1 {sack 1461:4382}");
+	wire_in(w, ". 1:1461(1460) ack 1");
+	wire_out(w, ". 1:1(0) ack 4382");
+	wire_recv(w, 20000, 4380);
+	wire_end(w);
+}
+
 /* Beside timestamps there is room for three. */
 WIRE_TEST(three_with_timestamps)
 {
