@@ -61,6 +61,7 @@ gateway_create(const struct gateway_config *config)
 	gateway->engine = config->engine;
 	gateway->moves = config->moves;
 	gateway->fault_event = config->fault_event;
+	gateway->journal_timer = -1;
 	gateway->n_sockets = config->max_sockets;
 	TAILQ_INIT(&gateway->programs);
 	TAILQ_INIT(&gateway->changed);
@@ -390,12 +391,20 @@ void
 gateway_tell(struct gateway *gateway)
 {
 	struct gateway_program *program;
-	bool fenced = false;
 
 	refresh_changed(gateway);
-	TAILQ_FOREACH (program, &gateway->programs, entry) {
+	TAILQ_FOREACH (program, &gateway->programs, entry)
 		if (program->fed)
 			feed(gateway, program);
+}
+
+void
+gateway_wake(struct gateway *gateway)
+{
+	struct gateway_program *program;
+	bool fenced = false;
+
+	TAILQ_FOREACH (program, &gateway->programs, entry) {
 		if (!program->news)
 			continue;
 		program->news = false;

@@ -41,7 +41,7 @@ struct gateway_config {
 	struct move_stats *moves; /* the lane's */
 	uint32_t max_sockets;     /* of all programs together */
 	int numa_node;            /* or SOCKET_ID_ANY */
-	int fault_event;          /* eventfd: a program turned out bad, or the journal has a line */
+	int fault_event;          /* eventfd: a program turned out bad */
 };
 
 /* Returns NULL without memory. */
@@ -132,6 +132,10 @@ struct gateway_moved {
 	char why[SHM_WHY_BYTES]; /* of a refusal */
 };
 
+/* A timerfd that runs out when the journal has had a line for a while; -1, at first: none does. Any
+ * thread. */
+void gateway_journal_tells(struct gateway *gateway, int timer);
+
 /* The next line; false: there is none. One thread, any. And how many found no room. */
 bool gateway_journal_take(struct gateway *gateway, struct gateway_moved *line);
 uint64_t gateway_journal_lost(const struct gateway *gateway);
@@ -143,8 +147,12 @@ unsigned int gateway_turn(struct gateway *gateway);
 /* Programs ring their bells when they post something, or need not. */
 void gateway_doze(struct gateway *gateway, bool doze);
 
-/* Tells of what changed, and wakes programs that sleep. Call it at the end of an iteration. */
+/* Tells of what changed: whoever looks sees it. Call it at the end of an iteration. */
 void gateway_tell(struct gateway *gateway);
+
+/* Wakes the programs that were told something and sleep. Call it last: who wakes may take the
+ * lane's own processor, and what the iteration sends should have left by then. */
+void gateway_wake(struct gateway *gateway);
 
 /* Copies the counters; any thread. */
 void gateway_stats_read(const struct gateway *gateway, struct gateway_stats *stats);

@@ -125,6 +125,7 @@ struct gateway {
 	struct gateway_socket *free;
 	uint32_t n_sockets;
 	int fault_event;
+	int journal_timer; /* atomic; -1: none */
 	struct move_stats *moves;
 	struct gateway_journal journal;
 	struct gateway_stats stats;

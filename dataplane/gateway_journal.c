@@ -2,10 +2,31 @@
 /*
  * What a lane tells ternd's log of its programs' moves: the lane writes, the main thread reads. The
  * lane never waits; what finds no room is counted.
+ *
+ * A line can wait, and its program cannot: the main thread may have the program's processor, so it
+ * is woken a little later, when the move is long over.
  */
-#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include "dataplane/gateway_impl.h"
+
+enum { LATER_NS = 5000000 };
+
+void
+gateway_journal_tells(struct gateway *gateway, int timer)
+{
+	__atomic_store_n(&gateway->journal_timer, timer, __ATOMIC_RELEASE);
+}
+
+static void
+set_timer(const struct gateway *gateway)
+{
+	static const struct itimerspec later = {.it_value.tv_nsec = LATER_NS};
+	int timer = __atomic_load_n(&gateway->journal_timer, __ATOMIC_ACQUIRE);
+
+	if (timer >= 0)
+		timerfd_settime(timer, 0, &later, NULL);
+}
 
 void
 gateway_journal_add(struct gateway *gateway, const struct gateway_moved *line)
@@ -21,7 +42,7 @@ gateway_journal_add(struct gateway *gateway, const struct gateway_moved *line)
 	__atomic_store_n(&j->tail, tail + 1, __ATOMIC_SEQ_CST);
 	/* Whoever has read all before it has to be told; who has not will see it. */
 	if (__atomic_load_n(&j->head, __ATOMIC_SEQ_CST) == tail)
-		eventfd_write(gateway->fault_event, 1);
+		set_timer(gateway);
 }
 
 bool

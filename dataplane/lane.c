@@ -122,6 +122,7 @@ turn(struct lane *lane)
 			others += port->n_tx;
 		}
 	}
+	gateway_wake(lane->gateway);
 	LANE_COUNT(lane, turns);
 	lane->was_busy = frames != 0;
 	if (frames != 0)

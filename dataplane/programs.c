@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "dataplane/log.h"
@@ -29,6 +30,9 @@ enum {
 	REPLIES = 64,
 	PAYLOADS = 16 + 1, /* that a program fills in at once, and one of libtern's */
 	EVENTS = 16,       /* looked at in one go */
+	/* Of the epoll instance, besides places in the table. */
+	FAULT_EVENT = MAX_PROGRAMS,
+	JOURNAL_TIMER,
 };
 
 struct program {
@@ -47,6 +51,7 @@ struct program {
 struct programs {
 	struct programs_config config;
 	int epoll;
+	int journal_timer; /* a gateway's journal has lines */
 	unsigned int n;
 	struct programs_log log;
 	struct program *table; /* config.max_programs */
@@ -459,13 +464,9 @@ fault_of(const struct programs *programs, const struct program *program)
 static void
 look_for_faults(struct programs *programs)
 {
-	struct gateway *gateways[CONFIG_MAX_LANES];
 	eventfd_t n;
 
 	eventfd_read(programs->config.fault_event, &n);
-	for (unsigned int i = 0; i < programs->config.n_lanes; i++)
-		gateways[i] = programs->config.lanes[i]->gateway;
-	programs_log_moves(&programs->log, gateways, programs->config.n_lanes);
 	for (uint32_t i = 0; i < programs->config.max_programs; i++) {
 		struct program *program = &programs->table[i];
 		const char *why;
@@ -480,6 +481,19 @@ look_for_faults(struct programs *programs)
 	}
 }
 
+static void
+read_journals(struct programs *programs)
+{
+	struct gateway *gateways[CONFIG_MAX_LANES];
+	uint64_t n;
+
+	if (read(programs->journal_timer, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		log_line("the journals' timer: %s", strerror(errno));
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++)
+		gateways[i] = programs->config.lanes[i]->gateway;
+	programs_log_moves(&programs->log, gateways, programs->config.n_lanes);
+}
+
 void
 programs_run(struct programs *programs)
 {
@@ -490,8 +504,12 @@ programs_run(struct programs *programs)
 		uint32_t index = events[i].data.u32;
 		const char *why;
 
-		if (index == UINT32_MAX) {
+		if (index == FAULT_EVENT) {
 			look_for_faults(programs);
+			continue;
+		}
+		if (index == JOURNAL_TIMER) {
+			read_journals(programs);
 			continue;
 		}
 		if (!programs->table[index].used || programs->table[index].channel < 0)
@@ -510,11 +528,25 @@ programs_fd(const struct programs *programs)
 
 /* ---- All of it */
 
+static void
+tell_gateways(const struct programs *programs, int timer)
+{
+	for (unsigned int i = 0; i < programs->config.n_lanes; i++)
+		gateway_journal_tells(programs->config.lanes[i]->gateway, timer);
+}
+
+static int
+listen_to(const struct programs *programs, int fd, uint32_t index)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
+
+	return epoll_ctl(programs->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
 struct programs *
 programs_open(const struct programs_config *config)
 {
 	struct sigaction action = {.sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO};
-	struct epoll_event event = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
 	struct programs *programs = calloc(1, sizeof(*programs));
 
 	if (programs == NULL) {
@@ -525,14 +557,17 @@ programs_open(const struct programs_config *config)
 	programs->config.max_programs = RTE_MIN(config->max_programs, (uint32_t)MAX_PROGRAMS);
 	programs->table = calloc(programs->config.max_programs, sizeof(*programs->table));
 	programs->epoll = epoll_create1(EPOLL_CLOEXEC);
+	programs->journal_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	spoiled_event = config->fault_event;
-	if (programs->table == NULL || programs->epoll < 0 ||
-	    epoll_ctl(programs->epoll, EPOLL_CTL_ADD, config->fault_event, &event) < 0 ||
+	if (programs->table == NULL || programs->epoll < 0 || programs->journal_timer < 0 ||
+	    listen_to(programs, config->fault_event, FAULT_EVENT) < 0 ||
+	    listen_to(programs, programs->journal_timer, JOURNAL_TIMER) < 0 ||
 	    sigaction(SIGBUS, &action, NULL) < 0) {
 		log_line("programs cannot attach: %s", strerror(errno));
 		programs_close(programs);
 		return NULL;
 	}
+	tell_gateways(programs, programs->journal_timer);
 	return programs;
 }
 
@@ -544,6 +579,11 @@ programs_close(struct programs *programs)
 	for (uint32_t i = 0; programs->table != NULL && i < programs->config.max_programs; i++)
 		if (programs->table[i].used)
 			detach(programs, &programs->table[i], NULL);
+	tell_gateways(programs, -1);
+	if (programs->journal_timer >= 0) {
+		read_journals(programs);
+		close(programs->journal_timer);
+	}
 	signal(SIGBUS, SIG_DFL);
 	if (programs->epoll >= 0)
 		close(programs->epoll);

@@ -114,17 +114,13 @@ put_away(struct file *file)
 	file_put(file);
 }
 
-/* The local port of an image that is sound as such; 0 if it tells none, and then ternd refuses it.
- */
+/* The local port that an image tells; 0 if it tells none, and then ternd refuses it. */
 static uint16_t
-port_of(const uint8_t *image, size_t bytes)
+port_of(const struct image *image)
 {
-	char why[IMAGE_WHY_BYTES];
-	struct image read;
+	uint32_t port = image->message.local_port;
 
-	if (image_read_head(&read, image, bytes, why) < 0 || read.message.local_port > UINT16_MAX)
-		return 0;
-	return (uint16_t)read.message.local_port;
+	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
 /* On the lane that has the connection's port. */
@@ -136,9 +132,10 @@ take_slot(struct file *file, uint16_t port)
 	return status < 0 ? checkpoint_refuse_plainly(status) : 0;
 }
 
-/* Returns a descriptor or a negative errno. The image is sound as such. */
+/* Returns a descriptor or a negative errno. The image is sound as such, and of this port. */
 static int
-restore(const uint8_t *image, size_t bytes, const struct tern_restore_target *target, int flags)
+restore(const uint8_t *image, size_t bytes, uint16_t port, const struct tern_restore_target *target,
+	int flags)
 {
 	struct shm_target given;
 	struct file *file;
@@ -152,7 +149,7 @@ restore(const uint8_t *image, size_t bytes, const struct tern_restore_target *ta
 		return checkpoint_refuse_plainly(-ENOMEM);
 	status = named = take_target(file, target, &given);
 	if (status >= 0)
-		status = take_slot(file, named == 0 ? given.local.port : port_of(image, bytes));
+		status = take_slot(file, named == 0 ? given.local.port : port);
 	if (status >= 0)
 		status = give(file, named == 0 ? &given : NULL, image, bytes,
 			      flags & TERN_FREEZE ? SHM_MOVE_FREEZE : 0);
@@ -192,7 +189,7 @@ tern_restore(const void *image, size_t bytes, const struct tern_restore_target *
 	if ((size_t)n != bytes)
 		return tern_result(
 			checkpoint_refuse(-EINVAL, "%zu bytes follow its end", bytes - (size_t)n));
-	return tern_result(restore(image, bytes, target, flags));
+	return tern_result(restore(image, bytes, port_of(&read), target, flags));
 }
 
 /* ---- An image from a descriptor */
@@ -247,7 +244,7 @@ read_until(struct inflow *in, size_t bytes)
 }
 
 static int
-read_image(struct inflow *in)
+read_image(struct inflow *in, uint16_t *port)
 {
 	struct image image;
 	size_t wants = IMAGE_FRAME_BYTES;
@@ -266,6 +263,7 @@ read_image(struct inflow *in)
 	head = image_read_head(&image, in->at, in->have, checkpoint_reason);
 	if (head < 0)
 		return -EINVAL;
+	*port = port_of(&image);
 	return read_until(in, (size_t)head + (size_t)image_queue_bytes(&image));
 }
 
@@ -274,11 +272,12 @@ tern_restore_from(int from, const struct tern_restore_target *target, int flags)
 {
 	struct inflow in = {.fd = from};
 	int status = check_flags(flags);
+	uint16_t port = 0;
 
 	if (status == 0)
-		status = read_image(&in);
+		status = read_image(&in, &port);
 	if (status == 0)
-		status = restore(in.at, in.have, target, flags);
+		status = restore(in.at, in.have, port, target, flags);
 	free(in.at);
 	return tern_result(status);
 }

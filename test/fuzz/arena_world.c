@@ -203,6 +203,7 @@ arena_turn(uint64_t us)
 	gateway_turn(arena_world.gateway);
 	tcp_flush(arena_world.e);
 	gateway_tell(arena_world.gateway);
+	gateway_wake(arena_world.gateway);
 	arena_check_gateway(arena_world.gateway);
 	fuzz_check_engine(arena_world.e);
 	for (unsigned int i = 0; i < PROGRAMS; i++) {

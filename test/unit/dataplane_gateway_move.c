@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "gateway_rig.h"
 #include "unit.h"
@@ -303,15 +305,21 @@ UNIT_CASE(the_log_hears_of_each)
 {
 	struct rig_program *p;
 	struct tcp_conn *peer = start(&p);
+	int timer = timerfd_create(CLOCK_MONOTONIC, 0);
 	struct gateway_moved line;
+	struct itimerspec left;
 	long n;
 
+	gateway_journal_tells(r.gateway, timer);
 	gateway_program_set_pid(p->gateway, 4711);
 	UNIT_EQ(tcp_send(peer, out, 500, 0), 500);
 	rig_run(&r, 5);
 	n = checkpoint(p, SHM_PAYLOAD_MAX, SHM_MOVE_TAKE);
 	UNIT_EQ(restore(p, (uint32_t)n, SHM_PAYLOAD_MAX, 0), n);
 	UNIT_EQ(move_piece(p, SHM_CHECKPOINT, LISTENER, 0, 0, 100, NULL), -EINVAL);
+	/* It runs, or has run out, which it says until it is read. */
+	CU_ASSERT(timerfd_gettime(timer, &left) == 0);
+	CU_ASSERT(left.it_value.tv_nsec > 0 || read(timer, &(uint64_t){0}, 8) == 8);
 	CU_ASSERT_FATAL(gateway_journal_take(r.gateway, &line));
 	UNIT_EQ(line.kind, GATEWAY_TAKEN);
 	UNIT_EQ(line.pid, 4711);
@@ -328,6 +336,8 @@ UNIT_CASE(the_log_hears_of_each)
 	for (int i = 0; i < 70; i++)
 		move_piece(p, SHM_CHECKPOINT, LISTENER, 0, 0, 100, NULL);
 	UNIT_EQ(gateway_journal_lost(r.gateway), 6);
+	gateway_journal_tells(r.gateway, -1);
+	close(timer);
 	end(peer);
 }
 

@@ -73,6 +73,7 @@ rig_run(struct gateway_rig *r, uint64_t ms)
 		gateway_turn(r->gateway);
 		tcp_flush(r->pair.side[1].engine);
 		gateway_tell(r->gateway);
+		gateway_wake(r->gateway);
 		tcp_flush(r->pair.side[0].engine);
 	}
 }
