@@ -3,6 +3,7 @@
 # What needs neither ternd nor a network, one program after the other, each with what its own head says:
 #
 #     processors           what a second processor gives at most, on this machine
+#     lines                what the way between two processors' caches takes
 #     engine … --threads   two pairs of engines on two processors, and one on one
 #     memory               what an idle connection of a service takes, of a million
 #     engine_checkpoint    connections leave the engine and return
@@ -43,6 +44,7 @@ round()
 		said "$AT/processors" 2 3
 		found arithmetic processors 's/^arithmetic.* do \([0-9.]*\) times.*/\1/p'
 		found cache processors 's/^cache.* do \([0-9.]*\) times.*/\1/p'
+		way
 		said "$AT/engine" rr --threads 2 --rounds 3
 		found pairs one "$(first_number 'one pair:')"
 		found pairs two "$(first_number '2 pairs:')"
@@ -66,6 +68,8 @@ rounds round
 	[ "$(nproc)" -eq 1 ] || cat <<ROWS
 arithmetic  | two processors beside one, work in registers          | times  | processors | |
 cache       | the same, loads from a core's own cache               | times  | processors | |
+line        | a cache line there and back between two processors    | us     | machine    | |
+copied      | full frames copied from one into the other's cache    | Gbit/s | machine    | |
 pairs       | a client's and a server's engine on each of two processors, beside one on one | 1/s | two | one | >= 1.9
 ROWS
 	cat <<ROWS

@@ -25,6 +25,7 @@ round()
 	record call99 tern "$call99"
 	record way tern "$way"
 	record way99 tern "$way99"
+	way
 }
 
 conf idle=poll
@@ -39,5 +40,6 @@ call   | a program's call and the lane's answer, median | us | tern | | <= 0.5
 call99 | the same, 99th percentile                      | us | tern | |
 way    | 64 bytes to another socket by the lane, median | us | tern | |
 way99  | the same, 99th percentile                      | us | tern | |
+line   | a cache line there and back between two processors: no call takes less | us | machine | |
 ROWS
 tern_down

@@ -45,6 +45,18 @@ record()
 	echo "$1 $2 $3" >>"$tmp/round"
 }
 
+# way: records what a cache line takes there and back between two processors, and how fast frames are copied over: as
+# near as a hypervisor has them just now, and no lane can be faster.
+way()
+{
+	local line copied
+	read -r line copied < <("$BUILD/test/bench/lines" 1514 100 |
+		awk '$1 == "line" { printf "%s ", $2 / 1e3 } $1 == "frames" { print $(NF - 1) }')
+	[ -n "$copied" ] || fail "lines measures nothing"
+	record line machine "$line"
+	record copied machine "$copied"
+}
+
 # measure WHAT WHO COMMAND…: records the numbers that it prints on a line; of several the second is WHAT.2, ...
 measure()
 {

@@ -4,6 +4,7 @@
 #
 #     floor   two dpdk-testpmd on the same devices: 32 frames of the same size that go to and fro without end, or
 #             full frames one way
+#     machine frames copied by one processor and read by the other, over such a ring, and nothing else (lines.c)
 #     linux   load to load on the kernel's TCP, over a veth pair without offloads
 #
 # Tern's client is the generator in a lane (`tern bench`), its server the one in another ternd's. Each side has a
@@ -143,6 +144,9 @@ everybody()
 round()
 {
 	local who
+	# shellcheck disable=SC2046
+	let_run -- $(everybody)
+	way
 	# shellcheck disable=SC2046,SC2086
 	for who in $(in_turn "$1" $LINKS linux); do
 		case $who in
@@ -197,4 +201,9 @@ bulk   | one stream over $link, MTU 1500                | Gbit/s | $link | | $go
 bulk   | the same, beside testpmd                       | Gbit/s | $link | $link-floor |
 bulk   | the same, beside Linux                         | Gbit/s | $link | linux |
 ROWS
-done | table
+done >"$tmp/said.rows"
+cat >>"$tmp/said.rows" <<ROWS
+line   | a cache line there and back between two processors | us | machine | |
+copied | full frames copied from one into the other's cache | Gbit/s | machine | |
+ROWS
+table <"$tmp/said.rows"
