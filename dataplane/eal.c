@@ -182,6 +182,12 @@ add_memory(struct eal_plan *plan, const struct config *config, const struct eal_
 			return -1;
 	}
 	plan->hugepages = false;
+	/* The kernel would give it, and then end whom it likes. */
+	if (!own && host->memory != 0 && small > host->memory)
+		return refuse(plan,
+			      "%llu MB of memory are needed, this machine has %llu; lower [limits]",
+			      (unsigned long long)(small >> 20),
+			      (unsigned long long)(host->memory >> 20));
 	/* A quarter more than needed: pages that are never touched cost nothing. */
 	return own ? 0
 	       : add(plan, "-m") < 0 ||

@@ -34,6 +34,7 @@ struct eal_host {
 	} cpus[EAL_MAX_CPUS];
 	uint64_t huge_free[EAL_MAX_NODES]; /* bytes, in sizes that a hugetlbfs is mounted for */
 	bool huge_mounted;
+	uint64_t memory; /* bytes of it in all; 0: unknown */
 };
 
 void eal_survey(struct eal_host *host);

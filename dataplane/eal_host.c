@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the machine has: the CPUs that we may run on, their NUMA nodes, and free huge pages. */
+/* What the machine has: the CPUs that we may run on, their NUMA nodes, memory, and free huge pages.
+ */
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,7 @@ survey_mount(const char *folder, unsigned long long page_bytes, void *arg)
 void
 eal_survey(struct eal_host *host)
 {
+	long pages = sysconf(_SC_PHYS_PAGES);
 	cpu_set_t set;
 
 	memset(host, 0, sizeof(*host));
@@ -75,5 +77,6 @@ eal_survey(struct eal_host *host)
 				host->cpus[host->n_cpus].id = (uint16_t)cpu;
 				host->cpus[host->n_cpus++].node = node_of(cpu);
 			}
+	host->memory = pages < 0 ? 0 : (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	eal_files_each_mount(survey_mount, host);
 }

@@ -103,6 +103,24 @@ UNIT_CASE(too_few_huge_pages)
 	CU_ASSERT(strstr(plan.note, "no hugetlbfs is mounted") != NULL);
 }
 
+/* 200 MB for each lane. */
+UNIT_CASE(more_memory_than_there_is)
+{
+	struct eal_host host = host_with(2, 0);
+
+	host.memory = 400 * MB;
+	CU_ASSERT(strstr(plan_for("", 2, HUGEPAGES_AUTO, &host, NULL), "--no-huge") != NULL);
+	host.memory = 399 * MB;
+	CU_ASSERT_STRING_EQUAL(plan_for("", 2, HUGEPAGES_AUTO, &host, NULL),
+			       "error: 400 MB of memory are needed, this machine has 399; lower "
+			       "[limits]");
+	CU_ASSERT(strstr(plan_for("-m 100", 2, HUGEPAGES_NO, &host, NULL), "--no-huge") != NULL);
+	/* In huge pages, of which there are enough. */
+	host = host_with(2, 400 * MB);
+	host.memory = 399 * MB;
+	CU_ASSERT(strstr(plan_for("", 2, HUGEPAGES_AUTO, &host, NULL), "error:") == NULL);
+}
+
 UNIT_CASE(pages_count_on_the_node_of_the_lane)
 {
 	struct eal_host host = host_with(2, 1000 * MB);
@@ -126,5 +144,5 @@ UNIT_CASE(this_machine_has_something)
 }
 
 UNIT_MAIN(UNIT_RUN(ours_are_added), UNIT_RUN(users_win), UNIT_RUN(lanes_may_share_cpus),
-	  UNIT_RUN(too_few_huge_pages), UNIT_RUN(pages_count_on_the_node_of_the_lane),
-	  UNIT_RUN(this_machine_has_something))
+	  UNIT_RUN(too_few_huge_pages), UNIT_RUN(more_memory_than_there_is),
+	  UNIT_RUN(pages_count_on_the_node_of_the_lane), UNIT_RUN(this_machine_has_something))
