@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -138,7 +139,9 @@ has_hugepages(const struct eal_host *host, unsigned int lanes, uint64_t need_byt
 static void
 tell_reserve(char *text, size_t size, const struct eal_host *host, uint64_t need, uint64_t found)
 {
-	unsigned long long mb = need >> 20, found_mb = found >> 20;
+	/* Whole pages: dpdk-hugepages.py takes nothing else. */
+	unsigned long long mb = RTE_ALIGN_CEIL(need, UINT64_C(2) << 20) >> 20;
+	unsigned long long found_mb = found >> 20;
 
 	if (!host->huge_mounted)
 		snprintf(text, size,

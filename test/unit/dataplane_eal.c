@@ -19,13 +19,15 @@ host_with(unsigned int cpus, uint64_t huge_free)
 	return host;
 }
 
+static uint64_t huge_need = 100 * MB; /* of a lane */
+
 /* The vector as one string, or the error. */
 static const char *
 plan_for(const char *eal, unsigned int lanes, enum config_hugepages hugepages,
 	 const struct eal_host *host, const char *extra)
 {
 	struct config config = {.name = "t", .lanes = lanes, .hugepages = hugepages};
-	const struct eal_need need = {.huge = 100 * MB, .small = 200 * MB};
+	const struct eal_need need = {.huge = huge_need, .small = 200 * MB};
 	char word[64], *extras[1] = {word};
 	size_t n = 0;
 
@@ -101,6 +103,11 @@ UNIT_CASE(too_few_huge_pages)
 	host.huge_mounted = false;
 	plan_for("", 1, HUGEPAGES_AUTO, &host, NULL);
 	CU_ASSERT(strstr(plan.note, "no hugetlbfs is mounted") != NULL);
+	/* Whole pages; dpdk-hugepages.py refuses anything else. */
+	huge_need = 100 * MB + 1;
+	plan_for("", 1, HUGEPAGES_AUTO, &host, NULL);
+	CU_ASSERT(strstr(plan.note, "--reserve 102M\"") != NULL);
+	huge_need = 100 * MB;
 }
 
 /* 200 MB for each lane. */
