@@ -11,7 +11,7 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libsodium
 RUN_PACKAGES=(iproute2 curl)
 TEST_PACKAGES=(clang libclang-rt-14-dev clang-format binutils nginx-light wrk tshark python3 iputils-ping ethtool
 	dpdk-dev procps util-linux redis-server redis-tools iperf3 apache2-utils netcat-openbsd socat
-	openssh-server openssh-client openssl nftables valgrind)
+	openssh-server openssh-client openssl nftables valgrind netbase)
 # Of a test that is skipped where they cannot be had: test/interop/guest.sh.
 GUEST_PACKAGES=(qemu-system-x86 busybox-static kmod cpio)
 
