@@ -19,6 +19,8 @@
 
 enum {
 	MOST_ROOM = 32 << 20,
+	FIN_MS = 20,
+	MOST_FINS = 500,
 };
 
 static const char magic[16] = "repair_move 1\n";
@@ -317,10 +319,9 @@ send_raw(const struct dump *d, const struct tcphdr *tcp)
 }
 
 static void
-repeat_peer_fin(const struct dump *d)
+send_peer_fin(const struct dump *d, uint32_t acked)
 {
 	struct tcphdr tcp = {0};
-	uint32_t acked = d->send_next - d->send_bytes;
 
 	tcp.source = d->peer.in.sin_port; /* at the same place in both families */
 	tcp.dest = d->own.in.sin_port;
@@ -333,12 +334,34 @@ repeat_peer_fin(const struct dump *d)
 	send_raw(d, &tcp);
 }
 
+static bool
+lacks_peer_fin(int fd)
+{
+	int state = connection_state(fd);
+
+	return state == STATE_ESTABLISHED || state == STATE_FIN_WAIT_1 || state == STATE_FIN_WAIT_2;
+}
+
+/* Until it is taken: the peer goes on, and the kernel refuses an acknowledgment a window behind
+ * his. */
+static void
+repeat_peer_fin(int fd, const struct dump *d)
+{
+	uint32_t end = d->send_next + (has_own_fin(d->state) ? 1 : 0);
+
+	for (int i = 0; i < MOST_FINS && lacks_peer_fin(fd); i++) {
+		send_peer_fin(d, end - (uint32_t)queued_bytes(fd, SIOCOUTQ));
+		for (int ms = 0; ms < FIN_MS && lacks_peer_fin(fd); ms++)
+			usleep(1000);
+	}
+}
+
 void
 leave_repair(int fd, const struct dump *d)
 {
 	repair(fd, 0);
 	if (has_peer_fin(d->state))
-		repeat_peer_fin(d);
+		repeat_peer_fin(fd, d);
 }
 
 /* ---- The file */
