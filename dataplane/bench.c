@@ -118,7 +118,7 @@ bench_lane_stop(struct tern_service_lane *lane, void *state)
 {
 	struct bench_lane *b = state;
 
-	(void)lane;
+	bench_flood_end(lane->set, b->run);
 	bench_run_free(b->run);
 	b->run = NULL;
 }
@@ -154,6 +154,8 @@ bench_start(struct service_set *set, struct bench_run *run)
 	run->target = run->plan.connections;
 	run->begun_us = set->now_us;
 	run->due_us = set->now_us + run->plan.patience_us;
+	if (run->plan.workload == BENCH_FLOOD)
+		bench_flood_begin(run, set);
 	want_turns(lane, true);
 	return 0;
 }

@@ -15,6 +15,8 @@
  *     OPENING --all are open--> WARMING --warmup_us--> MEASURING --measure_us--> CLOSING --> DONE
  *        '-- no connection for patience_us, or one fails: error is set --------------^
  *
+ * flood has no connections: it opens by finding the next hop (bench_flood.c).
+ *
  * Who may call: bench_run_... are the main thread's; bench_start(), bench_read() and bench_end()
  * the lane's, for the main thread (ASK_BENCH). A run in a lane is the lane's alone.
  */
@@ -35,6 +37,12 @@ enum {
 	BENCH_TEXT_BYTES = 4096,
 	BENCH_SIZE_MAX = 1 << 30, /* of a request or an answer */
 	BENCH_PIPELINE_MAX = 1024,
+	/* Source ports of a flood: below those that connections are given. */
+	BENCH_FLOOD_PORT = 1024,
+	BENCH_FLOOD_PORTS = TCP_PORT_FIRST - BENCH_FLOOD_PORT,
+	BENCH_FLOOD_HOSTS = 1 << 20,
+	BENCH_FLOOD_FLOWS = 1 << 24,
+	BENCH_FLOOD_RATE = 100000000,
 };
 
 enum bench_workload {
@@ -43,6 +51,14 @@ enum bench_workload {
 	BENCH_STREAM,   /* bytes without end, up, down, or both */
 	BENCH_IDLE,     /* connections that are open, and nothing else */
 	BENCH_FASTOPEN, /* a connection for each request, which is in its SYN */
+	BENCH_FLOOD,    /* segments of many flows, without connections */
+};
+
+/* Of a flood. */
+enum bench_segments {
+	BENCH_SYN,
+	BENCH_ACK,  /* of connections that nobody has */
+	BENCH_DATA, /* likewise, with request_bytes of data */
 };
 
 enum bench_phase {
@@ -64,6 +80,12 @@ struct bench_plan {
 	bool greets;        /* the peer is a [service bench] */
 	bool server_closes; /* crr, fastopen */
 	bool up, down;      /* stream */
+	/* flood: of `flows` flows each flow_step-th, from flow_first on, is this lane's. */
+	enum bench_segments segments;
+	uint32_t flows, flow_first, flow_step;
+	uint64_t rate;       /* segments a second; 0: as many as can be */
+	struct ip_addr from; /* the first of from_hosts source addresses; 0: our own one */
+	uint32_t from_hosts;
 	uint64_t warmup_us, measure_us, patience_us;
 };
 
@@ -79,10 +101,14 @@ struct bench_counts {
 	 * it carried nothing, for the guard against black holes was up. */
 	uint64_t syn_data;      /* whose SYN-ACK acknowledged what the SYN carried of the request */
 	uint64_t cookies_asked; /* whose SYN only asked for a cookie */
+	/* Of a flood, and answers to it at our own addresses. */
+	uint64_t segments, synacks, rsts, others;
 	uint64_t frames_in, frames_out, cycles_busy, turns; /* of the lane's loop */
+	uint64_t frames_lost;                               /* that no device took; likewise */
 };
 
 struct bench_result {
+	enum bench_workload workload;
 	enum bench_phase phase;
 	int error;        /* positive errno: why it ended early; 0: it did not */
 	uint32_t open;    /* connections */

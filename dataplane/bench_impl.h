@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the service bench (bench.c), its generator (bench_client.c, bench_run.c) and its server
- * (bench_server.c) share. */
+/* What the service bench (bench.c), its generator (bench_client.c, bench_flood.c, bench_run.c) and
+ * its server (bench_server.c) share. */
 #ifndef TERN_DATAPLANE_BENCH_IMPL_H
 #define TERN_DATAPLANE_BENCH_IMPL_H
 
@@ -62,6 +62,18 @@ struct bench_conn {
 	uint8_t role;
 };
 
+/* What a flood has sent, and sends next. */
+struct bench_flood {
+	struct tcp_endpoint to;
+	uint32_t flow, round; /* of the next segment */
+	uint32_t first_seq;
+	uint16_t last_port; /* of its sources */
+	uint16_t data_sum;  /* the checksum of a segment's data, not inverted */
+	uint64_t since_us;  /* the begin of this phase */
+	uint64_t sent;      /* segments in this phase */
+	uint64_t postponed; /* the loop's counter when it was looked at last */
+};
+
 struct bench_run {
 	struct bench_plan plan;
 	enum bench_phase phase;
@@ -87,6 +99,7 @@ struct bench_run {
 	const uint8_t *text;                /* lead, then requests */
 	struct tern_service_memory *memory; /* the same, by reference */
 	struct bench_counts counts, before;
+	struct bench_flood flood;
 	struct bench_hist latency;
 };
 
@@ -98,6 +111,10 @@ void bench_run_closed(struct bench_run *run, const struct bench_flow *flow, int 
 
 /* The run cannot go on. */
 void bench_run_fail(struct bench_run *run, int error);
+
+/* From now on it is measured; and until now. */
+void bench_run_measure(struct bench_run *run, const struct service_set *set);
+void bench_run_measured(struct bench_run *run, const struct service_set *set);
 
 /* Once an iteration. Returns false when the run is done. */
 bool bench_run_turn(struct bench_run *run, struct tern_service_lane *lane);
@@ -114,6 +131,14 @@ int bench_flow_open(struct bench_run *run, struct tern_service_lane *lane, uint3
 void bench_flow_connected(struct tern_service_conn *conn, struct bench_flow *flow);
 void bench_flow_readable(struct tern_service_conn *conn, struct bench_flow *flow);
 void bench_flow_writable(struct tern_service_conn *conn, struct bench_flow *flow);
+
+/* ---- bench_flood.c */
+
+void bench_flood_begin(struct bench_run *run, struct service_set *set);
+bool bench_flood_turn(struct bench_run *run, struct tern_service_lane *lane);
+
+/* The run is about to be freed, in whatever phase. */
+void bench_flood_end(struct service_set *set, const struct bench_run *run);
 
 /* ---- bench_server.c */
 

@@ -46,8 +46,9 @@ static bool
 write_text(struct bench_run *run)
 {
 	const struct bench_plan *plan = &run->plan;
-	uint32_t request =
-		plan->workload == BENCH_STREAM ? BENCH_PATTERN_BYTES : plan->request_bytes;
+	uint32_t request = plan->workload == BENCH_STREAM || plan->request_bytes == 0
+				   ? BENCH_PATTERN_BYTES
+				   : plan->request_bytes;
 	uint32_t lead = plan->greets ? BENCH_GREETING_BYTES : 0, n;
 	uint8_t *text;
 
@@ -136,10 +137,12 @@ read_loop(const struct service_set *set, struct bench_counts *counts)
 	counts->frames_out = set->loop->frames_out;
 	counts->cycles_busy = set->loop->cycles_busy;
 	counts->turns = set->loop->turns;
+	counts->frames_lost =
+		set->loop->drop_tx_full + set->loop->drop_tx_prepare + set->loop->drop_tx_no_memory;
 }
 
-static void
-begin_measuring(struct bench_run *run, const struct service_set *set)
+void
+bench_run_measure(struct bench_run *run, const struct service_set *set)
 {
 	memset(&run->latency, 0, sizeof(run->latency));
 	run->counts = (struct bench_counts){0};
@@ -159,11 +162,12 @@ counted(const struct bench_run *run, const struct service_set *set)
 	counts.frames_out -= run->before.frames_out;
 	counts.cycles_busy -= run->before.cycles_busy;
 	counts.turns -= run->before.turns;
+	counts.frames_lost -= run->before.frames_lost;
 	return counts;
 }
 
-static void
-end_measuring(struct bench_run *run, const struct service_set *set)
+void
+bench_run_measured(struct bench_run *run, const struct service_set *set)
 {
 	run->counts = counted(run, set);
 	run->measured_us = set->now_us - run->measuring_us;
@@ -181,10 +185,10 @@ next_phase(struct bench_run *run, const struct service_set *set)
 			bench_run_fail(run, ETIMEDOUT);
 		break;
 	case BENCH_WARMING:
-		begin_measuring(run, set);
+		bench_run_measure(run, set);
 		break;
 	case BENCH_MEASURING:
-		end_measuring(run, set);
+		bench_run_measured(run, set);
 		break;
 	case BENCH_CLOSING:
 	case BENCH_DONE:
@@ -273,6 +277,8 @@ close_some(struct bench_run *run)
 bool
 bench_run_turn(struct bench_run *run, struct tern_service_lane *lane)
 {
+	if (run->plan.workload == BENCH_FLOOD)
+		return bench_flood_turn(run, lane);
 	if (lane->set->now_us >= run->due_us)
 		next_phase(run, lane->set);
 	if (run->live < run->target)
@@ -291,6 +297,7 @@ bench_run_read(const struct bench_run *run, const struct service_set *set,
 	       struct bench_result *result)
 {
 	*result = (struct bench_result){
+		.workload = run->plan.workload,
 		.phase = run->phase,
 		.error = run->error,
 		.open = run->open,

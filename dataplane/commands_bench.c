@@ -23,8 +23,11 @@ enum {
 
 static const char *const workloads[] = {
 	[BENCH_RR] = "rr",     [BENCH_CRR] = "crr",           [BENCH_STREAM] = "stream",
-	[BENCH_IDLE] = "idle", [BENCH_FASTOPEN] = "fastopen",
+	[BENCH_IDLE] = "idle", [BENCH_FASTOPEN] = "fastopen", [BENCH_FLOOD] = "flood",
 };
+
+static const char *const segments[] = {
+	[BENCH_SYN] = "syn", [BENCH_ACK] = "ack", [BENCH_DATA] = "data"};
 
 static const char *const phases[] = {[BENCH_OPENING] = "opening",
 				     [BENCH_WARMING] = "warming",
@@ -70,17 +73,95 @@ read_target(const json_t *request, unsigned int index, struct bench_plan *plan)
 	return to.port + plan->n_ports - 1 <= UINT16_MAX;
 }
 
-static bool
-read_workload(const json_t *request, struct bench_plan *plan)
+/* Which of n names stands there; -1: none. */
+static int
+read_name(const json_t *request, const char *key, const char *const *names, unsigned int n)
 {
-	const char *name = json_string_value(json_object_get(request, "workload"));
+	const char *name = json_string_value(json_object_get(request, key));
 
-	for (unsigned int i = 0; name != NULL && i < RTE_DIM(workloads); i++)
-		if (strcmp(name, workloads[i]) == 0) {
-			plan->workload = (enum bench_workload)i;
-			return true;
-		}
-	return false;
+	for (unsigned int i = 0; name != NULL && i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+static struct ip_addr
+target_ip(const struct bench_plan *plan)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&plan->target;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&plan->target;
+
+	if (plan->target.ss_family == AF_INET)
+		return ip_from4((be32_t){in->sin_addr.s_addr});
+	return ip_from6(in6->sin6_addr.s6_addr);
+}
+
+/* The sources of a flood: the hosts of a prefix, without its first address, and IPv4's last.
+ * Returns NULL, or what is wrong. */
+static const char *
+read_sources(const char *text, struct bench_plan *plan)
+{
+	struct ip_addr target = target_ip(plan);
+	struct config_address prefix;
+	unsigned int bits;
+	uint64_t hosts;
+	uint8_t first;
+
+	if (config_network(text, &prefix) != NULL)
+		return "the sources are no prefix; write them as 10.0.0.0/8 or 2001:db8:1::/64, "
+		       "without bits behind the prefix";
+	first = ((const uint8_t *)prefix.ip.w)[12];
+	if (ip_is_any(&prefix.ip) || ip_is_multicast(&prefix.ip) ||
+	    (ip_is4(&prefix.ip) ? first == 0 || first == 127 || first >= 240
+				: prefix.prefix_len < 16))
+		return "no host has such source addresses";
+	if (ip_is4(&prefix.ip) != ip_is4(&target))
+		return "the sources are of another family than the target";
+	if (config_on_link(&prefix, &target))
+		return "the target is among the sources; give another prefix";
+	bits = (ip_is4(&prefix.ip) ? 32u : 128u) - prefix.prefix_len;
+	hosts = UINT64_C(1) << RTE_MIN(bits, 32u);
+	if (bits > (ip_is4(&prefix.ip) ? 1u : 0u)) {
+		hosts -= ip_is4(&prefix.ip) ? 2 : 1;
+		prefix.ip.w[3] |= RTE_BE32(1);
+	}
+	plan->from = prefix.ip;
+	plan->from_hosts = (uint32_t)RTE_MIN(hosts, (uint64_t)BENCH_FLOOD_HOSTS);
+	return NULL;
+}
+
+/* What a flood has besides; the target is known. Returns NULL, or what is wrong. */
+static const char *
+read_flood(const json_t *request, unsigned int lanes, struct bench_plan *plan)
+{
+	const json_t *from = json_object_get(request, "from");
+	int kind = read_name(request, "segments", segments, RTE_DIM(segments));
+	json_int_t flows, rate;
+	const char *error;
+
+	if (plan->workload != BENCH_FLOOD)
+		return NULL;
+	if (kind < 0)
+		return "unknown segments; there are syn, ack and data";
+	if (!number(request, "flows", 1, BENCH_FLOOD_FLOWS, 16384, &flows))
+		return "flows: from 1 to 16777216";
+	if (!number(request, "rate", 0, BENCH_FLOOD_RATE, 0, &rate))
+		return "rate: up to 100000000 segments a second";
+	error = from == NULL            ? NULL
+		: !json_is_string(from) ? "the sources are no text"
+					: read_sources(json_string_value(from), plan);
+	if (error != NULL)
+		return error;
+	if (flows > (json_int_t)RTE_MAX(plan->from_hosts, 1u) * BENCH_FLOOD_PORTS)
+		return "so many flows need more source addresses: each has 31744 ports for them";
+	if (flows < lanes || (rate != 0 && rate < lanes))
+		return "fewer flows, or segments a second, than lanes to send them";
+	plan->segments = (enum bench_segments)kind;
+	plan->flows = (uint32_t)flows;
+	plan->rate = (uint64_t)rate;
+	if (plan->segments != BENCH_DATA)
+		plan->request_bytes = 0;
+	return NULL;
 }
 
 /* All but the target; `connections` are those of all lanes together. */
@@ -88,6 +169,7 @@ static bool
 read_plan(const json_t *request, struct bench_plan *plan, const char **error)
 {
 	json_int_t connections, pipeline, asked, answer, ports, warmup, measure, patience;
+	int workload;
 
 	*plan = (struct bench_plan){
 		.greets = json_is_true(json_object_get(request, "greet")),
@@ -95,9 +177,11 @@ read_plan(const json_t *request, struct bench_plan *plan, const char **error)
 		.up = json_is_true(json_object_get(request, "up")),
 		.down = json_is_true(json_object_get(request, "down")),
 	};
-	*error = "unknown workload; there are rr, crr, stream, idle and fastopen";
-	if (!read_workload(request, plan))
+	*error = "unknown workload; there are rr, crr, stream, idle, fastopen and flood";
+	workload = read_name(request, "workload", workloads, RTE_DIM(workloads));
+	if (workload < 0)
 		return false;
+	plan->workload = (enum bench_workload)workload;
 	*error = "a number is missing or out of range";
 	if (!number(request, "connections", 1, 16 << 20, 1, &connections) ||
 	    !number(request, "pipeline", 1, BENCH_PIPELINE_MAX, 1, &pipeline) ||
@@ -217,6 +301,7 @@ static int
 start_lanes(struct daemon *daemon, const json_t *json, struct bench_plan *plan, uint64_t lanes)
 {
 	uint32_t n = (uint32_t)__builtin_popcountll(lanes), connections = plan->connections;
+	uint64_t rate = plan->rate;
 
 	for (uint32_t k = 0; k < n; k++, lanes &= lanes - 1) {
 		unsigned int lane = rte_bsf64(lanes);
@@ -225,6 +310,9 @@ start_lanes(struct daemon *daemon, const json_t *json, struct bench_plan *plan, 
 		int status;
 
 		plan->connections = connections / n + (k < connections % n ? 1 : 0);
+		plan->rate = rate / n + (k < rate % n ? 1 : 0);
+		plan->flow_first = k;
+		plan->flow_step = n;
 		if (!read_target(json, k, plan))
 			return -EINVAL;
 		run = bench_run_make(plan);
@@ -259,8 +347,12 @@ commands_bench_start(struct daemon *daemon, const json_t *request, struct contro
 	*error = "no target, or none that can be connected to; write ADDRESS:PORT";
 	if (!read_target(request, 0, &plan))
 		return NULL;
+	*error = read_flood(request, (unsigned int)__builtin_popcountll(lanes), &plan);
+	if (*error != NULL)
+		return NULL;
 	*error = "fewer connections than lanes to open them";
-	if (plan.connections < (uint32_t)__builtin_popcountll(lanes))
+	if (plan.workload != BENCH_FLOOD &&
+	    plan.connections < (uint32_t)__builtin_popcountll(lanes))
 		return NULL;
 	*error = why_not(-ENOENT);
 	if (!bench_is_there(daemon->lanes[0]->services))
@@ -293,6 +385,7 @@ add(struct total *total, const struct bench_result *lane)
 
 	if (total->lanes++ == 0 || lane->phase < total->sum.phase)
 		total->sum.phase = lane->phase;
+	total->sum.workload = lane->workload;
 	if (total->sum.error == 0)
 		total->sum.error = lane->error;
 	total->sum.open += lane->open;
@@ -307,6 +400,11 @@ add(struct total *total, const struct bench_result *lane)
 	to->no_port += from->no_port;
 	to->syn_data += from->syn_data;
 	to->cookies_asked += from->cookies_asked;
+	to->segments += from->segments;
+	to->synacks += from->synacks;
+	to->rsts += from->rsts;
+	to->others += from->others;
+	to->frames_lost += from->frames_lost;
 	to->frames_in += from->frames_in;
 	to->frames_out += from->frames_out;
 	to->cycles_busy += from->cycles_busy;
@@ -349,6 +447,10 @@ failure_text(int error)
 		return "all source ports are in use; connect to more ports of the server";
 	case EOPNOTSUPP:
 		return "Fast Open is off; add client to [tcp] fastopen";
+	case EMSGSIZE:
+		return "segments of so many bytes are larger than the MTU, or than a buffer";
+	case ELOOP:
+		return "this is an address of the ternd that is to send; name another host";
 	case EPROTO:
 		return "the server answers more than it was asked for";
 	case EPIPE:
@@ -360,6 +462,15 @@ failure_text(int error)
 	default:
 		return strerror(error);
 	}
+}
+
+static json_t *
+flood(const struct bench_counts *c, uint64_t us)
+{
+	return json_pack("{s:I,s:o,s:I,s:I,s:I,s:I}", "segments", (json_int_t)c->segments,
+			 "segments_per_s", per(c->segments, us, 1e6), "synacks",
+			 (json_int_t)c->synacks, "rsts", (json_int_t)c->rsts, "others",
+			 (json_int_t)c->others, "frames_lost", (json_int_t)c->frames_lost);
 }
 
 static json_t *
@@ -382,6 +493,8 @@ report(const struct total *total)
 			  "frames_out", (json_int_t)c->frames_out));
 	json_object_update_new(json, json_pack("{s:I,s:I}", "syn_data", (json_int_t)c->syn_data,
 					       "cookies_asked", (json_int_t)c->cookies_asked));
+	if (r->workload == BENCH_FLOOD)
+		json_object_update_new(json, flood(c, us));
 	json_object_update_new(json, json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "requests_per_s",
 					       per(c->requests, us, 1e6), "connects_per_s",
 					       per(c->connects, us, 1e6), "gbit_in_per_s",

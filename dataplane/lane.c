@@ -353,8 +353,10 @@ create_services(void *arg)
 		.socket_id = lane->socket_id,
 		.lane = lane->index,
 		.loop = &lane->stats,
+		.wire = &lane->wire,
 	};
 
+	lane_fill_wire(lane, &lane->wire);
 	lane->services = service_set_create(&services, stderr);
 	return lane->services == NULL ? -1 : 0;
 }

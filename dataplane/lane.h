@@ -207,6 +207,7 @@ struct lane {
 	char name[16];
 	struct net *net;
 	struct service_set *services;
+	struct service_wire wire; /* of the services */
 	struct gateway *gateway;
 	unsigned int n_ports;
 	struct lane_port ports[CONFIG_MAX_PORTS];

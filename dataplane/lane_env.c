@@ -261,6 +261,27 @@ lane_fill_tcp_env(struct lane *lane, struct tcp_env *env)
 	};
 }
 
+static bool
+env_resolve(void *ctx, uint32_t hop)
+{
+	struct lane *lane = ctx;
+
+	return net_resolve(lane->net, hop);
+}
+
+void
+lane_fill_wire(struct lane *lane, struct service_wire *wire)
+{
+	*wire = (struct service_wire){
+		.ctx = lane,
+		.is_local = env_is_local,
+		.resolve = env_resolve,
+		.transmit = env_transmit,
+		.path = env_path,
+		.pool = lane->pools.pool[POOL_DATA],
+	};
+}
+
 /* ---- The IP layer's */
 
 /* What a packet says of its connection at a glance: TCP's ports. 0: they are not there. */
@@ -310,6 +331,7 @@ env_tcp(void *ctx, struct rte_mbuf **packets, unsigned int n)
 {
 	struct lane *lane = ctx;
 
+	n = service_set_take(lane->services, packets, n);
 	if (lane->steering)
 		n = lane_hand_steer(lane, packets, n);
 	lane_input(lane, packets, n);

@@ -15,6 +15,9 @@
 void lane_fill_tcp_env(struct lane *lane, struct tcp_env *env);
 void lane_fill_net_env(struct lane *lane, struct net_env *env);
 
+/* And what services call. */
+void lane_fill_wire(struct lane *lane, struct service_wire *wire);
+
 /* Hands waiting frames to a device. Returns how many it took. */
 unsigned int lane_port_flush(struct lane *lane, struct lane_port *port);
 

@@ -354,6 +354,16 @@ neighbour_send(struct net *net, struct neighbour *n, struct rte_mbuf *m)
 	net_emit(net, n->port, &n->header, m);
 }
 
+bool
+neighbour_resolve(struct net *net, struct neighbour *n)
+{
+	if (n->state == NEIGHBOUR_NEW) {
+		n->proven = n->used = true;
+		solicit_first(net, n, NEIGHBOUR_INCOMPLETE);
+	}
+	return n->state != NEIGHBOUR_INCOMPLETE && n->state != NEIGHBOUR_FAILED;
+}
+
 /* ---- Learning */
 
 /* Takes a link-layer address; returns whether it is another than before. */

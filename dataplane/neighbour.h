@@ -119,6 +119,9 @@ void neighbour_forget(struct net *net, struct neighbour *n);
 /* Sends an IP packet to a neighbour, or lets it wait. Takes the mbuf. */
 void neighbour_send(struct net *net, struct neighbour *n, struct rte_mbuf *m);
 
+/* Asks for its link-layer address unless that was done. Returns whether it is known. */
+bool neighbour_resolve(struct net *net, struct neighbour *n);
+
 /*
  * A neighbour told its link-layer address: updates its entry by RFC 4861 §7.2.5, makes one if
  * `create`. Returns whether anything new was learned.

@@ -257,6 +257,16 @@ net_output(struct net *net, struct rte_mbuf **packets, unsigned int n)
 	flush(net);
 }
 
+bool
+net_resolve(struct net *net, uint32_t hop)
+{
+	struct neighbour *n = neighbour_by_hop(&net->neighbours, hop);
+	bool ready = n != NULL && neighbour_resolve(net, n);
+
+	flush(net);
+	return ready;
+}
+
 uint16_t
 net_port_of(struct net *net, const struct ip_addr *local)
 {

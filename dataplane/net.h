@@ -110,6 +110,12 @@ void net_input(struct net *net, uint64_t now_us, uint16_t port, struct rte_mbuf 
  */
 void net_output(struct net *net, struct rte_mbuf **packets, unsigned int n);
 
+/*
+ * Whether packets over this hop leave at once. If not, its neighbour is being asked for its
+ * link-layer address, or has not answered.
+ */
+bool net_resolve(struct net *net, uint32_t hop);
+
 /* tcp_env.path and tcp_env.is_local. */
 int net_path(struct net *net, const struct ip_addr *remote, const struct ip_addr *local,
 	     struct tcp_path *path);

@@ -31,7 +31,7 @@
 enum {
 	TIMEOUT_GRAIN_US = 250000,
 	LINGER_BYTES = 16 << 20,
-	WAITING_US = 1000,       /* when the waiting list has its next turn, at the latest */
+	WAITING_US = 1000,       /* when those that wait, or lane_turn(), come at the latest */
 	SWEEP_CLOSES = 256,      /* connections closed in one iteration for being idle */
 	FROZEN_TIMER_US = 10000, /* when a timer that is due on a frozen connection is looked at */
 };
@@ -600,6 +600,12 @@ service_set_advance(struct service_set *set, uint64_t now_us)
 		run_waiting(set);
 }
 
+unsigned int
+service_set_take(struct service_set *set, struct rte_mbuf **packets, unsigned int n)
+{
+	return likely(set == NULL || set->take == NULL) ? n : set->take(set->take_ctx, packets, n);
+}
+
 bool
 service_set_has_turns(const struct service_set *set)
 {
@@ -611,7 +617,7 @@ service_set_next_timer(const struct service_set *set)
 {
 	uint64_t next = RTE_MIN(set->sweep_us, service_timer_next(set));
 
-	if (STAILQ_EMPTY(&set->waiting))
+	if (STAILQ_EMPTY(&set->waiting) && set->turners == 0)
 		return next;
 	return RTE_MIN(next, set->now_us + WAITING_US);
 }

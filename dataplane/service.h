@@ -30,13 +30,25 @@ extern const char *const service_stats_names[];
 extern const char *const service_stats_texts[];
 #define SERVICE_STATS_COUNT (sizeof(struct service_stats) / sizeof(uint64_t))
 
+/* The way out for packets of a service's own (bench_flood.c), past the engine. */
+struct service_wire {
+	void *ctx;                                             /* first argument of all */
+	bool (*is_local)(void *ctx, const struct ip_addr *ip); /* one of our addresses */
+	bool (*resolve)(void *ctx, uint32_t hop);              /* net_resolve() */
+	void (*transmit)(void *ctx, struct rte_mbuf **packets, unsigned int n); /* as tcp_env's */
+	int (*path)(void *ctx, const struct ip_addr *remote, const struct ip_addr *local,
+		    struct tcp_path *path); /* as tcp_env's */
+	struct rte_mempool *pool;
+};
+
 struct service_set_config {
 	const struct config *config; /* its services are started */
 	struct tcp_engine *engine;
 	struct rte_mempool *ref_pool; /* mbufs without data room, to refer to what is sent */
 	int socket_id;
 	unsigned int lane;
-	const struct lane_stats *loop; /* the lane's own; NULL: there is no loop */
+	const struct lane_stats *loop;   /* the lane's own; NULL: there is no loop */
+	const struct service_wire *wire; /* stays; NULL: there is none */
 };
 
 /*
@@ -67,6 +79,12 @@ void service_set_begin(struct service_set *set, uint64_t now_us);
 
 /* Gives waiting connections, timers and idle time-outs their turn; call once an iteration. */
 void service_set_advance(struct service_set *set, uint64_t now_us);
+
+/*
+ * Offers packets for the engine to a service that sends past it. Returns how many are left, in
+ * their order, for tcp_input(). `set` may be NULL.
+ */
+unsigned int service_set_take(struct service_set *set, struct rte_mbuf **packets, unsigned int n);
 
 /* Whether a service wants to be called in every iteration: lane_turn(). */
 bool service_set_has_turns(const struct service_set *set);

@@ -124,6 +124,10 @@ struct service_set {
 	struct tcp_engine *engine;
 	struct rte_mempool *ref_pool;
 	const struct lane_stats *loop; /* counters of the lane's loop; NULL: none */
+	const struct service_wire *wire;
+	/* service_set_take(), and its first argument; NULL: nobody wants to. */
+	unsigned int (*take)(void *ctx, struct rte_mbuf **packets, unsigned int n);
+	void *take_ctx;
 	uint64_t now_us;
 	uint64_t begun_us; /* when the iteration began */
 	uint64_t sweep_us; /* no timeout is due before; UINT64_MAX: none at all */

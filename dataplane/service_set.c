@@ -272,6 +272,7 @@ set_alloc(const struct service_set_config *config)
 	set->engine = config->engine;
 	set->ref_pool = config->ref_pool;
 	set->loop = config->loop;
+	set->wire = config->wire;
 	set->index = config->lane;
 	set->n_lanes = config->config->lanes;
 	set->sweep_us = UINT64_MAX;

@@ -25,6 +25,9 @@ enum {
 	PORTS_MAX = 65535,
 	MTU_MIN = 576,
 	MTU_MAX = 9600,
+	FLOWS_MAX = 1 << 24,
+	RATE_MAX = 100000000,
+	REQUEST_BYTES = 64,
 };
 
 enum {
@@ -37,6 +40,10 @@ enum {
 	OPTION_OVER,
 	OPTION_LANES,
 	OPTION_MTU,
+	OPTION_SEGMENTS,
+	OPTION_FLOWS,
+	OPTION_RATE,
+	OPTION_FROM,
 };
 
 static const struct argp_option argp_options[] = {
@@ -47,7 +54,7 @@ static const struct argp_option argp_options[] = {
 	{"connections", 'n', "N", 0,
 	 "Open at a time (rr, crr, fastopen: 32; stream: 1; idle: 1000)", 0},
 	{"pipeline", 'p', "N", 0, "rr: requests under way on each connection (1)", 0},
-	{"size", 'z', "BYTES", 0, "Of a request (64)", 0},
+	{"size", 'z', "BYTES", 0, "Of a request, or of a flood's data in each segment (64)", 0},
 	{"answer", OPTION_ANSWER, "BYTES", 0, "Of its answer (as the request: an echo)", 0},
 	{"greet", 'g', NULL, 0,
 	 "The server is a [service bench]: tell it the sizes. Without, it must answer as an echo, "
@@ -61,7 +68,18 @@ static const struct argp_option argp_options[] = {
 	 0},
 	{"direction", OPTION_DIRECTION, "WAY", 0, "stream: up, down or both (up)", 0},
 	{"seconds", OPTION_SECONDS, "S", 0, "To measure (10)", 0},
-	{"warmup", OPTION_WARMUP, "S", 0, "Before that, with all connections open (1)", 0},
+	{"warmup", OPTION_WARMUP, "S", 0, "Before that, with all connections open (1; flood: 0)",
+	 0},
+	{"segments", OPTION_SEGMENTS, "KIND", 0,
+	 "flood: syn (the default), or ack or data as of connections that nobody has", 0},
+	{"flows", OPTION_FLOWS, "N", 0,
+	 "flood: each segment is the next one's (16384); each source address has ports for 31744",
+	 0},
+	{"rate", OPTION_RATE, "N", 0, "flood: segments a second (as many as can be)", 0},
+	{"from", OPTION_FROM, "PREFIX", 0,
+	 "flood: source addresses from this prefix instead of ternd's own. Answers go there: have "
+	 "only networks of your own here",
+	 0},
 	{"over", OPTION_OVER, "DEVICE", 0,
 	 "local: memif (the default), virtio (virtio-user, and vhost at the other end), or ring",
 	 0},
@@ -107,7 +125,8 @@ choice(struct argp_state *state, const char *text, const char *what, const char 
 static error_t
 take_argument(struct bench_options *options, char *arg, struct argp_state *state)
 {
-	static const char *const workloads[] = {"rr", "crr", "stream", "idle", "fastopen", NULL};
+	static const char *const workloads[] = {"rr",       "crr",   "stream", "idle",
+						"fastopen", "flood", NULL};
 
 	if (options->workload == NULL && !options->local && strcmp(arg, "local") == 0)
 		options->local = true;
@@ -118,6 +137,78 @@ take_argument(struct bench_options *options, char *arg, struct argp_state *state
 	else
 		argp_error(state, "\"%s\" is too much", arg);
 	return 0;
+}
+
+static bool
+has_port(const char *target)
+{
+	struct in6_addr in6;
+
+	if (target[0] == '[')
+		return strstr(target, "]:") != NULL;
+	return strchr(target, ':') != NULL && inet_pton(AF_INET6, target, &in6) != 1;
+}
+
+/* With all arguments read. */
+static void
+check(struct bench_options *options, struct argp_state *state)
+{
+	bool flood = options->workload != NULL && strcmp(options->workload, "flood") == 0;
+	bool data = options->segments != NULL && strcmp(options->segments, "data") == 0;
+
+	if (options->workload == NULL)
+		argp_error(state, "no workload given; there are rr, crr, stream, idle, fastopen "
+				  "and flood");
+	else if (options->target == NULL && !options->local)
+		argp_error(state, "no server given: ADDRESS or ADDRESS:PORT");
+	else if (options->local && options->ports > BENCH_LOCAL_PORTS)
+		argp_error(state, "--ports: local has %d at most", BENCH_LOCAL_PORTS);
+	else if (options->local && options->config != NULL)
+		argp_error(state, "--config: local makes its own; leave it out");
+	else if (!options->local &&
+		 (options->over != NULL || options->lanes != 0 || options->mtu != 0))
+		argp_error(state, "--over, --lanes and --mtu are of `tern bench local`");
+	else if (!flood && (options->segments != NULL || options->from != NULL ||
+			    options->flows != 0 || options->rate != 0))
+		argp_error(state, "--segments, --flows, --rate and --from are of flood");
+	else if (flood && !options->local && !has_port(options->target))
+		argp_error(state, "a flood needs the port, too: ADDRESS:PORT");
+	else if (flood && options->connections != 0)
+		argp_error(state, "a flood has no connections; say --flows");
+	else if (flood && !data && options->size != 0)
+		argp_error(state, "--size is of --segments data: others carry none");
+	options->greet |= options->local;
+	if (options->lanes == 0)
+		options->lanes = 1;
+	if (options->size == 0)
+		options->size = REQUEST_BYTES;
+	if (options->warmup < 0)
+		options->warmup = flood ? 0 : 1;
+}
+
+/* What is a flood's alone. */
+static error_t
+parse_flood(int key, char *arg, struct argp_state *state)
+{
+	static const char *const kinds[] = {"syn", "ack", "data", NULL};
+	struct bench_options *options = state->input;
+
+	switch (key) {
+	case OPTION_SEGMENTS:
+		options->segments = choice(state, arg, "kind of segments", kinds);
+		return 0;
+	case OPTION_FLOWS:
+		options->flows = number(state, arg, "flows", 1, FLOWS_MAX);
+		return 0;
+	case OPTION_RATE:
+		options->rate = number(state, arg, "rate", 1, RATE_MAX);
+		return 0;
+	case OPTION_FROM:
+		options->from = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
 static error_t
@@ -177,26 +268,12 @@ parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		return take_argument(options, arg, state);
 	case ARGP_KEY_END:
-		if (options->workload == NULL)
-			argp_error(state, "no workload given; there are rr, crr, stream, idle and "
-					  "fastopen");
-		else if (options->target == NULL && !options->local)
-			argp_error(state, "no server given: ADDRESS or ADDRESS:PORT");
-		else if (options->local && options->ports > BENCH_LOCAL_PORTS)
-			argp_error(state, "--ports: local has %d at most", BENCH_LOCAL_PORTS);
-		else if (options->local && options->config != NULL)
-			argp_error(state, "--config: local makes its own; leave it out");
-		else if (!options->local &&
-			 (options->over != NULL || options->lanes != 0 || options->mtu != 0))
-			argp_error(state, "--over, --lanes and --mtu are of `tern bench local`");
-		options->greet |= options->local;
+		check(options, state);
 		if (options->over == NULL)
 			options->over = devices[0];
-		if (options->lanes == 0)
-			options->lanes = 1;
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_flood(key, arg, state);
 	}
 }
 
@@ -207,13 +284,11 @@ static json_t *
 endpoint(const struct bench_options *options, const char *text)
 {
 	int port = options->greet ? BENCH_PORT : ECHO_PORT;
-	struct in6_addr in6;
 
-	if (inet_pton(AF_INET6, text, &in6) == 1)
-		return json_sprintf("[%s]:%d", text, port);
-	if (text[0] == '[' ? strstr(text, "]:") != NULL : strchr(text, ':') != NULL)
+	if (has_port(text))
 		return json_string(text);
-	return json_sprintf("%s:%d", text, port);
+	return json_sprintf(strchr(text, ':') != NULL && text[0] != '[' ? "[%s]:%d" : "%s:%d", text,
+			    port);
 }
 
 /* One server, or that of each pair. */
@@ -258,6 +333,18 @@ connections_of(const struct bench_options *options)
 	return is(options, "idle") ? 1000 : 32;
 }
 
+static void
+add_flood(const struct bench_options *options, json_t *json)
+{
+	json_object_set_new(json, "segments",
+			    json_string(options->segments != NULL ? options->segments : "syn"));
+	json_object_set_new(json, "rate", json_integer(options->rate));
+	if (options->flows > 0)
+		json_object_set_new(json, "flows", json_integer(options->flows));
+	if (options->from != NULL)
+		json_object_set_new(json, "from", json_string(options->from));
+}
+
 static json_t *
 order(const struct bench_options *options)
 {
@@ -281,6 +368,8 @@ order(const struct bench_options *options)
 		json_object_set_new(json, "lanes", generating_lanes(options));
 	if (options->answer > 0)
 		json_object_set_new(json, "answer", json_integer(options->answer));
+	if (is(options, "flood"))
+		add_flood(options, json);
 	return json;
 }
 
@@ -318,12 +407,44 @@ tell_failure(const struct bench_options *options, const json_t *result)
 static void
 want_answers(const struct bench_options *options, json_t *result)
 {
-	bool asks = !is(options, "stream") && !is(options, "idle");
+	bool asks = !is(options, "stream") && !is(options, "idle") && !is(options, "flood");
 
 	if (asks && json_object_get(result, "failure") == NULL &&
 	    client_number(result, "requests") == 0)
 		json_object_set_new(result, "failure",
 				    json_string("no request was answered while it was measured"));
+}
+
+static void
+add_counters(json_t *sum, json_t *counters)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(counters, name, value)
+	{
+		json_int_t n = json_integer_value(value);
+
+		if (n > 0)
+			json_object_set_new(sum, name, json_integer(n + client_number(sum, name)));
+	}
+}
+
+/* What TCP of the lanes that serve has counted, since ternd began. */
+static json_t *
+victim(const char *path)
+{
+	json_t *answer = client_ask(path, json_pack("{s:s}", "command", "stats"));
+	json_t *sum = json_object(), *lane;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "lanes"), i, lane)
+	{
+		if (i % 2 == 1) /* the others generate */
+			add_counters(sum, json_object_get(lane, "tcp"));
+	}
+	json_decref(answer);
+	return sum;
 }
 
 static int
@@ -345,6 +466,8 @@ run(const struct bench_options *options, const char *path)
 		return 1;
 	}
 	json_object_set_new(result, "workload", json_string(options->workload));
+	if (options->local && is(options, "flood"))
+		json_object_set_new(result, "victim", victim(path));
 	if (options->common.json)
 		client_print(result);
 	else
@@ -365,6 +488,7 @@ run_on_own(const struct bench_options *options)
 		.mtu = (unsigned int)options->mtu,
 		.idle = is(options, "idle"),
 		.fastopen = is(options, "fastopen"),
+		.gateways = options->from != NULL,
 	};
 	int made = options->local ? bench_ternd_local(&ternd, &local)
 				  : bench_ternd_copy(&ternd, options->config);
@@ -392,20 +516,21 @@ command_bench(int argc, char **argv, const char *socket)
 		       "  idle      opens connections and holds them\n"
 		       "  fastopen  as crr, with the request in the SYN: TCP Fast Open, which the "
 		       "server must have on\n"
+		       "  flood     segments of many flows without connections, to see what the "
+		       "server makes of them\n"
 		       "\n"
 		       "`local` starts a ternd with lanes that generate load and lanes that serve, "
 		       "and a device between each two.\n\n"
 		       "The server may be any that answers so: an echo, for one. Without PORT it "
 		       "is "
-		       "port 7, or 7700 with --greet.",
+		       "port 7, or 7700 with --greet; a flood needs it said.",
 		.children = children,
 	};
 	struct bench_options options = {
 		.common.socket = socket,
 		.seconds = 10,
-		.warmup = 1,
+		.warmup = -1,
 		.pipeline = 1,
-		.size = 64,
 		.ports = 1,
 	};
 	char path[SOCKET_PATH_BYTES];

@@ -16,8 +16,10 @@ struct bench_options {
 	const char *over;     /* local: memif, virtio or ring */
 	const char *close;    /* "server" or "client" */
 	const char *direction;
-	double seconds, warmup;
+	const char *segments, *from; /* flood */
+	double seconds, warmup;      /* below 0: the workload's */
 	long long connections, pipeline, size, answer, ports, lanes, mtu;
+	long long flows, rate; /* flood; 0: ternd's */
 	bool local;
 	bool greet;
 };

@@ -64,6 +64,29 @@ print_fastopen(const json_t *result)
 	putchar('\n');
 }
 
+/* What left, what came back to our own addresses, and what the other side counted, if that is
+ * ours, too. */
+static void
+print_flood(const struct bench_options *options, const json_t *result)
+{
+	json_t *victim = json_object_get(result, "victim"), *value;
+	const char *name;
+
+	printf("  sent:        %lld segments, ", client_number(result, "segments"));
+	print_rate(real(result, "segments_per_s"), "segments/s\n");
+	if (options->from != NULL)
+		puts("  came back:   not to this ternd, which counts answers to its own addresses");
+	else
+		printf("  came back:   %lld SYN-ACKs, %lld resets, %lld others\n",
+		       client_number(result, "synacks"), client_number(result, "rsts"),
+		       client_number(result, "others"));
+	if (client_number(result, "frames_lost") > 0)
+		printf("  lost:        %lld frames that the device did not take\n",
+		       client_number(result, "frames_lost"));
+	json_object_foreach(victim, name, value)
+		printf("  at the server: %-26s %lld\n", name, json_integer_value(value));
+}
+
 static void
 print_cost(const json_t *result)
 {
@@ -78,15 +101,22 @@ print_cost(const json_t *result)
 void
 bench_show(const struct bench_options *options, const json_t *result)
 {
-	printf("%s: %lld connection%s, %.2f s measured\n", options->workload,
-	       client_number(result, "most_open"),
-	       client_number(result, "most_open") == 1 ? "" : "s", real(result, "seconds"));
+	if (strcmp(options->workload, "flood") == 0)
+		printf("flood: %s segments, %.2f s measured\n",
+		       options->segments != NULL ? options->segments : "syn",
+		       real(result, "seconds"));
+	else
+		printf("%s: %lld connection%s, %.2f s measured\n", options->workload,
+		       client_number(result, "most_open"),
+		       client_number(result, "most_open") == 1 ? "" : "s", real(result, "seconds"));
 	if (strcmp(options->workload, "rr") == 0)
 		print_transactions(result, "requests/s");
 	else if (strcmp(options->workload, "crr") == 0)
 		print_transactions(result, "connections/s");
 	else if (strcmp(options->workload, "fastopen") == 0)
 		print_fastopen(result);
+	else if (strcmp(options->workload, "flood") == 0)
+		print_flood(options, result);
 	else if (strcmp(options->workload, "stream") == 0)
 		printf("  rate:        %.2f Gbit/s up, %.2f Gbit/s down\n",
 		       real(result, "gbit_out_per_s"), real(result, "gbit_in_per_s"));

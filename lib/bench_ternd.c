@@ -150,6 +150,8 @@ write_port(FILE *f, const struct bench_local *local, const char *name, unsigned 
 	fprintf(f, "[port %u]\nlanes = %u\nipv4 = 198.18.%u.%u/24\n", n, n, n / 2, n % 2 + 1);
 	if (local->mtu != 0)
 		fprintf(f, "mtu = %u\n", local->mtu);
+	if (local->gateways)
+		fprintf(f, "gateway4 = 198.18.%u.%u\n", n / 2, 2 - n % 2);
 	write_device(f, local, name, n);
 }
 

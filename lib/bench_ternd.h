@@ -34,6 +34,7 @@ struct bench_local {
 	unsigned int mtu; /* 0: the device's */
 	bool idle;        /* connections do nothing: they are folded soon */
 	bool fastopen;    /* requests come in SYNs */
+	bool gateways;    /* each side is the other's way to everywhere else */
 };
 enum { BENCH_LOCAL_PORT = 7700, BENCH_LOCAL_PAIRS = 4, BENCH_LOCAL_PORTS = 64 };
 int bench_ternd_local(struct bench_ternd *ternd, const struct bench_local *local);

@@ -76,6 +76,7 @@ wrong 2 "from 0.001 to" rr 198.18.0.1 --seconds 0
 wrong 2 "from 576 to 9600" local rr --mtu 9601
 wrong 2 "bench local" rr 198.18.0.1 --mtu 1500
 wrong 2 "leave it out" local rr -c "$tmp/ternd.conf"
+wrong 2 "are of flood" rr 198.18.0.1 --rate 5
 wrong 1 "ADDRESS:PORT" rr 198.18.0.300
 wrong 1 "Connection refused" rr 198.18.0.1:99
 wrong 1 "No route to host" rr 198.18.0.99

@@ -48,6 +48,11 @@ for device in virtio ring; do
 done
 bench idle -n 3000
 good 'r["most_open"] == 3000'
+# Segments without connections: what left, what the server made of it, and what came back.
+bench flood --rate 10000
+good 'r["segments"] > 500 and r["victim"]["segs_in"] > 400 and r["synacks"] > 400 and r["rsts"] == 0'
+bench flood --segments data --size 1000 --over ring --lanes 2 --rate 10000
+good 'r["lanes"] == 2 and r["segments"] > 500 and r["victim"]["rsts_out"] > 400 and r["rsts"] > 400'
 
 while read -r socket; do
 	[ ! -e "$socket" ] || fail "$socket is left behind"

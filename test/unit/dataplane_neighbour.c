@@ -73,6 +73,35 @@ UNIT_CASE(a_failed_neighbour_refuses_for_three_seconds_and_is_forgotten)
 	rig_free(rig);
 }
 
+UNIT_CASE(who_asks_whether_a_hop_is_ready_has_its_neighbour_asked_once)
+{
+	struct rig *rig = rig_settled();
+	uint32_t hop = rig_path(rig, PEER_IP4).hop;
+	struct net_neighbour_news news = told(PEER_IP4, PEER_MAC, true, true);
+
+	CU_ASSERT(!net_resolve(rig->net, hop));
+	CU_ASSERT(!net_resolve(rig->net, hop));
+	UNIT_EQ(rig->n_out, 1);
+	UNIT_EQ(net_held_bufs(rig->net), 0);
+	net_neighbour_learn(rig->net, rig->now_us, &news);
+	CU_ASSERT(net_resolve(rig->net, hop));
+	UNIT_EQ(rig->n_out, 1);
+	CU_ASSERT(!net_resolve(rig->net, 0));
+	rig_free(rig);
+	rig = rig_settled();
+	hop = rig_path(rig, PEER_IP4).hop;
+	CU_ASSERT(!net_resolve(rig->net, hop));
+	rig_until(rig, T(3));
+	CU_ASSERT_STRING_EQUAL(rig_state(rig, PEER_IP4), "FAILED");
+	CU_ASSERT(!net_resolve(rig->net, hop));
+	UNIT_EQ(rig->n_icmp, 0); /* no packet waited */
+	rig_until(rig, T(6));    /* forgotten, and asked anew */
+	CU_ASSERT(!net_resolve(rig->net, hop));
+	CU_ASSERT(!net_resolve(rig->net, rig_path(rig, PEER_IP4).hop));
+	UNIT_EQ(rig->n_out, 4);
+	rig_free(rig);
+}
+
 UNIT_CASE(waiting_packets_leave_in_order_and_the_oldest_gives_way)
 {
 	struct rig *rig = rig_settled();
@@ -370,6 +399,7 @@ UNIT_CASE(one_address_on_two_ports_is_two_neighbours)
 
 UNIT_MAIN_EAL(UNIT_RUN(a_silent_neighbour_is_asked_three_times_a_second_apart),
 	      UNIT_RUN(a_failed_neighbour_refuses_for_three_seconds_and_is_forgotten),
+	      UNIT_RUN(who_asks_whether_a_hop_is_ready_has_its_neighbour_asked_once),
 	      UNIT_RUN(waiting_packets_leave_in_order_and_the_oldest_gives_way),
 	      UNIT_RUN(packets_that_wait_at_tear_down_are_freed),
 	      UNIT_RUN(all_queues_together_are_bounded),
