@@ -46,6 +46,7 @@ struct in {
 	uint32_t n;
 	struct image *heads;       /* READ_AHEAD for the lanes, and as many that are read */
 	struct lane_moves **moves; /* each lane's */
+	uint64_t alive_us;         /* when the last of them went on */
 	int service; /* that gets them; -1: who listens; SERVICE_NAMED: what each image says */
 	bool has_target;
 	struct move_target target;
@@ -369,7 +370,10 @@ restore_all(struct in *in, bool together)
 		    !ask_all(in, ASK_RESTORE, from, to))
 			return false;
 	}
-	return !together || end_together(in);
+	if (together && !end_together(in))
+		return false;
+	in->alive_us = commands_clock_us();
+	return ask_all(in, ASK_RESTORE_PEERS, 0, in->n);
 }
 
 static json_t *
@@ -395,9 +399,10 @@ answer_of(const struct in *in, const struct ucred *client, uint64_t began_us)
 		}
 		failures++;
 	}
-	log_line("%s: restore for process %d: %u connections, %llu bytes in queues, %.1f ms; %u "
-		 "refused",
+	log_line("%s: restore for process %d: %u connections, %llu bytes in queues, %.1f ms, all "
+		 "peers asked after %.1f ms; %u refused",
 		 in->daemon->config.name, (int)client->pid, restored, (unsigned long long)queued,
+		 (double)(in->alive_us - began_us) / 1000,
 		 (double)(commands_clock_us() - began_us) / 1000, failures);
 	return json_pack("{s:I,s:I,s:o,s:I}", "restored", (json_int_t)restored, "queued",
 			 (json_int_t)queued, "failed", failed, "failures", (json_int_t)failures);

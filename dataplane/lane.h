@@ -83,11 +83,12 @@ enum lane_request_kind {
 	ASK_ADDRESS,        /* has an address added to a port, or removed */
 	ASK_ATTACH,
 	ASK_DETACH,
-	ASK_CHECKPOINT, /* and the next five: see lane_moves.h */
+	ASK_CHECKPOINT, /* and the next six: see lane_moves.h */
 	ASK_CHECKPOINT_END,
 	ASK_RESTORE_CHECK,
 	ASK_RESTORE,
 	ASK_RESTORE_END,
+	ASK_RESTORE_PEERS,
 	ASK_RESTORING, /* whether to keep silent: `up` */
 	ASK_BENCH_START,
 	ASK_BENCH, /* how it goes */

@@ -285,6 +285,9 @@ answer(struct lane *lane, struct lane_request *request)
 	case ASK_RESTORE_END:
 		lane_moves_restore_end(lane, request->moves);
 		break;
+	case ASK_RESTORE_PEERS:
+		lane_moves_restore_peers(lane, request->moves);
+		break;
 	case ASK_RESTORING:
 		tcp_set_restoring(lane->tcp, request->up);
 		break;

@@ -8,7 +8,9 @@
  * its program, or its service cannot save it) is reported, and goes on.
  *
  * In: a connection is made in repair. Only when a service or a listener has taken it is the peer
- * asked what it has. If nobody takes it, its address is mute: it can be restored elsewhere.
+ * asked what it has. If nobody takes it, its address is mute: it can be restored elsewhere. Who was
+ * idle asks when all others go on: a packet may cost the device's driver more than a connection
+ * costs us, and whose peer speaks first is to be there.
  *
  * Nobody's connections move, too: one that waits to be accepted is withdrawn while it is held, and
  * put back, behind the others, if it goes on; one that its user has closed, and that is still to
@@ -420,9 +422,13 @@ place(struct lane *lane, const struct image *from, struct lane_image *image, str
 }
 
 static void
-go_on(struct lane *lane, const struct lane_image *image, struct tcp_conn *c)
+go_on(struct lane *lane, struct lane_image *image, struct tcp_conn *c)
 {
-	tcp_resume(c);
+	image->asks = image->moved.bytes == 0 && !image->orphan;
+	if (image->asks)
+		tcp_go_on(c);
+	else
+		tcp_resume(c);
 	if (image->orphan)
 		tcp_close(c);
 	else if (tcp_user(c) != NULL && !is_program(lane, tcp_user(c)))
@@ -531,7 +537,7 @@ void
 lane_moves_restore_end(struct lane *lane, struct lane_moves *m)
 {
 	for (unsigned int i = 0; i < END_CONNS && m->next < m->n_images; i++) {
-		const struct lane_image *image = &m->images[m->next++];
+		struct lane_image *image = &m->images[m->next++];
 		const struct lane_moved *moved = &image->moved;
 		struct tcp_conn *c = moved->error != 0 ? NULL : tcp_find(lane->tcp, &moved->tuple);
 
@@ -542,4 +548,26 @@ lane_moves_restore_end(struct lane *lane, struct lane_moves *m)
 		else
 			go_on(lane, image, c);
 	}
+}
+
+/* Finds those that ask first, so that one's lines come while the next one is looked for. */
+void
+lane_moves_restore_peers(struct lane *lane, struct lane_moves *m)
+{
+	struct tcp_conn *c[LANE_MOVE_CONNS];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < END_CONNS && n < LANE_MOVE_CONNS && m->next < m->n_images;
+	     i++) {
+		const struct lane_image *image = &m->images[m->next++];
+
+		if (!image->asks || image->lane != lane->index)
+			continue;
+		c[n] = tcp_find(lane->tcp, &image->moved.tuple);
+		if (c[n] == NULL) /* it has ended meanwhile */
+			continue;
+		tcp_checkpoint_prefetch(c[n++]);
+	}
+	for (unsigned int i = 0; i < n; i++)
+		tcp_ask(c[i]);
 }

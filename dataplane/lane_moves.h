@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a lane is asked to do with connections that move: ASK_CHECKPOINT, ASK_CHECKPOINT_END and
- * ASK_RESTORE, for the control socket's commands.
+ * What a lane is asked to do with connections that move: ASK_CHECKPOINT, ASK_CHECKPOINT_END,
+ * ASK_RESTORE and ASK_RESTORE_PEERS, for the control socket's commands.
  *
  *     checkpoint   chooses connections, holds each, and writes its image   again until `over`
  *     end          of those that are held: they leave silently, or go on   again until all are done
  *     restore      makes connections of images, and finds them a user      again until all are done
+ *     peers        those that were idle ask their peers what they have     again until all are done
  *
  * Each question does one slice, of LANE_MOVE_CONNS connections or LANE_MOVE_BYTES bytes of images:
  * a hundred microseconds or two at the most, what a full burst of packets takes, so that other
@@ -49,6 +50,7 @@ struct lane_image {
 	int service;  /* that gets it, by its place in the configuration; -1: who listens there */
 	uint8_t lane; /* whose it will be */
 	bool orphan;  /* its user had closed it */
+	bool asks;    /* it goes on, and is to ask its peer */
 	const struct move_target *target; /* what the image does not say; NULL: nothing is known */
 	struct lane_moved moved;
 };
@@ -84,7 +86,7 @@ struct lane_moves {
 	uint32_t gone; /* answered: were not there any more */
 
 	/* ---- Restore: of `images`, those from `next` on that are this lane's and not refused yet.
-	 * ASK_RESTORE_END: by `leave`, as above */
+	 * ASK_RESTORE_END: by `leave`, as above. ASK_RESTORE_PEERS: those that are to ask */
 	bool together; /* they stay in repair until that */
 	struct lane_image *images;
 	uint32_t n_images;
@@ -103,5 +105,6 @@ void lane_moves_end(struct lane *lane, struct lane_moves *m);
 void lane_moves_restore_check(struct lane *lane, struct lane_moves *m);
 void lane_moves_restore(struct lane *lane, struct lane_moves *m);
 void lane_moves_restore_end(struct lane *lane, struct lane_moves *m);
+void lane_moves_restore_peers(struct lane *lane, struct lane_moves *m);
 
 #endif

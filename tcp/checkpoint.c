@@ -308,13 +308,26 @@ tcp_restore(struct tcp_engine *e, const struct tcp_checkpoint *in, struct tcp_co
 }
 
 void
+tcp_go_on(struct tcp_conn *c)
+{
+	tcp_repair_leave(c);
+}
+
+void
+tcp_ask(struct tcp_conn *c)
+{
+	if (!c->frozen && c->state > TCP_SYN_RECEIVED)
+		tcp_repair_ask(c);
+}
+
+void
 tcp_resume(struct tcp_conn *c)
 {
 	bool was_frozen = c->frozen;
 
-	tcp_repair_leave(c);
-	if (was_frozen && c->state > TCP_SYN_RECEIVED)
-		tcp_repair_ask(c);
+	tcp_go_on(c);
+	if (was_frozen)
+		tcp_ask(c);
 }
 
 struct rte_mbuf *

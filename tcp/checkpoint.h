@@ -140,6 +140,10 @@ void tcp_put_back(struct tcp_conn *c);
 /* Leaves repair, and asks the peer what it has: TCP_REPAIR 0, but in each state with a peer. */
 void tcp_resume(struct tcp_conn *c);
 
+/* The same in two steps, for many: the last of them goes on before the first asks. */
+void tcp_go_on(struct tcp_conn *c);
+void tcp_ask(struct tcp_conn *c);
+
 /* Copies bytes into a chain of the engine's buffers; NULL without enough. */
 struct rte_mbuf *tcp_copy_bytes(struct tcp_engine *engine, const void *bytes, size_t n);
 

@@ -6,7 +6,8 @@
 #     Linux      a program dumps and restores its connections by TCP_REPAIR, in a namespace, over veth
 #     program    one on libtern, by tern_checkpoint() and tern_restore(), a call each
 #     command    `tern checkpoint` and `tern restore` for all of a service; from ternd's log, that is
-#                without the start of the command and its pipe; a checkpoint ends when they have left
+#                without the start of the command and its pipe; a checkpoint ends when they have left, a
+#                restore when all go on. When all their peers are asked, too, is a row of its own
 #     af_packet  the same over another device: a question to a peer costs net_tap a system call, af_packet
 #                takes a burst by one
 #     single     from tern_checkpoint() in one ternd to the first packet that leaves a second ternd;
@@ -53,13 +54,20 @@ bench_cleanup()
 images=/dev/shm/$NAME
 trap bench_cleanup EXIT
 
+# unheard NAMESPACE INTERFACE: what comes there for the peer goes no further: who sends to a device without a
+# processor of its own pays for what the receiver does, too.
+unheard()
+{
+	ip netns exec "$1" nft "add table netdev deaf
+		add chain netdev deaf in { type filter hook ingress device \"$2\" priority 0; }
+		add rule netdev deaf in ip daddr $PEER drop" || fail "no address that answers nobody"
+}
+
 # deaf NAMESPACE INTERFACE: an address there that answers nobody.
 deaf()
 {
 	ip -n "$1" address add $PEER/32 dev "$2"
-	ip netns exec "$1" nft "add table inet deaf
-		add chain inet deaf in { type filter hook input priority 0; }
-		add rule inet deaf in ip daddr $PEER drop" || fail "no address that answers nobody"
+	unheard "$1" "$2"
 }
 
 # A veth pair whose other end takes packets and has no address.
@@ -71,6 +79,7 @@ kernel_up()
 	ip -n "$KERNEL_NS" address add $HOST4/24 dev "vs$$"
 	ip -n "$KERNEL_NS" link set "vs$$" up
 	ip -n "$KERNEL_NS" link set "vc$$" arp off up
+	unheard "$KERNEL_NS" "vc$$"
 	ip -n "$KERNEL_NS" neighbour add $PEER lladdr 02:00:00:00:00:01 dev "vs$$" nud permanent
 }
 
@@ -131,11 +140,12 @@ measure_program()
 	moved program "$1" "$2" "$3" "$6"
 }
 
-# logged FROM WHAT: the milliseconds that ternd's log tells about it from a line on, all requests together.
+# logged FROM WHAT [BEFORE]: the milliseconds that ternd's log tells about it from a line on, the first that
+# follow BEFORE, all requests together.
 logged()
 {
-	tail -n +"$1" "$log" | awk -v what="$2" '$0 ~ what && match($0, /[0-9.]+ ms/) {
-			sum += substr($0, RSTART, RLENGTH - 3) } END { print sum + 0 }'
+	tail -n +"$1" "$log" | awk -v what="$2" -v before="${3-}" '$0 ~ what && match($0, before "[0-9.]+ ms") {
+			sum += substr($0, RSTART + length(before), RLENGTH - 3 - length(before)) } END { print sum + 0 }'
 }
 
 # The echo service's connections leave and return. At first they are a program's; what they had received,
@@ -143,7 +153,7 @@ logged()
 # measure_command WHO CONNECTIONS BYTES
 measure_command()
 {
-	local who=$1 n=$2 bytes=$3 from out in
+	local who=$1 n=$2 bytes=$3 from out in asked
 	: >"$tmp/held" # what the one before said must not be taken for its word
 	"${on_client[@]}" "$PROGRAM" tern hold $HOST4 $PEER "$n" "$bytes" 1 >"$tmp/held" &
 	holder=$!
@@ -158,6 +168,8 @@ measure_command()
 	"${on_client[@]}" "$TERN" checkpoint --service echo - >"$images" 2>"$tmp/out" || fail "tern checkpoint: $(cat "$tmp/out")"
 	out=$(logged "$from" "(checkpoint for process|after their checkpoint)")
 	in=$(logged "$from" "restore for process")
+	asked=$(logged "$from" "restore for process" "asked after ")
+	record "asked-$n-$bytes" "$who" "$(awk -v ms="$asked" -v n="$n" 'BEGIN { print 1000 * ms / n }')"
 	moved "$who" "$n" "$bytes" "$(awk -v ms="$out" -v n="$n" 'BEGIN { print 1000 * ms / n }')" \
 		"$(awk -v ms="$in" -v n="$n" 'BEGIN { print 1000 * ms / n }')"
 }
@@ -208,6 +220,7 @@ out-$n-$bytes  | checkpoint by $who, $n connections, $bytes bytes queued | us | 
 in-$n-$bytes   | restore | us | $who | linux |
 both-$n-$bytes | both    | us | $who | linux |
 ROWS
+		[ "$who" = program ] || echo "asked-$n-$bytes | restore, until all peers are asked | us | $who | |"
 	done
 }
 

@@ -117,6 +117,32 @@ WIRE_TEST(frozen_first)
 	wire_end(w);
 }
 
+/* In two steps, as many at once: it is there before it asks, and hears what comes. */
+WIRE_TEST(goes_on_before_it_asks)
+{
+	struct tcp_engine *first;
+
+	wire_start(w);
+	wire_accepted(w, plain, 9000);
+	first = move(w);
+	wire_skip(w);
+	tcp_ask(w->flow->c); /* it does not, in repair */
+	tcp_go_on(w->flow->c);
+	wire_flush(w);
+	wire_idle(w);
+	wire_in(w, "P. 1:101(100) ack 1 win 9500");
+	wire_acked(w, 101);
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 9500);
+	tcp_ask(w->flow->c);
+	wire_flush(w);
+	wire_out(w, ". 0:0(0) ack 101");
+	wire_in(w, ". 101:101(0) ack 1 win 7000");
+	WIRE_EQ(w, wire_listing(w).snd_wnd, 7000);
+	wire_recv(w, 999, 100);
+	tcp_engine_destroy(first);
+	wire_end(w);
+}
+
 static void
 freeze_now(struct wire *w, struct wire_flow *f)
 {
