@@ -614,6 +614,7 @@ struct tcp_timewait {
 	struct tcp_tuple tuple;
 	uint32_t hash; /* of tuple */
 	uint64_t ends_us;
+	uint64_t acked_us; /* when it last acknowledged */
 	seq_t snd_nxt, rcv_nxt;
 	uint16_t wnd; /* to advertise, as on the wire */
 	uint32_t oow_ack_ms;

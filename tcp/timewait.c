@@ -34,7 +34,7 @@ restart(struct tcp_engine *e, struct tcp_timewait *tw)
 }
 
 static void
-send_ack(struct tcp_engine *e, const struct tcp_timewait *tw)
+send_ack(struct tcp_engine *e, struct tcp_timewait *tw)
 {
 	uint8_t options[TCP_TIMESTAMPS_ALIGNED_BYTES];
 	struct tcp_reply reply = {
@@ -55,6 +55,7 @@ send_ack(struct tcp_engine *e, const struct tcp_timewait *tw)
 	reply.hop = path.hop;
 	reply.path_flags = path.flags;
 	tcp_options_encode_timestamps(tcp_now_ts(e, tw->ts_offset), tw->ts_recent, options);
+	tw->acked_us = e->now_us;
 	TCP_COUNT(e, acks_out);
 	tcp_transmit_reply(e, &reply);
 }
@@ -148,7 +149,10 @@ tcp_timewait_arrives(struct tcp_engine *e, struct tcp_timewait *tw, struct tcp_s
 	if ((seg->flags & (TCP_FIN | TCP_ACK)) == (TCP_FIN | TCP_ACK) &&
 	    seg->seq + tcp_segment_seqlen(seg) == tw->rcv_nxt) {
 		restart(e, tw);
-		send_ack(e, tw);
+		/* A burst's FINs are acknowledged once: a peer who is gone by the first
+		 * acknowledgment would answer the second with a reset. */
+		if (tw->acked_us != e->now_us)
+			send_ack(e, tw);
 	} else if ((tcp_segment_seqlen(seg) > 0 || seg->seq != tw->rcv_nxt) &&
 		   tcp_may_challenge(e, &tw->oow_ack_ms)) {
 		send_ack(e, tw);

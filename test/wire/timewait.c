@@ -38,6 +38,23 @@ WIRE_TEST(fin_again_with_timestamps)
 	wire_end(w);
 }
 
+/* The FIN and a probe's copy of it in one burst: a peer who is gone by the first acknowledgment
+ * would answer a second one with a reset. */
+WIRE_TEST(fins_of_a_burst_are_acknowledged_once)
+{
+	wire_start(w);
+	wire_accepted(w, "<mss 1460>", 65535);
+	wire_close(w);
+	wire_out(w, "F. 1:1(0) ack 1");
+	wire_in(w, "F. 1:1(0) ack 2");
+	wire_in(w, "F. 1:1(0) ack 2");
+	wire_out(w, ". 2:2(0) ack 2");
+	wire_idle(w);
+	wire_in(w, "+10ms F. 1:1(0) ack 2");
+	wire_out(w, ". 2:2(0) ack 2");
+	wire_end(w);
+}
+
 WIRE_TEST(reset_ends_it)
 {
 	wire_start(w);
