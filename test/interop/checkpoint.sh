@@ -43,10 +43,10 @@ lives()
 	say "$host: $up bytes up, $down down, $# lives"
 }
 
-# What Linux has heard and said of resets.
+# What Linux has heard and said of resets, but to who was in TIME-WAIT.
 resets()
 {
-	in_ns cat /proc/net/snmp | awk '/^Tcp: [0-9]/ { print $9, $15 }'
+	in_ns cat /proc/net/snmp | awk -v late="$(late_resets)" '/^Tcp: [0-9]/ { print $9, $15 - late }'
 }
 
 conf

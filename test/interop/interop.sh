@@ -188,6 +188,13 @@ lanes = json.load(sys.stdin)["lanes"]
 print(sum(lane[sys.argv[1]][sys.argv[2]] for lane in lanes))' "$1" "$2"
 }
 
+# Resets that found their connection in TIME-WAIT: whose end is gone by the acknowledgment of its FIN, answers so
+# to that of the FIN's copy, which a tail loss probe sends when the machine is busy. No connection ends by them.
+late_resets()
+{
+	counter tcp timewait_rst
+}
+
 # Nothing of a connection is left, and every pool is as full as it was before the traffic.
 tern_idle()
 {
