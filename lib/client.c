@@ -14,7 +14,7 @@
 #include "pass.h"
 
 enum {
-	SILENCE_S = 10,        /* ternd answers at once; longer is an error */
+	SILENCE_S = 30, /* ternd answers at once, or says after seconds that a lane is stuck */
 	MAX_ANSWER = 64 << 20, /* bytes of one line */
 	READ_BYTES = 64 << 10,
 };
