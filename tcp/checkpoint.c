@@ -164,7 +164,7 @@ take_place(struct tcp_conn *c)
 
 	if (status < 0)
 		return status;
-	if (flow_add(t, flow_hash(t, &c->tuple), flow_make(c, FLOW_FROZEN)) < 0) {
+	if (flow_set(t, &c->tuple, flow_hash(t, &c->tuple), flow_make(c, FLOW_FROZEN)) < 0) {
 		TCP_COUNT(c->engine, drop_flow_table);
 		return -ENOBUFS;
 	}

@@ -71,7 +71,7 @@ begin_connection(struct tcp_conn *c)
 
 	if (status < 0)
 		return status;
-	if (flow_add(&e->flows, flow_hash(&e->flows, &c->tuple),
+	if (flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
 		     flow_make(c, c->frozen ? FLOW_FROZEN : FLOW_CONN)) < 0) {
 		TCP_COUNT(e, drop_flow_table);
 		return -ENOBUFS;
@@ -131,7 +131,7 @@ tcp_connect_undo(struct tcp_conn *c)
 {
 	struct flow_table *t = &c->engine->flows;
 
-	flow_remove(t, flow_hash(t, &c->tuple), c);
+	flow_remove(t, &c->tuple, flow_hash(t, &c->tuple));
 	c->flags &= ~CONN_IN_FLOWS;
 	c->state = TCP_CLOSED;
 	tcp_hold_release(c);

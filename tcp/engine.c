@@ -128,7 +128,6 @@ tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
 	if (e == NULL)
 		return -ENOMEM;
 	e->config = *config;
-	e->config.name = NULL; /* the caller's string need not outlive this call */
 	e->config.congestion = cc->name;
 	e->env = *env;
 	if (e->env.may_fold == NULL)
@@ -144,6 +143,7 @@ tcp_engine_create(const struct tcp_config *config, const struct tcp_env *env,
 		tcp_engine_destroy(e);
 		return -ENOMEM;
 	}
+	e->config.name = NULL; /* the caller's string need not outlive this call */
 	*engine = e;
 	return 0;
 }
@@ -272,7 +272,7 @@ detach(struct tcp_conn *c)
 	if (c->flags & CONN_OPENING)
 		tcp_fastopen_child_over(c, false);
 	if (c->flags & CONN_IN_FLOWS)
-		flow_remove(t, flow_hash(t, &c->tuple), c);
+		flow_remove(t, &c->tuple, flow_hash(t, &c->tuple));
 	c->flags &= ~(CONN_IN_FLOWS | CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_PROBE);
 	tcp_port_ended(c);
 	c->fastopen.deferred = false;

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The flow table: 4-tuple -> what the engine knows of it. It keeps no keys: a 4-tuple lies in the
- * object that it leads to, which whoever looks for it touches anyway.
- *
- *     bucket, a cache line      | 6 tags of 16 bits | next | 6 tagged pointers |
- *     where that is too few                            └──▶ another bucket, from the end of the
- * array
+ * The flow table: 4-tuple -> what the engine knows of it. An rte_hash with a hash of our own.
  *
  * The hash is the multilinear one, h = (k0 + sum (k[2i+1] + x[2i]) * (k[2i+2] + x[2i+1])) >> 32
  * over the key's 32-bit words with secret 64-bit k drawn at start: two different keys collide with
- * probability 2^-32 whoever chose them, which no seeded CRC or Jenkins hash promises. Its low bits
- * name the bucket, its high ones are the tag.
- *
- * Invariants: an object has at most one entry; a free entry and its tag are 0; of a row of buckets
- * all but the last are full, so that as many as the table was made for always find room.
+ * probability 2^-32 whoever chose them, which no seeded CRC or Jenkins hash promises.
  */
 #ifndef TERN_TCP_FLOW_H
 #define TERN_TCP_FLOW_H
@@ -22,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <rte_hash.h>
 
 #include "ip_addr.h"
 
@@ -58,39 +51,14 @@ flow_object(flow_t f)
 	return (void *)(f & ~(uintptr_t)FLOW_KIND_MASK);
 }
 
-enum { FLOW_BURST = 64 }; /* that are looked up at once, at most */
+enum { FLOW_BURST = RTE_HASH_LOOKUP_BULK_MAX };
 
 enum { FLOW_CHANGES = 256 };
 
-enum { FLOW_BUCKET_ENTRIES = 6 };
-
-struct flow_bucket {
-	uint64_t tags[2]; /* four; two, and above them the next bucket's number, 0: none */
-	flow_t entry[FLOW_BUCKET_ENTRIES];
-};
-
-static_assert(sizeof(struct flow_bucket) == 64, "a bucket is one cache line");
-
-/* Where objects have their 4-tuples. */
-struct flow_keys {
-	uint16_t at[FLOW_KIND_MASK + 1]; /* by kind: its offset; FLOW_KEY_ASK: `is` tells */
-	/* Whether an object is this one's. */
-	bool (*is)(const void *ctx, const void *object, const struct tcp_tuple *tuple);
-	const void *ctx;
-};
-
-enum { FLOW_KEY_ASK = UINT16_MAX };
-
 struct flow_table {
-	struct flow_bucket *buckets; /* mask + 1 that a hash names, then `more` others */
-	uint32_t mask;
-	uint32_t count;
-	uint32_t more, more_carved;
-	uint32_t more_free;                  /* the first of those that were given back; 0: none */
-	uint32_t entries;                    /* that always find room */
+	struct rte_hash *hash;
 	uint64_t changes[FLOW_CHANGES / 64]; /* since flow_look(): a bit for each hash, modulo */
 	uint64_t secret[12];
-	struct flow_keys keys;
 };
 
 /* What is looked up from now on is true until flow_has_changed() says so of its hash. */
@@ -107,32 +75,26 @@ flow_has_changed(const struct flow_table *t, uint32_t hash)
 	return (t->changes[hash % FLOW_CHANGES / 64] >> hash % 64 & 1) != 0;
 }
 
-/* How much memory a table takes. */
+/* How much memory a table takes, at most. */
 size_t flow_table_bytes(uint32_t entries);
-/* `memory` is that much, all zero, and begins a cache line. The secret must already be random. */
-void flow_table_init(struct flow_table *t, void *memory, uint32_t entries,
-		     const struct flow_keys *keys);
+/* `name` is unique in the process. Returns 0 or -ENOMEM. The secret must already be random. */
+int flow_table_init(struct flow_table *t, const char *name, uint32_t entries, int socket_id);
+void flow_table_free(struct flow_table *t);
 
 uint32_t flow_hash(const struct flow_table *t, const struct tcp_tuple *tuple);
 
 flow_t flow_lookup(const struct flow_table *t, const struct tcp_tuple *tuple, uint32_t hash);
 
 /* Looks up n <= FLOW_BURST tuples at once. */
-void flow_lookup_bulk(const struct flow_table *t, const struct tcp_tuple **tuples,
-		      const uint32_t *hashes, unsigned int n, flow_t *found);
+void flow_lookup_bulk(const struct flow_table *t, const struct tcp_tuple **tuples, uint32_t *hashes,
+		      unsigned int n, flow_t *found);
 
 /* How many entries there are. */
-static inline uint32_t
-flow_count(const struct flow_table *t)
-{
-	return t->count;
-}
+uint32_t flow_count(const struct flow_table *t);
 
-/* Adds an entry; the caller knows that its tuple has none. Returns 0 or -ENOSPC. */
-int flow_add(struct flow_table *t, uint32_t hash, flow_t value);
-/* What an object's entry means from now on, of the same hash. Returns false if it has none. */
-bool flow_change(struct flow_table *t, uint32_t hash, const void *object, flow_t value);
-/* Removes an object's entry, if it has one. */
-void flow_remove(struct flow_table *t, uint32_t hash, const void *object);
+/* Adds an entry, or changes what the one of this tuple means. Returns 0 or, if it is new, -ENOSPC.
+ */
+int flow_set(struct flow_table *t, const struct tcp_tuple *tuple, uint32_t hash, flow_t value);
+void flow_remove(struct flow_table *t, const struct tcp_tuple *tuple, uint32_t hash);
 
 #endif

@@ -210,7 +210,8 @@ fold(struct tcp_engine *e, struct tcp_conn *c)
 	f->users[bytes[0]]++;
 	f->n++;
 	/* The entry is there: it changes, which cannot fail. */
-	flow_change(&e->flows, flow_hash(&e->flows, &c->tuple), c, flow_make(first, FLOW_FOLDED));
+	flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple),
+		 flow_make(first, FLOW_FOLDED));
 	c->flags = CONN_DEAD;
 	c->state = TCP_CLOSED;
 	slab_put(&e->conns, c);
@@ -281,7 +282,7 @@ tcp_unfold(struct tcp_engine *e, struct tcp_folded *first)
 	}
 	tcp_fold_look(e, first, c);
 	give_back(e, first);
-	flow_change(&e->flows, flow_hash(&e->flows, &c->tuple), first, flow_make(c, FLOW_CONN));
+	flow_set(&e->flows, &c->tuple, flow_hash(&e->flows, &c->tuple), flow_make(c, FLOW_CONN));
 	TCP_COUNT(e, unfolds);
 	e->env.unfold(e->env.ctx, c->user, c);
 	tcp_fold_wake(e);
@@ -295,6 +296,6 @@ tcp_drop_folded(struct tcp_engine *e, struct tcp_folded *first)
 
 	tcp_fold_look(e, first, &c);
 	give_back(e, first);
-	flow_remove(&e->flows, flow_hash(&e->flows, &c.tuple), first);
+	flow_remove(&e->flows, &c.tuple, flow_hash(&e->flows, &c.tuple));
 	tcp_hold_release(&c);
 }

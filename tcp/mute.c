@@ -38,7 +38,7 @@ schedule(struct tcp_mutes *t)
 void
 tcp_mute_free(struct tcp_engine *e, struct tcp_mute *m)
 {
-	flow_remove(&e->flows, flow_hash(&e->flows, &m->tuple), m);
+	flow_remove(&e->flows, &m->tuple, flow_hash(&e->flows, &m->tuple));
 	tcp_hold_mute_release(e, m);
 	TAILQ_REMOVE(&e->mutes.list, m, link);
 	m->ends_us = 0; /* for who lists them */
@@ -70,7 +70,7 @@ tcp_mute_enter(struct tcp_conn *c)
 	TAILQ_INSERT_TAIL(&e->mutes.list, m, link);
 	schedule(&e->mutes);
 	/* The entry is there already, so changing what it means cannot fail. */
-	flow_change(&e->flows, flow_hash(&e->flows, &m->tuple), c, flow_make(m, FLOW_MUTE));
+	flow_set(&e->flows, &m->tuple, flow_hash(&e->flows, &m->tuple), flow_make(m, FLOW_MUTE));
 	c->flags &= ~CONN_IN_FLOWS;
 }
 

@@ -45,7 +45,7 @@ change_flow(struct tcp_conn *c, enum flow_kind kind)
 	struct flow_table *t = &c->engine->flows;
 
 	if (c->flags & CONN_IN_FLOWS)
-		flow_change(t, flow_hash(t, &c->tuple), c, flow_make(c, kind));
+		flow_set(t, &c->tuple, flow_hash(t, &c->tuple), flow_make(c, kind));
 }
 
 void

@@ -251,7 +251,7 @@ send_cookie(struct tcp_engine *e, struct tcp_bound *l, const struct tcp_segment 
 static void
 request_begin(struct tcp_engine *e, struct tcp_request *r, const struct tcp_fastopen_cookie *cookie)
 {
-	if (flow_add(&e->flows, r->hash, flow_make(r, FLOW_REQUEST)) < 0) {
+	if (flow_set(&e->flows, &r->tuple, r->hash, flow_make(r, FLOW_REQUEST)) < 0) {
 		TCP_COUNT(e, drop_flow_table);
 		tcp_request_free(e, r);
 		return;
@@ -299,7 +299,7 @@ syn_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
 static void
 request_end(struct tcp_engine *e, struct tcp_request *r)
 {
-	flow_remove(&e->flows, r->hash, r);
+	flow_remove(&e->flows, &r->tuple, r->hash);
 	tcp_request_free(e, r);
 }
 
@@ -359,8 +359,7 @@ tcp_request_connection(struct tcp_engine *e, struct tcp_request *r)
 	if (c == NULL)
 		return NULL;
 	c->tuple = r->tuple;
-	if (!flow_change(&e->flows, r->hash, r, flow_make(c, FLOW_CONN)) &&
-	    flow_add(&e->flows, r->hash, flow_make(c, FLOW_CONN)) < 0) {
+	if (flow_set(&e->flows, &c->tuple, r->hash, flow_make(c, FLOW_CONN)) < 0) {
 		tcp_conn_free(c);
 		return NULL;
 	}

@@ -51,37 +51,6 @@ flows_of(const struct tcp_config *c)
 	return c->max_conns + c->max_requests + c->max_timewait + c->max_mutes;
 }
 
-/* Whether a folded connection is this tuple's: hardly ever asked of another one's. */
-static bool
-folded_is(const void *ctx, const void *object, const struct tcp_tuple *tuple)
-{
-	struct tcp_conn c;
-
-	tcp_fold_look(ctx, object, &c);
-	return memcmp(&c.tuple, tuple, sizeof(*tuple)) == 0;
-}
-
-static bool
-make_flows(struct tcp_engine *e)
-{
-	const struct flow_keys keys = {
-		.at = {[FLOW_CONN] = offsetof(struct tcp_conn, tuple),
-		       [FLOW_FROZEN] = offsetof(struct tcp_conn, tuple),
-		       [FLOW_REQUEST] = offsetof(struct tcp_request, tuple),
-		       [FLOW_TIMEWAIT] = offsetof(struct tcp_timewait, tuple),
-		       [FLOW_MUTE] = offsetof(struct tcp_mute, tuple),
-		       [FLOW_FOLDED] = FLOW_KEY_ASK},
-		.is = folded_is,
-		.ctx = e,
-	};
-	uint32_t n = flows_of(&e->config);
-	void *memory = e->env.alloc(e->env.ctx, flow_table_bytes(n), 64);
-
-	if (memory != NULL)
-		flow_table_init(&e->flows, memory, n, &keys);
-	return memory != NULL;
-}
-
 bool
 tcp_tables_make(struct tcp_engine *e)
 {
@@ -99,7 +68,7 @@ tcp_tables_make(struct tcp_engine *e)
 	}
 	e->pmtus = e->env.alloc(e->env.ctx, tcp_pmtu_bytes(), 64);
 	return e->pmtus != NULL && fastopen_cache_make(e) && tcp_mute_make(e) && tcp_fold_make(e) &&
-	       make_flows(e);
+	       flow_table_init(&e->flows, c->name, flows_of(c), c->socket_id) == 0;
 }
 
 void
@@ -107,7 +76,7 @@ tcp_tables_free(struct tcp_engine *e)
 {
 	struct table tables[TABLES];
 
-	e->env.free(e->env.ctx, e->flows.buckets);
+	flow_table_free(&e->flows);
 	tcp_fold_free(e);
 	list_tables(&e->config, tables);
 	for (unsigned int i = 0; i < TABLES; i++)

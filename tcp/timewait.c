@@ -16,7 +16,7 @@ schedule(struct tcp_engine *e)
 void
 tcp_timewait_free(struct tcp_engine *e, struct tcp_timewait *tw)
 {
-	flow_remove(&e->flows, tw->hash, tw);
+	flow_remove(&e->flows, &tw->tuple, tw->hash);
 	tcp_hold_timewait_release(e, tw);
 	TAILQ_REMOVE(&e->timewait_list, tw, link);
 	tw->ends_us = 0; /* free, for tcp_list() */
@@ -96,7 +96,7 @@ tcp_timewait_enter(struct tcp_conn *c)
 	if (c->flags & CONN_ACK_NOW)
 		send_ack(e, tw);
 	/* The entry is there already, so changing what it means cannot fail. */
-	flow_change(&e->flows, tw->hash, c, flow_make(tw, FLOW_TIMEWAIT));
+	flow_set(&e->flows, &tw->tuple, tw->hash, flow_make(tw, FLOW_TIMEWAIT));
 	c->flags &= ~CONN_IN_FLOWS;
 	tcp_conn_end(c, 0);
 }

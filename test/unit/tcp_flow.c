@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tcp/flow.c: finding, changing, removing; a hash that depends on its secret; rows of buckets
- * beside a list; a table that fills. */
+/* tcp/flow.c: finding, changing, removing; a hash that depends on its secret; all beside
+ * a list; a table that fills. */
 #include "unit.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "tcp/flow.h"
 
@@ -19,86 +18,86 @@ nth(uint32_t n)
 	};
 }
 
-/* What tables lead to. */
 struct object {
 	uint64_t before;
 	struct tcp_tuple tuple;
 	bool in;
 };
 
-static bool
-asked(const void *ctx, const void *object, const struct tcp_tuple *tuple)
-{
-	++*(unsigned int *)(uintptr_t)ctx;
-	return memcmp(&((const struct object *)object)->tuple, tuple, sizeof(*tuple)) == 0;
-}
-
 static void
 table_start(struct flow_table *t, uint32_t entries)
 {
-	static unsigned int n_asked;
-	const struct flow_keys keys = {
-		.at = {[FLOW_CONN] = offsetof(struct object, tuple),
-		       [FLOW_REQUEST] = offsetof(struct object, tuple),
-		       [FLOW_FOLDED] = FLOW_KEY_ASK},
-		.is = asked,
-		.ctx = &n_asked,
-	};
-	void *memory = aligned_alloc(64, flow_table_bytes(entries));
-
-	CU_ASSERT_FATAL(memory != NULL);
-	memset(memory, 0, flow_table_bytes(entries));
 	for (unsigned int i = 0; i < 12; i++)
 		t->secret[i] = 0x9e3779b97f4a7c15u * (i + 1);
-	n_asked = 0;
-	flow_table_init(t, memory, entries, &keys);
+	CU_ASSERT_FATAL(flow_table_init(t, "test", entries, SOCKET_ID_ANY) == 0);
 }
 
 static flow_t
-look(const struct flow_table *t, const struct object *o)
+look(const struct flow_table *t, const struct tcp_tuple *tuple)
 {
-	return flow_lookup(t, &o->tuple, flow_hash(t, &o->tuple));
+	return flow_lookup(t, tuple, flow_hash(t, tuple));
 }
 
 UNIT_CASE(entries_are_found_changed_and_removed)
 {
-	struct object a[2] = {{.tuple = nth(1)}, {.tuple = nth(1)}}, other = {.tuple = nth(2)};
+	struct tcp_tuple a = nth(1), other = nth(2);
+	struct object objects[2];
 	struct flow_table t;
 	uint32_t h;
 
 	table_start(&t, 100);
-	h = flow_hash(&t, &a[0].tuple);
-	UNIT_EQ(look(&t, &a[0]), 0);
-	UNIT_EQ(flow_change(&t, h, &a[0], flow_make(&a[1], FLOW_CONN)), false);
-	UNIT_EQ(flow_add(&t, h, flow_make(&a[0], FLOW_REQUEST)), 0);
-	UNIT_EQ(look(&t, &a[1]), flow_make(&a[0], FLOW_REQUEST));
+	h = flow_hash(&t, &a);
+	UNIT_EQ(look(&t, &a), 0);
+	UNIT_EQ(flow_set(&t, &a, h, flow_make(&objects[0], FLOW_REQUEST)), 0);
+	UNIT_EQ(look(&t, &a), flow_make(&objects[0], FLOW_REQUEST));
 	UNIT_EQ(look(&t, &other), 0);
-	UNIT_EQ(flow_change(&t, h, &a[0], flow_make(&a[1], FLOW_CONN)), true);
+	UNIT_EQ(flow_set(&t, &a, h, flow_make(&objects[1], FLOW_CONN)), 0);
 	UNIT_EQ(flow_count(&t), 1);
-	UNIT_EQ(look(&t, &a[0]), flow_make(&a[1], FLOW_CONN));
-	flow_remove(&t, h, &a[0]); /* has none any more */
+	UNIT_EQ(look(&t, &a), flow_make(&objects[1], FLOW_CONN));
+	flow_remove(&t, &other, flow_hash(&t, &other));
 	UNIT_EQ(flow_count(&t), 1);
-	flow_remove(&t, h, &a[1]);
-	UNIT_EQ(look(&t, &a[0]), 0);
+	flow_remove(&t, &a, h);
+	UNIT_EQ(look(&t, &a), 0);
 	UNIT_EQ(flow_count(&t), 0);
-	free(t.buckets);
+	flow_table_free(&t);
 }
 
-UNIT_CASE(an_object_that_has_no_tuple_is_asked_for_it)
+UNIT_CASE(equal_hashes_are_told_apart)
 {
-	struct object folded = {.tuple = nth(7)}, other = {.tuple = nth(8)};
+	struct tcp_tuple a = nth(7), other = nth(8);
+	struct object object;
 	struct flow_table t;
 	uint32_t h;
 
 	table_start(&t, 100);
-	h = flow_hash(&t, &folded.tuple);
-	UNIT_EQ(flow_add(&t, h, flow_make(&folded, FLOW_FOLDED)), 0);
-	UNIT_EQ(look(&t, &folded), flow_make(&folded, FLOW_FOLDED));
-	UNIT_EQ(*(const unsigned int *)t.keys.ctx, 1);
-	/* Of the same hash, but another one's. */
-	UNIT_EQ(flow_lookup(&t, &other.tuple, h), 0);
-	UNIT_EQ(*(const unsigned int *)t.keys.ctx, 2);
-	free(t.buckets);
+	h = flow_hash(&t, &a);
+	UNIT_EQ(flow_set(&t, &a, h, flow_make(&object, FLOW_CONN)), 0);
+	UNIT_EQ(flow_lookup(&t, &other, h), 0);
+	flow_table_free(&t);
+}
+
+/* Of its hash, that is, and of few others. */
+UNIT_CASE(a_change_is_noted)
+{
+	struct tcp_tuple a = nth(1);
+	struct object object;
+	struct flow_table t;
+	uint32_t h;
+
+	table_start(&t, 100);
+	h = flow_hash(&t, &a);
+	UNIT_EQ(flow_has_changed(&t, h), false);
+	UNIT_EQ(flow_set(&t, &a, h, flow_make(&object, FLOW_REQUEST)), 0);
+	UNIT_EQ(flow_has_changed(&t, h), true);
+	UNIT_EQ(flow_has_changed(&t, h + 1), false);
+	flow_look(&t);
+	UNIT_EQ(flow_has_changed(&t, h), false);
+	UNIT_EQ(flow_set(&t, &a, h, flow_make(&object, FLOW_CONN)), 0);
+	UNIT_EQ(flow_has_changed(&t, h), true);
+	flow_look(&t);
+	flow_remove(&t, &a, h);
+	UNIT_EQ(flow_has_changed(&t, h), true);
+	flow_table_free(&t);
 }
 
 UNIT_CASE(a_burst_is_looked_up_at_once)
@@ -109,18 +108,19 @@ UNIT_CASE(a_burst_is_looked_up_at_once)
 	flow_t found[FLOW_BURST];
 	struct flow_table t;
 
-	table_start(&t, 64); /* rows of more than one bucket are among them */
+	table_start(&t, 64);
 	for (uint32_t i = 0; i < FLOW_BURST; i++) {
 		objects[i].tuple = nth(i);
 		keys[i] = &objects[i].tuple;
 		hashes[i] = flow_hash(&t, keys[i]);
 		if (i % 2 == 0)
-			UNIT_EQ(flow_add(&t, hashes[i], flow_make(&objects[i], FLOW_CONN)), 0);
+			UNIT_EQ(flow_set(&t, keys[i], hashes[i], flow_make(&objects[i], FLOW_CONN)),
+				0);
 	}
 	flow_lookup_bulk(&t, keys, hashes, FLOW_BURST, found);
 	for (uint32_t i = 0; i < FLOW_BURST; i++)
 		UNIT_EQ(found[i], i % 2 == 0 ? flow_make(&objects[i], FLOW_CONN) : 0);
-	free(t.buckets);
+	flow_table_free(&t);
 }
 
 UNIT_CASE(the_hash_depends_on_every_word_and_on_the_secret)
@@ -138,40 +138,7 @@ UNIT_CASE(the_hash_depends_on_every_word_and_on_the_secret)
 		words[i] ^= 0x01000000;
 		CU_ASSERT(flow_hash(&t, &a) != flow_hash(&t, &b));
 	}
-	free(t.buckets);
-}
-
-/* Rows are full but for their last buckets, and the others are all free. */
-static void
-check_rows(const struct flow_table *t)
-{
-	uint32_t used = 0, free_ones = 0, entries = 0;
-
-	for (uint32_t i = 0; i <= t->mask; i++) {
-		const struct flow_bucket *b = &t->buckets[i];
-
-		for (;;) {
-			uint32_t next = (uint32_t)(b->tags[1] >> 32), n = 0;
-
-			for (unsigned int j = 0; j < FLOW_BUCKET_ENTRIES; j++) {
-				uint64_t tag = b->tags[j / 4] >> j % 4 * 16 & 0xffff;
-
-				CU_ASSERT((b->entry[j] != 0) == (tag != 0));
-				n += b->entry[j] != 0;
-			}
-			entries += n;
-			CU_ASSERT(next == 0 || n == FLOW_BUCKET_ENTRIES);
-			CU_ASSERT(b == &t->buckets[i] || n > 0);
-			if (next == 0)
-				break;
-			used++;
-			b = &t->buckets[next];
-		}
-	}
-	for (uint32_t i = t->more_free; i != 0; i = (uint32_t)(t->buckets[i].tags[1] >> 32))
-		free_ones++;
-	UNIT_EQ(used + free_ones, t->more_carved);
-	UNIT_EQ(entries, flow_count(t));
+	flow_table_free(&t);
 }
 
 UNIT_CASE(it_answers_as_a_list_does_whatever_comes_and_goes)
@@ -191,51 +158,49 @@ UNIT_CASE(it_answers_as_a_list_does_whatever_comes_and_goes)
 
 		random = random * 6364136223846793005u + 1442695040888963407u;
 		o = &objects[(random >> 33) % OBJECTS];
-		/* Few buckets are named: rows become long. */
-		h = (flow_hash(&t, &o->tuple) & ~t.mask) | (uint32_t)(o - objects) % 8;
-		UNIT_EQ(flow_lookup(&t, &o->tuple, h), o->in ? flow_make(o, FLOW_CONN) : 0);
+		h = flow_hash(&t, &o->tuple);
+		UNIT_EQ(look(&t, &o->tuple), o->in ? flow_make(o, FLOW_CONN) : 0);
 		if (o->in)
-			flow_remove(&t, h, o);
+			flow_remove(&t, &o->tuple, h);
 		else
-			UNIT_EQ(flow_add(&t, h, flow_make(o, FLOW_CONN)), 0);
+			UNIT_EQ(flow_set(&t, &o->tuple, h, flow_make(o, FLOW_CONN)), 0);
 		n += o->in ? -1u : 1u;
 		o->in = !o->in;
 		UNIT_EQ(flow_count(&t), n);
-		if (step % 1000 == 0)
-			check_rows(&t);
 	}
-	check_rows(&t);
-	free(t.buckets);
+	flow_table_free(&t);
 }
 
 UNIT_CASE(as_many_as_promised_go_in_and_more_are_refused)
 {
 	enum { ENTRIES = 20000 };
-	struct object *objects = calloc(ENTRIES, sizeof(*objects)),
-		      one_more = {.tuple = nth(ENTRIES)};
 	struct flow_table t;
+	uint32_t n = 0;
 
-	CU_ASSERT_FATAL(objects != NULL);
 	table_start(&t, ENTRIES);
-	for (uint32_t i = 0; i < ENTRIES; i++) {
-		objects[i].tuple = nth(i);
-		/* The worst there is: all in one row, or a row for every seven. */
-		UNIT_EQ(flow_add(&t, i % 14 < 7 ? i / 14 : 0, flow_make(&objects[i], FLOW_CONN)),
-			0);
+	for (; n < 4 * ENTRIES; n++) {
+		struct tcp_tuple a = nth(n);
+		int status = flow_set(&t, &a, flow_hash(&t, &a), flow_make(&t, FLOW_CONN));
+
+		if (status < 0) {
+			UNIT_EQ(status, -ENOSPC);
+			break;
+		}
 	}
-	UNIT_EQ(flow_add(&t, 1, flow_make(&one_more, FLOW_CONN)), -ENOSPC);
-	UNIT_EQ(flow_count(&t), ENTRIES);
-	check_rows(&t);
-	for (uint32_t i = 0; i < ENTRIES; i++)
-		flow_remove(&t, i % 14 < 7 ? i / 14 : 0, &objects[i]);
+	CU_ASSERT(n >= ENTRIES);
+	CU_ASSERT(n < 4 * ENTRIES);
+	UNIT_EQ(flow_count(&t), n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct tcp_tuple a = nth(i);
+
+		flow_remove(&t, &a, flow_hash(&t, &a));
+	}
 	UNIT_EQ(flow_count(&t), 0);
-	check_rows(&t);
-	free(objects);
-	free(t.buckets);
+	flow_table_free(&t);
 }
 
 UNIT_MAIN_EAL(UNIT_RUN(entries_are_found_changed_and_removed),
-	      UNIT_RUN(an_object_that_has_no_tuple_is_asked_for_it),
+	      UNIT_RUN(equal_hashes_are_told_apart), UNIT_RUN(a_change_is_noted),
 	      UNIT_RUN(a_burst_is_looked_up_at_once),
 	      UNIT_RUN(the_hash_depends_on_every_word_and_on_the_secret),
 	      UNIT_RUN(it_answers_as_a_list_does_whatever_comes_and_goes),
