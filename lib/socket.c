@@ -514,7 +514,10 @@ tern_ioctl(int fd, unsigned long request, void *argument)
 
 	if (file == NULL)
 		return tern_result(-EBADF);
-	if (argument == NULL) {
+	if (request == FIOCLEX || request == FIONCLEX) {
+		/* The descriptor's, and that is the kernel's own. */
+		status = kernel.ioctl(fd, request, NULL) < 0 ? -errno : 0;
+	} else if (argument == NULL) {
 		status = -EFAULT;
 	} else if (request == FIONBIO) {
 		file->nonblocking = *(const int *)argument != 0;

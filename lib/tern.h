@@ -245,8 +245,8 @@ int tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 int tern_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int tern_getpeername(int fd, struct sockaddr *address, socklen_t *length);
 
-/* ioctl(2): FIONBIO, FIONREAD (SIOCINQ), SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; others answer ENOTTY.
- */
+/* ioctl(2): FIONBIO, FIONREAD (SIOCINQ), SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK, and FIOCLEX and
+ * FIONCLEX, whose argument does not matter; others answer ENOTTY. */
 int tern_ioctl(int fd, unsigned long request, void *argument);
 
 /* fcntl(2): F_GETFL and F_SETFL of O_NONBLOCK, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC. */

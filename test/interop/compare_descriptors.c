@@ -101,6 +101,11 @@ flags(void)
 	GIVES(FD_CLOEXEC, fcntl(pair.fd, F_GETFD));
 	GIVES(0, ioctl(pair.fd, FIONCLEX));
 	GIVES(0, fcntl(pair.fd, F_GETFD));
+	/* They have no argument: what stands in its place does not matter. */
+	GIVES(0, ioctl(pair.fd, FIOCLEX, NULL));
+	GIVES(FD_CLOEXEC, fcntl(pair.fd, F_GETFD));
+	GIVES(0, ioctl(pair.fd, FIONCLEX, NULL));
+	GIVES(0, fcntl(pair.fd, F_GETFD));
 	FAILS(EINVAL, fcntl(pair.fd, 9999, 0));
 	GIVES(0, fstat(pair.fd, &st));
 	HOLDS(S_ISSOCK(st.st_mode));
