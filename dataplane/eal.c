@@ -3,15 +3,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_interrupts.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
 
@@ -290,9 +293,39 @@ eal_start(struct eal_plan *plan, unsigned int lanes)
 	return 0;
 }
 
+static void
+sleep_for_ever(void *parked)
+{
+	sem_post(parked);
+	for (;;)
+		pause();
+}
+
+/*
+ * EAL's cleanup frees what its interrupt thread reads whenever a device has gone, as ours have a
+ * moment ago, and leaves that thread running. An interrupt of our own, of which it does not return,
+ * keeps it from reading on. No alarm: the cleanup waits for those.
+ */
+static void
+park_interrupt_thread(void)
+{
+	struct rte_intr_handle *handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	int fd = eventfd(1, EFD_CLOEXEC);
+	static sem_t parked;
+
+	sem_init(&parked, 0, 0);
+	if (handle != NULL && fd >= 0 && rte_intr_fd_set(handle, fd) == 0 &&
+	    rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT) == 0 &&
+	    rte_intr_callback_register(handle, sleep_for_ever, &parked) == 0)
+		while (sem_wait(&parked) < 0 && errno == EINTR)
+			continue;
+	rte_intr_instance_free(handle);
+}
+
 void
 eal_stop(struct eal_plan *plan)
 {
+	park_interrupt_thread();
 	rte_eal_cleanup();
 	eal_files_remove(plan->prefix);
 }

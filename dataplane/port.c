@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <net/if.h>
+#include <semaphore.h>
 #include <string.h>
 
+#include <rte_alarm.h>
 #include <rte_errno.h>
 
 #include "dataplane/log.h"
@@ -53,6 +55,7 @@ static const struct quirk {
 	uint16_t tso_max_bytes; /* of a packet to cut; 0: as large as IP allows */
 	uint16_t max_queues;    /* of each kind; 0: as many as it says */
 	bool deaf;              /* receive interrupts do not arrive */
+	bool unlocked;          /* what its interrupts do, no other thread may do meanwhile */
 } quirks[] = {
 	/*
 	 * It sums each mbuf of a packet as if none began at an odd offset. In software, too. And
@@ -61,12 +64,17 @@ static const struct quirk {
 	 * each queue into a message that has room for RTE_MP_MAX_FD_NUM, and does not count.
 	 */
 	{"net_tap", RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM,
-	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, RTE_MP_MAX_FD_NUM / 2,
+	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, RTE_MP_MAX_FD_NUM / 2, false,
 	 false},
 	/* A descriptor has 14 bits for the length of an mbuf; the rest of it would not be sent. */
-	{"net_vmxnet3", 0, 0, 16383, 0, false},
+	{"net_vmxnet3", 0, 0, 16383, 0, false, false},
 	/* Of an 82574, which QEMU's e1000e is, none was ever seen. */
-	{"net_e1000_em", 0, 0, 0, 0, true},
+	{"net_e1000_em", 0, 0, 0, 0, true, false},
+	/*
+	 * When the peer has gone the interrupt thread frees what closing frees at the same time;
+	 * the peer may be another port of ours that was closed a moment ago.
+	 */
+	{"net_memif", 0, 0, 0, 0, false, true},
 };
 
 static const struct quirk *
@@ -334,15 +342,55 @@ free_rings(struct port_device *port)
 	}
 }
 
+/* ---- Closing */
+
+struct closing {
+	const struct port_device *port;
+	sem_t done;
+};
+
+static void
+stop_and_close(const struct port_device *port)
+{
+	if (port->started)
+		rte_eth_dev_stop(port->id);
+	if (port->configured)
+		rte_eth_dev_close(port->id);
+}
+
+static void
+close_there(void *arg)
+{
+	struct closing *closing = arg;
+
+	stop_and_close(closing->port);
+	sem_post(&closing->done);
+}
+
+/* EAL's interrupt thread does it, between interrupts. Returns when it is done. */
+static void
+close_by_interrupt_thread(const struct port_device *port)
+{
+	struct closing closing = {.port = port};
+
+	sem_init(&closing.done, 0, 0);
+	if (rte_eal_alarm_set(1, close_there, &closing) < 0)
+		stop_and_close(port);
+	else
+		while (sem_wait(&closing.done) < 0 && errno == EINTR)
+			continue;
+	sem_destroy(&closing.done);
+}
+
 void
 port_close(struct port_device *port)
 {
 	free_rings(port);
 	if (port->started && port->ring.done != NULL)
 		port_ring_clear(&port->ring, port->id);
-	if (port->started)
-		rte_eth_dev_stop(port->id);
-	if (port->configured)
-		rte_eth_dev_close(port->id);
+	if (port->configured && quirk_of(port)->unlocked)
+		close_by_interrupt_thread(port);
+	else
+		stop_and_close(port);
 	port->started = port->configured = false;
 }

@@ -312,9 +312,14 @@ bench_ternd_start(struct bench_ternd *ternd)
 void
 bench_ternd_stop(struct bench_ternd *ternd)
 {
+	int status = 0;
+
 	if (ternd->pid > 0) {
 		kill(ternd->pid, SIGTERM);
-		waitpid(ternd->pid, NULL, 0);
+		waitpid(ternd->pid, &status, 0);
+		if (WIFSIGNALED(status))
+			fprintf(stderr, "tern: bench: ternd ended by signal %d\n",
+				WTERMSIG(status));
 		ternd->pid = 0;
 	}
 	if (ternd->config[0] != '\0')

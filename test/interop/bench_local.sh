@@ -9,8 +9,9 @@ bench()
 {
 	# shellcheck disable=SC2016
 	timeout 50 sh -c 'echo "/run/tern/bench-$$.sock" >>"$0"; exec "$@"' "$tmp/sockets" \
-		"$TERN" bench local "$@" --warmup 0.2 --seconds 0.5 --json >"$tmp/json" ||
-		fail "tern bench local $* (status $?)"
+		"$TERN" bench local "$@" --warmup 0.2 --seconds 0.5 --json >"$tmp/json" 2>"$tmp/said" ||
+		fail "tern bench local $* (status $?): $(cat "$tmp/said")"
+	! grep -q 'ended by signal' "$tmp/said" || fail "tern bench local $*: $(cat "$tmp/said")"
 	say "$1: $(tr -d '\n' <"$tmp/json" | cut -c 1-600)"
 }
 
