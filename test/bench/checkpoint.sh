@@ -92,7 +92,11 @@ other_up()
 	wait_for 30 env TERN_SOCKET="/run/tern/$OTHER.sock" timeout 2 "$TERN" version >/dev/null 2>&1 ||
 		fail "no second ternd: $(cat "$tmp/other.log")"
 	tap_up "$OTHER" "$OTHER_TAP" 198.18.0.1/24 || fail "cannot set up $OTHER_TAP"
-	deaf "$OTHER" "$OTHER_TAP"
+	# Not as it arrives: who watches for packets of IP would not see them.
+	ip -n "$OTHER" address add $PEER/32 dev "$OTHER_TAP"
+	ip netns exec "$OTHER" nft "add table inet deaf
+		add chain inet deaf in { type filter hook input priority 0; }
+		add rule inet deaf in ip daddr $PEER drop" || fail "no address that answers nobody"
 }
 
 # A veth pair: ternd has the one end by af_packet, behind the other nobody answers. In place of the first ternd.
