@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define ALLOW_EXPERIMENTAL_API /* DPDK 22.11: rte_intr_instance_alloc() and its kin */
 #include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
