@@ -290,8 +290,10 @@ refusal(const struct tcp_endpoint *at)
 	static char text[512];
 	FILE *errors = fmemopen(text, sizeof(text), "w");
 	struct config config = b.config;
-	struct service_set_config set = {
-		&config, b.pair.side[0].engine, b.pair.pools.ref, SOCKET_ID_ANY, 0, NULL};
+	struct service_set_config set = {.config = &config,
+					 .engine = b.pair.side[0].engine,
+					 .ref_pool = b.pair.pools.ref,
+					 .socket_id = SOCKET_ID_ANY};
 
 	config.services[1].listen[0] = *at;
 	CU_ASSERT(service_set_create(&set, errors) == NULL);
