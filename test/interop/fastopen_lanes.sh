@@ -11,7 +11,8 @@ early()
 {
 	local n
 	n=$(in_ns $EARLY client "$3" 80 "$1") || fail "requests to $3"
-	[ "$n" -ge "$2" ] || fail "$3: of $1 requests $n were taken in their SYN, not $2"
+	[ "$n" -ge "$2" ] ||
+		fail "$3: of $1 requests $n were taken in their SYN, not $2: $("$TERN" stats | grep -i "fast open\|fastopen")"
 }
 
 # kept: the connection that is open all the time still works.
