@@ -289,7 +289,7 @@ struct lane_request *lane_request_make(enum lane_request_kind kind);
 
 /*
  * Asks, and waits for the answer, which takes the lane one iteration. Returns 0, or -1 if the lane
- * does not answer; the request is not the caller's then.
+ * does not answer within 3 seconds; the request is not the caller's then.
  */
 int lane_ask(struct lane *lane, struct lane_request *request);
 
