@@ -276,8 +276,9 @@ tell_service(const struct daemon *daemon, const struct config_service *service)
 	for (unsigned int i = 0; i < service->n_listen; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i == 0 ? "" : ", ",
 				      config_endpoint_text(&service->listen[i], endpoint));
-	log_line("%s: %s on %s%s%s", daemon->config.name, service->name, text,
-		 own[0] != '\0' ? ": " : "", own);
+	/* Some need not listen, as a generator of load. */
+	log_line("%s: %s%s%s%s%s", daemon->config.name, service->name,
+		 n > 0 ? " on " : " listens nowhere", text, own[0] != '\0' ? ": " : "", own);
 }
 
 void

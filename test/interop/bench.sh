@@ -4,8 +4,9 @@
 . "$(dirname "$0")/interop.sh"
 
 conf connections=256
-printf '[service bench]\nlisten = *:7700\n' >>"$tmp/ternd.conf"
+printf '[service bench]\nlisten = *:7700\n[service bench client]\n' >>"$tmp/ternd.conf"
 tern_up
+grep -q ': bench on .*:7700' "$log" && grep -q ': bench client listens nowhere$' "$log" || fail "what is served is not told"
 netns_write "$NS" net/ipv4/tcp_fastopen 3
 
 # An echo of Linux's, as any peer: port 7. It takes data in SYNs.
