@@ -242,48 +242,53 @@ tell_log(const struct bench_ternd *ternd)
 		fclose(f);
 }
 
-/* Its answer, however long its start takes on a busy machine: it listens before it is ready. */
-static json_t *
-first_answer(const char *path)
+static long long
+clock_ms(void)
 {
-	struct timeval patience = {.tv_sec = START_MS / 1000};
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Whether it answers on its socket, and not another that has left or has the same one: as long as
+ * there is time, for it listens before it is ready. */
+static bool
+is_ready(const struct bench_ternd *ternd, long long end_ms)
+{
+	long long left_ms = end_ms - clock_ms();
+	struct timeval patience = {.tv_sec = left_ms / 1000 + 1};
 	struct client client;
 	json_t *answer = NULL;
+	bool ready;
 
-	if (client_open(&client, path) < 0)
-		return NULL;
+	/* The path is there before somebody listens, or is that of one that was killed. */
+	if (client_try(&client, ternd->socket) < 0)
+		return false;
 	setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (client_request(&client, json_pack("{s:s}", "command", "version")) == 0)
 		answer = client_answer(&client);
 	client_close(&client);
-	return answer;
+	ready = answer != NULL && client_number(answer, "pid") == ternd->pid;
+	json_decref(answer);
+	return ready;
 }
 
-/* Waits until it answers. */
 static int
 wait_until_ready(struct bench_ternd *ternd)
 {
 	const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
-	json_t *answer = NULL;
+	long long end_ms = clock_ms() + START_MS;
 
-	for (unsigned int waited = 0; waited < START_MS; waited += LOOK_MS) {
+	do {
 		if (waitpid(ternd->pid, NULL, WNOHANG) == ternd->pid) {
 			ternd->pid = 0;
 			break;
 		}
-		if (access(ternd->socket, F_OK) == 0) {
-			/* A moment, for one that another ternd has left there to be replaced. */
-			nanosleep(&look, NULL);
-			answer = first_answer(ternd->socket);
-			break;
-		}
+		if (is_ready(ternd, end_ms))
+			return 0;
 		nanosleep(&look, NULL);
-	}
-	if (answer != NULL && client_number(answer, "pid") == ternd->pid) {
-		json_decref(answer);
-		return 0;
-	}
-	json_decref(answer);
+	} while (clock_ms() < end_ms);
 	tell_log(ternd);
 	return -1;
 }

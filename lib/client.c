@@ -68,6 +68,8 @@ why_not(int error)
 		return "no ternd answers there";
 	case ENOENT:
 		return "no such socket: does ternd run?";
+	case ENAMETOOLONG:
+		return "path too long for a socket";
 	case EACCES:
 		return "permission denied: only root and the members of [dataplane] group may use "
 		       "it";
@@ -77,28 +79,38 @@ why_not(int error)
 }
 
 int
-client_open(struct client *client, const char *path)
+client_try(struct client *client, const char *path)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	struct timeval silence = {.tv_sec = SILENCE_S};
+	int error;
 
 	memset(client, 0, sizeof(*client));
 	client->got_fd = -1;
-	if (strlen(path) >= sizeof(sun.sun_path)) {
-		fprintf(stderr, "tern: %s: path too long for a socket\n", path);
-		return -1;
-	}
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
 	strcpy(sun.sun_path, path);
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
-		fprintf(stderr, "tern: %s: %s\n", path, why_not(errno));
+		error = errno;
 		if (client->fd >= 0)
 			close(client->fd);
-		return -1;
+		return -error;
 	}
 	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
 	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence));
 	return 0;
+}
+
+int
+client_open(struct client *client, const char *path)
+{
+	int status = client_try(client, path);
+
+	if (status == 0)
+		return 0;
+	fprintf(stderr, "tern: %s: %s\n", path, why_not(-status));
+	return -1;
 }
 
 void

@@ -31,6 +31,9 @@ int client_find(const char *given, const char *folder, char *path, size_t size);
 
 /* Connects. Returns 0 or -1; client_close() after success only. */
 int client_open(struct client *client, const char *path);
+
+/* The same in silence: 0 or a negative errno. */
+int client_try(struct client *client, const char *path);
 void client_close(struct client *client);
 
 /* Sends a request, {"command": ...}; takes the reference. Returns 0 or -1. */
