@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fast Open with Linux's or Tern's sockets, for the interop tests.
 
-early.py client HOST PORT N   N requests for a page, each in a SYN; says how many were acknowledged there
+early.py client HOST PORT N   N requests for a page, each in a SYN; says how many were acknowledged there,
+                              how many asked for a cookie, how many had one and were refused, of how many
+                              the SYN was sent again without them, and with how many anything was sent again
 early.py server HOST PORT WHEN  answers each connection's first bytes; Fast Open is set "before" or
                               "after" it is bound
 early.py option HOST PORT     what connect() does with TCP_FASTOPEN_CONNECT
@@ -16,20 +18,25 @@ MSG_FASTOPEN = 0x20000000
 TCP_FASTOPEN = 23
 TCP_FASTOPEN_CONNECT = 30
 SYN_DATA = 0x20
-OPTIONS_AT = 5  # in struct tcp_info
+OPTIONS_AT, FAIL_AT, TOTAL_RETRANS_AT = 5, 7, 100  # in struct tcp_info
+WHY = {1: "asked", 2: "refused", 3: "again"}  # tcpi_fastopen_client_fail
 
 
 def make(host):
     return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
-def was_early(s):
+def how_it_went(s):
+    """A word, and whether something was sent again."""
     info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    return info[OPTIONS_AT] & SYN_DATA != 0
+    again = info[TOTAL_RETRANS_AT:TOTAL_RETRANS_AT + 4] != bytes(4)
+    if info[OPTIONS_AT] & SYN_DATA:
+        return "early", again
+    return WHY.get(info[FAIL_AT] >> 1 & 3, "nobody knows why"), again
 
 
 def client(host, port, n):
-    early = 0
+    went = []
     signal.alarm(60)  # sockets that block: no time-out of Python's
     for _ in range(n):
         s = make(host)
@@ -42,9 +49,10 @@ def client(host, port, n):
             answer += piece
         if not answer.startswith(b"HTTP/1.1 200 "):
             sys.exit("another answer: %r" % answer[:100])
-        early += was_early(s)
+        went.append(how_it_went(s))
         s.close()
-    print(early)
+    words = [word for word, _ in went]
+    print(*map(words.count, ("early", "asked", "refused", "again")), sum(again for _, again in went))
 
 
 def option(host, port):
