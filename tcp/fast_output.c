@@ -53,6 +53,17 @@ may_leave(const struct tcp_conn *c)
 	       !c->engine->no_data_mbuf && c->engine->config.fast_paths;
 }
 
+/* An mbuf that holds headers and payload, as alloc_for() of transmit.c; NULL: none, or none is
+ * large enough. */
+static struct rte_mbuf *
+alloc_for(struct tcp_engine *e, uint32_t len)
+{
+	if (len <= headers_leave(e->config.header_pool))
+		return rte_pktmbuf_alloc(e->config.header_pool);
+	return len <= headers_leave(e->config.data_pool) ? rte_pktmbuf_alloc(e->config.data_pool)
+							 : NULL;
+}
+
 /* Moves it from what is unsent to what was sent; NULL, nothing changed, without a record for it. */
 static struct tcp_sent *
 record(struct tcp_conn *c)
@@ -127,10 +138,10 @@ tcp_fast_output(struct tcp_conn *c)
 
 	if (!may_leave(c))
 		return false;
-	m = rte_pktmbuf_alloc(c->engine->config.header_pool);
+	m = alloc_for(c->engine, len);
 	if (m == NULL)
 		return false;
-	s = rte_pktmbuf_tailroom(m) >= TCP_MAX_HEADERS_BYTES + len ? record(c) : NULL;
+	s = record(c);
 	if (s == NULL) {
 		rte_pktmbuf_free(m);
 		return false;

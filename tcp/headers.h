@@ -23,6 +23,16 @@ enum {
 	TCP_MAX_HEADERS_BYTES = (int)sizeof(struct ip6_header) + TCP_MAX_HDR_BYTES,
 };
 
+/* Payload that fits behind the headers in an mbuf of this pool. */
+static inline uint32_t
+headers_leave(struct rte_mempool *pool)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(pool);
+	uint32_t headers = RTE_PKTMBUF_HEADROOM + TCP_MAX_HEADERS_BYTES;
+
+	return room > headers ? room - headers : 0;
+}
+
 /* What the IP header says besides the addresses. */
 struct headers_marks {
 	uint8_t ttl;

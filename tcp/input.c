@@ -571,7 +571,8 @@ input_burst(struct tcp_engine *e, struct rte_mbuf **packets, unsigned int n)
 		else if (next[i] != TCP_COALESCE_NONE && flow_kind(flows[i]) == FLOW_CONN)
 			tcp_coalesce(segs, flows, next, i);
 		tcp_segment_arrives(e, &segs[i], flows[i]);
-		rte_pktmbuf_free(segs[i].m);
+		if (segs[i].m != NULL) /* nobody has taken it */
+			rte_pktmbuf_free(segs[i].m);
 	}
 }
 

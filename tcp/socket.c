@@ -354,22 +354,35 @@ want_room(struct tcp_conn *c)
 		c->flags |= CONN_WANT_ROOM;
 }
 
-/* A write shorter than a segment, with nothing queued before it: a request, an answer. */
+/* A write shorter than a segment, with nothing about it or the connection that needs a second look.
+ */
 static bool
-is_lone(const struct tcp_conn *c, size_t bytes, int flags)
+is_plain(const struct tcp_conn *c, size_t bytes, int flags)
 {
-	return bytes > 0 && bytes < c->mss && flags == 0 && c->sendq.head == NULL &&
-	       c->state == TCP_ESTABLISHED && (c->flags & CONN_FIN_DUE) == 0 && c->error == 0 &&
-	       !tcp_clc_is_on(c) && !c->frozen && room_bytes(c) > 0 && c->engine->config.fast_paths;
+	return bytes > 0 && bytes < c->mss && flags == 0 && c->state == TCP_ESTABLISHED &&
+	       (c->flags & CONN_FIN_DUE) == 0 && c->error == 0 && !tcp_clc_is_on(c) && !c->frozen &&
+	       c->engine->config.fast_paths;
 }
 
-/* It becomes the queue: what tcp_send() comes to for it. Returns false, with nothing changed,
- * without an mbuf that holds it. */
+/* What tcp_send() does last for such a write, which `m` holds. */
+static void
+plain_is_queued(struct tcp_conn *c, struct rte_mbuf *m)
+{
+	m->packet_type |= MBUF_PUSH;
+	c->pushed_seq = c->snd_nxt + c->unsent_bytes;
+	want_room(c);
+}
+
+/* With nothing queued before it it becomes the queue: a request, an answer. Returns false, with
+ * nothing changed, where that is not so, or without an mbuf that holds it. */
 static bool
 send_lone(struct tcp_conn *c, const void *buf, uint32_t bytes)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(c->engine->config.data_pool);
+	struct rte_mbuf *m;
 
+	if (c->sendq.head != NULL || room_bytes(c) == 0)
+		return false;
+	m = rte_pktmbuf_alloc(c->engine->config.data_pool);
 	if (m == NULL)
 		return false;
 	if (rte_pktmbuf_tailroom(m) < bytes) {
@@ -380,13 +393,34 @@ send_lone(struct tcp_conn *c, const void *buf, uint32_t bytes)
 	tcp_cwnd_restart(c);
 	memcpy(rte_pktmbuf_mtod(m, void *), buf, bytes);
 	m->data_len = (uint16_t)bytes;
-	m->packet_type = MBUF_PUSH;
+	m->packet_type = 0;
 	mbufq_push(&c->sendq, m);
 	c->engine->queued_bufs++;
 	note_queued(c, m, m->data_off, bytes, 0);
 	c->piece_filled = bytes;
-	c->pushed_seq = c->snd_nxt + bytes;
-	want_room(c);
+	plain_is_queued(c, m);
+	return true;
+}
+
+/* Behind others that wait it joins them in the last mbuf: one of several answers. Returns false,
+ * with nothing changed, where segment or mbuf would be full. */
+static bool
+send_joined(struct tcp_conn *c, const void *buf, uint32_t bytes)
+{
+	uint32_t filled = RTE_MIN(c->piece_filled, c->unsent_bytes);
+	struct rte_mbuf *tail = c->sendq.tail;
+
+	if (filled == 0 || filled + bytes >= c->mss || tail->data_len + bytes > c->mss ||
+	    tail->pool != c->engine->config.data_pool || !RTE_MBUF_DIRECT(tail) ||
+	    (tail->packet_type & MBUF_EOR) != 0 || rte_pktmbuf_tailroom(tail) < bytes)
+		return false;
+	tcp_rate_check_app_limited(c);
+	memcpy(rte_pktmbuf_mtod_offset(tail, void *, tail->data_len), buf, bytes);
+	tail->data_len = (uint16_t)(tail->data_len + bytes);
+	c->sendq.bytes += bytes;
+	note_queued(c, tail, 0, bytes, 0);
+	c->piece_filled = filled + bytes;
+	plain_is_queued(c, tail);
 	return true;
 }
 
@@ -396,7 +430,8 @@ tcp_send(struct tcp_conn *c, const void *buf, size_t bytes, int flags)
 	int status;
 	uint32_t n;
 
-	if (is_lone(c, bytes, flags) && send_lone(c, buf, (uint32_t)bytes))
+	if (is_plain(c, bytes, flags) &&
+	    (send_joined(c, buf, (uint32_t)bytes) || send_lone(c, buf, (uint32_t)bytes)))
 		return (ssize_t)bytes;
 	status = send_status(c);
 	if (status < 0)

@@ -126,14 +126,6 @@ bytes_in_reach(const struct rte_mbuf *m, uint32_t data_off, uint32_t len)
 	return RTE_MIN(reach, len);
 }
 
-/* Payload that fits behind the headers in an mbuf of this pool. */
-static uint32_t
-room_behind_headers(struct rte_mempool *pool)
-{
-	return (uint32_t)rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM -
-	       TCP_MAX_HEADERS_BYTES;
-}
-
 uint32_t
 tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t data_off,
 		   uint32_t len)
@@ -142,14 +134,13 @@ tcp_transmit_limit(const struct tcp_conn *c, const struct rte_mbuf *m, uint32_t 
 
 	if (len <= TCP_COPY_MAX_BYTES && !c->engine->no_data_mbuf)
 		return len;
-	room = room_behind_headers(c->engine->config.data_pool);
+	room = headers_leave(c->engine->config.data_pool);
 	if (len <= room && !c->engine->no_data_mbuf)
 		return len;
 	reach = c->path_flags & TCP_PATH_TX_MULTI_SEG ? bytes_in_reach(m, data_off, len) : 0;
 	/* Where what waits to be sent holds the whole pool, small packets need none of it. */
 	if (c->engine->no_data_mbuf)
-		return RTE_MIN(len,
-			       RTE_MAX(reach, room_behind_headers(c->engine->config.header_pool)));
+		return RTE_MIN(len, RTE_MAX(reach, headers_leave(c->engine->config.header_pool)));
 	return RTE_MAX(reach, RTE_MIN(room, len));
 }
 
@@ -180,18 +171,15 @@ is_copied(const struct tcp_conn *c, const struct parts *p)
 static struct rte_mbuf *
 alloc_for(struct tcp_engine *e, bool copy, uint32_t len)
 {
+	bool small = !copy || len <= headers_leave(e->config.header_pool);
 	struct rte_mbuf *head;
 
-	head = rte_pktmbuf_alloc(e->config.header_pool);
-	if (head == NULL || !copy || rte_pktmbuf_tailroom(head) >= TCP_MAX_HEADERS_BYTES + len)
-		return head;
-	rte_pktmbuf_free(head);
+	if (small)
+		return rte_pktmbuf_alloc(e->config.header_pool);
+	if (len > headers_leave(e->config.data_pool))
+		return NULL;
 	head = rte_pktmbuf_alloc(e->config.data_pool);
 	e->no_data_mbuf = head == NULL;
-	if (head != NULL && rte_pktmbuf_tailroom(head) < TCP_MAX_HEADERS_BYTES + len) {
-		rte_pktmbuf_free(head);
-		return NULL;
-	}
 	return head;
 }
 
