@@ -22,6 +22,7 @@
 #include "dataplane/eal.h"
 #include "dataplane/eal_files.h"
 #include "dataplane/log.h"
+#include "dataplane/port_memif.h"
 #include "dataplane/port_tap.h"
 
 static int
@@ -159,6 +160,31 @@ tell_reserve(char *text, size_t size, const struct eal_host *host, uint64_t need
 			 mb, found_mb, mb);
 }
 
+/* -m: what there is from the start. */
+static int
+add_size(struct eal_plan *plan, uint64_t bytes)
+{
+	unsigned long long mb = RTE_ALIGN_CEIL(bytes, UINT64_C(2) << 20) >> 20;
+
+	return add(plan, "-m") < 0 || add(plan, "%llu", mb) < 0 ? -1 : 0;
+}
+
+/* Whether a device has its peer read and write our memory, all of which must then be there before
+ * it starts. */
+static bool
+shares_memory(const struct eal_plan *plan, const struct config *config, int n_user)
+{
+	bool shares = false;
+
+	for (int i = 1; i <= n_user; i++)
+		shares |= strstr(plan->argv[i], "net_memif") != NULL &&
+			  port_memif_copies_nothing(plan->argv[i]);
+	for (unsigned int i = 0; i < config->n_ports; i++)
+		shares |= strncmp(config->ports[i].device, "net_memif", 9) == 0 &&
+			  port_memif_copies_nothing(config->ports[i].device);
+	return shares;
+}
+
 /* Huge pages or not, and how much memory without them. */
 static int
 add_memory(struct eal_plan *plan, const struct config *config, const struct eal_host *host,
@@ -167,14 +193,18 @@ add_memory(struct eal_plan *plan, const struct config *config, const struct eal_
 	bool in_memory = option(plan, n_user, "--in-memory") != NULL;
 	bool own =
 		option(plan, n_user, "-m") != NULL || option(plan, n_user, "--socket-mem") != NULL;
+	bool shares = shares_memory(plan, config, n_user);
 	uint64_t small = need->small * config->lanes, found;
 	bool enough = has_hugepages(host, config->lanes, need->huge, &found);
 	char reserve[384];
 
 	tell_reserve(reserve, sizeof(reserve), host, need->huge * config->lanes, found);
+	if (shares && option(plan, n_user, "--single-file-segments") == NULL &&
+	    add(plan, "--single-file-segments") < 0)
+		return -1;
 	plan->hugepages = option(plan, n_user, "--no-huge") == NULL;
 	if (plan->hugepages && (enough || own) && config->hugepages != HUGEPAGES_NO)
-		return 0;
+		return own || !shares ? 0 : add_size(plan, need->huge * config->lanes);
 	if (plan->hugepages && config->hugepages == HUGEPAGES_YES)
 		return refuse(plan, "hugepages = yes, but %s", reserve);
 	if (plan->hugepages && in_memory)
@@ -196,12 +226,7 @@ add_memory(struct eal_plan *plan, const struct config *config, const struct eal_
 			      (unsigned long long)(small >> 20),
 			      (unsigned long long)(host->memory >> 20));
 	/* A quarter more than needed: pages that are never touched cost nothing. */
-	return own ? 0
-	       : add(plan, "-m") < 0 ||
-			       add(plan, "%llu",
-				   (unsigned long long)((small + small / 4) >> 20) + 64) < 0
-		       ? -1
-		       : 0;
+	return own ? 0 : add_size(plan, small + small / 4 + (UINT64_C(64) << 20));
 }
 
 int

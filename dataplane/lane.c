@@ -120,6 +120,8 @@ turn(struct lane *lane)
 		if (port->n_tx != 0) {
 			frames += lane_port_flush(lane, port);
 			others += port->n_tx;
+		} else if (unlikely(port->device->keeps_sent)) {
+			lane_port_reap(lane, port);
 		}
 	}
 	gateway_wake(lane->gateway);
@@ -509,12 +511,14 @@ lane_dismantle(struct lane *lane)
 unsigned int
 lane_destroy(struct lane *lane)
 {
-	unsigned int missing;
+	unsigned int missing, kept = 0;
 
 	if (lane == NULL)
 		return 0;
 	on_lane(lane, destroy_services);
-	missing = pools_check(&lane->pools, lane->index);
+	for (unsigned int i = 0; i < lane->n_ports; i++)
+		kept += lane->ports[i].device->kept;
+	missing = pools_check(&lane->pools, lane->index, kept);
 	pools_free(&lane->pools);
 	lane_hand_close(lane);
 	rte_ring_free(lane->inbox);

@@ -195,6 +195,7 @@ struct lane_port {
 	uint16_t queue;       /* of the device; without one of its own: the other lane's */
 	struct lane *carrier; /* whose that is; itself where it has one */
 	unsigned int n_tx;
+	uint64_t reap_us, reap_end_us; /* when a driver that keeps_sent is asked, and no more */
 	struct rte_mbuf *tx[LANE_TX_FRAMES]; /* oldest first */
 };
 

@@ -14,6 +14,12 @@
 
 #include "dataplane/lane_impl.h"
 
+enum {
+	/* While nothing is sent: a look by a driver that keeps what it sent, and how long. */
+	REAP_EACH_US = 1000,
+	REAP_US = 1000000,
+};
+
 /* ---- Transmission */
 
 /* Has the driver look at frames that use its offloads; drops those that it cannot send. */
@@ -45,15 +51,30 @@ send_frames(struct lane *lane, struct lane_port *port)
 	if (port->device->ring.done != NULL)
 		port_ring_reap(&port->device->ring);
 	while (sent < port->n_tx) {
-		n = rte_eth_tx_burst(
-			port->device->id, port->queue, port->tx + sent,
-			(uint16_t)RTE_MIN(port->n_tx - sent, (unsigned int)LANE_TX_BURST));
-		if (n == 0)
+		uint16_t given = (uint16_t)RTE_MIN(port->n_tx - sent, (unsigned int)LANE_TX_BURST);
+
+		if (unlikely(port->device->tx_most != 0))
+			given = (uint16_t)RTE_MIN(given, port->device->tx_most);
+		n = rte_eth_tx_burst(port->device->id, port->queue, port->tx + sent, given);
+		if (n == 0 || unlikely(n > given)) /* memif's -1: its peer goes */
 			break;
 		sent += n;
 	}
+	if (unlikely(port->device->keeps_sent) && sent != 0) {
+		port->reap_us = lane->now_us + REAP_EACH_US;
+		port->reap_end_us = lane->now_us + REAP_US;
+	}
 	LANE_COUNT_N(lane, frames_out, sent);
 	return sent;
+}
+
+void
+lane_port_reap(const struct lane *lane, struct lane_port *port)
+{
+	if (lane->now_us < port->reap_us || port->reap_us >= port->reap_end_us)
+		return;
+	rte_eth_tx_burst(port->device->id, port->queue, port->tx, 0);
+	port->reap_us = lane->now_us + REAP_EACH_US;
 }
 
 unsigned int

@@ -21,6 +21,9 @@ void lane_fill_wire(struct lane *lane, struct service_wire *wire);
 /* Hands waiting frames to a device. Returns how many it took. */
 unsigned int lane_port_flush(struct lane *lane, struct lane_port *port);
 
+/* Nothing waits: has a driver that keeps what it sent free what its peer has read, now and then. */
+void lane_port_reap(const struct lane *lane, struct lane_port *port);
+
 /*
  * Gives TCP a burst of packets, LANE_GROUP at a time, and with them those that follow of the last
  * one's connection, which are merged and acknowledged together. A group's answers leave before the

@@ -66,7 +66,10 @@ struct pool_count {
 
 void pool_count(const struct rte_mempool *pool, struct pool_count *count);
 
-/* With everything stopped and closed: tells of each pool that is not full. Returns their number. */
-unsigned int pools_check(const struct lane_pools *pools, unsigned int lane);
+/*
+ * With everything stopped and closed: tells of each pool of which more than kept are missing, which
+ * drivers may have kept. Returns their number.
+ */
+unsigned int pools_check(const struct lane_pools *pools, unsigned int lane, unsigned int kept);
 
 #endif

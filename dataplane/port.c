@@ -43,6 +43,11 @@ port_probe(struct port_device *port, unsigned int index, const struct config *co
 	}
 	port->driver = port->info.driver_name;
 	port->untold_mtu = port_memif_correct(&port->info) || port->ring.done != NULL;
+	if (port_memif_zero_copy(&port->info)) {
+		port->tx_most = PORT_MEMIF_BURST;
+		port->keeps_sent = true;
+		port->kept = port_memif_ring_frames(&port->info);
+	}
 	if (port->ring.done != NULL) /* its driver has none */
 		rte_eth_random_addr(port->mac.addr_bytes);
 	return 0;
@@ -255,6 +260,18 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 			    port->index, port->name);
 		return -1;
 	}
+	if (port->keeps_sent && port->kept < PORT_MEMIF_RING_MIN) {
+		log_failure("port %u (%s): zero-copy=yes: no frame comes in through a ring of %u; "
+			    "rsize= must be 6 at least",
+			    port->index, port->name, port->kept);
+		return -1;
+	}
+	if (port->kept > RTE_MIN(port->config->rx_desc, port->config->tx_desc)) {
+		log_failure("port %u (%s): zero-copy=yes: the driver keeps the %u frames of a "
+			    "ring; set rx_desc and tx_desc to as many, or a smaller rsize=",
+			    port->index, port->name, port->kept);
+		return -1;
+	}
 	choose_offloads(port, &conf, room);
 	if (*port->info.dev_flags & RTE_ETH_DEV_INTR_LSC)
 		conf.intr_conf.lsc = 1;
@@ -283,8 +300,14 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 int
 port_start(struct port_device *port)
 {
-	int status = rte_eth_dev_start(port->id);
+	const char *error = port->keeps_sent ? port_memif_share_memory() : NULL;
+	int status;
 
+	if (error != NULL) {
+		log_failure("port %u (%s): zero-copy=yes: %s", port->index, port->name, error);
+		return -1;
+	}
+	status = rte_eth_dev_start(port->id);
 	if (status < 0) {
 		log_failure("port %u (%s) does not start: %s", port->index, port->name,
 			    rte_strerror(-status));

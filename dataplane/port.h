@@ -25,8 +25,11 @@ struct port_device {
 	uint16_t mtu;
 	uint16_t path_flags; /* TCP_PATH_... */
 	struct tcp_tso_limits tso;
-	bool multi_seg; /* transmits packets of several mbufs */
-	bool prepare;   /* packets pass rte_eth_tx_prepare() first */
+	uint16_t tx_most; /* frames that the driver is given at a time; 0: any number */
+	bool keeps_sent;  /* it frees what it sent only when it is called again, see port_memif.h */
+	unsigned int kept; /* mbufs of each kind that it does not give back when it is closed */
+	bool multi_seg;    /* transmits packets of several mbufs */
+	bool prepare;      /* packets pass rte_eth_tx_prepare() first */
 	bool configured;
 	bool started;
 	bool link_up;    /* as last told to lanes */

@@ -30,6 +30,7 @@
 #include <rte_memory.h>
 #include <rte_vfio.h>
 
+#include "dataplane/port_memif.h"
 #include "dataplane/service_impl.h"
 
 enum {
@@ -109,7 +110,7 @@ shares_only_eal(void)
 		if (!rte_eth_dev_is_valid_port(port) || rte_eth_dev_info_get(port, &info) < 0)
 			continue;
 		if (strcmp(info.driver_name, "net_virtio_user") == 0 ||
-		    strcmp(info.driver_name, "net_vhost") == 0)
+		    strcmp(info.driver_name, "net_vhost") == 0 || port_memif_zero_copy(&info))
 			return true;
 	}
 	return false;

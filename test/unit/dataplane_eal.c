@@ -140,6 +140,23 @@ UNIT_CASE(pages_count_on_the_node_of_the_lane)
 	CU_ASSERT(strstr(plan_for("", 3, HUGEPAGES_AUTO, &host, NULL), "--no-huge") != NULL);
 }
 
+/* A memif that does not copy shows its peer one piece of memory, all of it at the start. */
+UNIT_CASE(shared_memory_is_there_at_the_start)
+{
+	static const char memif[] = "--no-pci --vdev=net_memif0,role=client,zero-copy=yes";
+	struct eal_host host = host_with(1, 1000 * MB), none = host_with(1, 0);
+
+	CU_ASSERT_PTR_NOT_NULL(strstr(plan_for(memif, 2, HUGEPAGES_AUTO, &host, NULL),
+				      " --single-file-segments -m 200"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(plan_for(memif, 2, HUGEPAGES_AUTO, &none, NULL),
+				      " --single-file-segments --no-huge -m 564"));
+	CU_ASSERT_PTR_NULL(
+		strstr(plan_for(memif, 2, HUGEPAGES_AUTO, &host, "--socket-mem=300"), " -m "));
+	CU_ASSERT_PTR_NULL(strstr(plan_for("--no-pci --vdev=net_memif0,role=server,zero-copy=yes",
+					   2, HUGEPAGES_AUTO, &host, NULL),
+				  "segments"));
+}
+
 UNIT_CASE(this_machine_has_something)
 {
 	static struct eal_host host;
@@ -152,4 +169,5 @@ UNIT_CASE(this_machine_has_something)
 
 UNIT_MAIN(UNIT_RUN(ours_are_added), UNIT_RUN(users_win), UNIT_RUN(lanes_may_share_cpus),
 	  UNIT_RUN(too_few_huge_pages), UNIT_RUN(more_memory_than_there_is),
-	  UNIT_RUN(pages_count_on_the_node_of_the_lane), UNIT_RUN(this_machine_has_something))
+	  UNIT_RUN(pages_count_on_the_node_of_the_lane),
+	  UNIT_RUN(shared_memory_is_there_at_the_start), UNIT_RUN(this_machine_has_something))

@@ -193,7 +193,7 @@ end(void)
 		tcp_engine_destroy(r.lanes[i]->tcp);
 	}
 	for (unsigned int i = 0; i < LANES; i++) {
-		UNIT_EQ(pools_check(&r.lanes[i]->pools, i), 0);
+		UNIT_EQ(pools_check(&r.lanes[i]->pools, i, 0), 0);
 		pools_free(&r.lanes[i]->pools);
 		lane_hand_close(r.lanes[i]);
 		rte_ring_free(r.lanes[i]->inbox);

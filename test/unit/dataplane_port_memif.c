@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dataplane/port_memif.c: the MTU that a memif's buffers leave, by its arguments. */
+/* dataplane/port_memif.c: what the arguments of a memif say of it. */
 #include "unit.h"
 
 #include "dataplane/port_memif.h"
@@ -26,4 +26,19 @@ UNIT_CASE(odd_arguments_do_no_harm)
 	CU_ASSERT_EQUAL(port_memif_max_mtu(",,"), 2034);
 }
 
-UNIT_MAIN(UNIT_RUN(a_frame_fits_into_one_buffer), UNIT_RUN(odd_arguments_do_no_harm))
+/* As the driver reads them: a client unless it is said, and a server always copies. */
+UNIT_CASE(a_client_may_copy_nothing)
+{
+	CU_ASSERT(!port_memif_copies_nothing(NULL));
+	CU_ASSERT(!port_memif_copies_nothing("role=client,id=0"));
+	CU_ASSERT(port_memif_copies_nothing("zero-copy=yes"));
+	CU_ASSERT(port_memif_copies_nothing("net_memif0,role=client,zero-copy=yes,rsize=8"));
+	CU_ASSERT(port_memif_copies_nothing("--vdev=net_memif0,zero-copy=yes"));
+	CU_ASSERT(!port_memif_copies_nothing("role=server,zero-copy=yes"));
+	CU_ASSERT(!port_memif_copies_nothing("zero-copy=yes,role=master"));
+	CU_ASSERT(!port_memif_copies_nothing("zero-copy=yes,zero-copy=no"));
+	CU_ASSERT(!port_memif_copies_nothing("socket=zero-copy=yes"));
+}
+
+UNIT_MAIN(UNIT_RUN(a_frame_fits_into_one_buffer), UNIT_RUN(odd_arguments_do_no_harm),
+	  UNIT_RUN(a_client_may_copy_nothing))
