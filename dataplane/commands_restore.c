@@ -43,6 +43,7 @@ struct in {
 	uint8_t *map;
 	size_t bytes, there, at;   /* of the map; of those, populated; where the next image is */
 	struct lane_image *images; /* in the order in which they came; room for all, and one more */
+	char (*whys)[LANE_MOVE_WHY]; /* theirs: of those that are refused, written to */
 	uint32_t n;
 	struct image *heads;       /* READ_AHEAD for the lanes, and as many that are read */
 	struct lane_moves **moves; /* each lane's */
@@ -209,10 +210,12 @@ make_room(struct in *in)
 	size_t most = RTE_MIN(in->bytes / IMAGE_FRAME_BYTES, (size_t)RESTORE_IMAGES_MAX) + 1;
 	bool ok;
 
-	in->images = calloc(most, sizeof(*in->images));
+	/* Cleared when its turn comes: there may be fewer by far. */
+	in->images = malloc(most * sizeof(*in->images));
+	in->whys = malloc(most * sizeof(*in->whys));
 	in->heads = malloc(RTE_MIN(most, 2u * READ_AHEAD) * sizeof(*in->heads));
 	in->moves = calloc(lanes, sizeof(struct lane_moves *));
-	ok = in->images != NULL && in->heads != NULL && in->moves != NULL;
+	ok = in->images != NULL && in->whys != NULL && in->heads != NULL && in->moves != NULL;
 	for (unsigned int i = 0; i < lanes && ok; i++) {
 		in->moves[i] = calloc(1, sizeof(*in->moves[i]));
 		ok = in->moves[i] != NULL;
@@ -229,6 +232,7 @@ free_room(struct in *in)
 		commands_moves_free(in->moves[i]);
 	free(in->moves);
 	free(in->heads);
+	free(in->whys);
 	free(in->images);
 }
 
@@ -237,8 +241,7 @@ static void
 end_at(struct in *in, struct lane_image *entry, int error, const char *why)
 {
 	entry->moved.error = error;
-	snprintf(entry->moved.why, sizeof(entry->moved.why), "image %u, at byte %zu: %s", in->n,
-		 in->at, why);
+	snprintf(entry->moved.why, LANE_MOVE_WHY, "image %u, at byte %zu: %s", in->n, in->at, why);
 	in->at = in->bytes;
 }
 
@@ -247,10 +250,11 @@ static void
 read_image(struct in *in)
 {
 	struct image *image = &in->heads[in->n % (2 * READ_AHEAD)];
-	struct lane_image *entry = &in->images[in->n++];
+	struct lane_image *entry = &in->images[in->n];
 	char why[IMAGE_WHY_BYTES];
 	long head;
 
+	*entry = (struct lane_image){.moved.why = in->whys[in->n++]};
 	if (in->n > RESTORE_IMAGES_MAX) {
 		end_at(in, entry, E2BIG,
 		       "65536 can be restored at once; send more of them in several requests");
@@ -268,7 +272,7 @@ read_image(struct in *in)
 		return;
 	}
 	entry->image = image;
-	entry->head_bytes = (size_t)head;
+	entry->head_bytes = (uint32_t)head;
 	entry->bytes = RTE_MIN(entry->bytes, (uint64_t)head + image_queue_bytes(image));
 	take_tuple(in, image, &entry->moved.tuple);
 	entry->service = in->service == SERVICE_NAMED ? service_of(in, image) : in->service;
@@ -332,7 +336,7 @@ undo(struct in *in)
 
 		if (moved->error == 0) {
 			moved->error = ECANCELED;
-			snprintf(moved->why, sizeof(moved->why),
+			snprintf(moved->why, LANE_MOVE_WHY,
 				 "all were to be restored or none, and another was refused");
 		}
 	}

@@ -31,6 +31,7 @@ enum {
 	REPAIR_OFF_SILENTLY = -1,
 	WAITS_MAX = 1000, /* for packet buffers, a question each */
 	END_CONNS = 256,
+	PREFETCH_BYTES = 512, /* of an image: an idle connection's */
 };
 
 /* Out of repair, without a word to the peer. */
@@ -158,12 +159,12 @@ is_wanted(const struct lane *lane, const struct lane_moves *m, struct tcp_conn *
 static struct lane_moved *
 note(struct lane_moves *m, struct tcp_conn *c)
 {
-	struct lane_moved *moved = &m->moved[m->n++];
+	struct lane_moved *moved = &m->moved[m->n];
 
 	moved->tuple = tcp_tuple_of(c);
 	moved->bytes = 0;
 	moved->error = 0;
-	moved->why[0] = '\0';
+	moved->why = m->whys[m->n++];
 	return moved;
 }
 
@@ -173,7 +174,7 @@ note_refused(struct lane_moves *m, struct tcp_conn *c, int error, const char *wh
 	struct lane_moved *moved = note(m, c);
 
 	moved->error = -error;
-	snprintf(moved->why, sizeof(moved->why), "%s", why);
+	snprintf(moved->why, LANE_MOVE_WHY, "%s", why);
 }
 
 static const char *
@@ -335,41 +336,55 @@ lane_moves_undo(struct lane *lane, struct lane_moves *m)
 
 /* ---- Its end */
 
-/* A connection is looked for twice: who ends one may end others, so nothing but its lines is kept.
- */
+/* While one is worked on. */
 static void
-prefetch_held(const struct lane *lane, const struct lane_moves *m, uint32_t i)
+prefetch_next(const struct tcp_conn *c)
 {
-	const struct tcp_conn *c = i < m->n_held ? tcp_find(lane->tcp, &m->held[i]) : NULL;
-
 	if (c != NULL)
 		tcp_checkpoint_prefetch(c);
 }
 
+static void
+end_one(struct lane *lane, struct lane_moves *m)
+{
+	struct tcp_conn *c = tcp_find(lane->tcp, &m->held[m->next++]);
+
+	if (c == NULL || !is_held(lane, c))
+		m->gone++;
+	else if (m->leave)
+		let_leave(lane, c);
+	else
+		let_go_on(lane, c, false);
+}
+
+/* A connection is looked for twice: who ends one may end others, so nothing but its lines is kept.
+ */
 void
 lane_moves_end(struct lane *lane, struct lane_moves *m)
 {
-	for (unsigned int i = 0; i < END_CONNS && m->next < m->n_held; i++) {
-		struct tcp_conn *c = tcp_find(lane->tcp, &m->held[m->next++]);
+	for (unsigned int done = 0; done < END_CONNS && m->next < m->n_held;) {
+		unsigned int n = RTE_MIN(m->n_held - m->next, (uint32_t)TCP_FIND_AHEAD);
+		const struct tcp_tuple *tuples[TCP_FIND_AHEAD];
+		const struct tcp_conn *at[TCP_FIND_AHEAD + 1] = {NULL};
 
-		prefetch_held(lane, m, m->next);
-		if (c == NULL || !is_held(lane, c))
-			m->gone++;
-		else if (m->leave)
-			let_leave(lane, c);
-		else
-			let_go_on(lane, c, false);
+		for (unsigned int i = 0; i < n; i++)
+			tuples[i] = &m->held[m->next + i];
+		tcp_find_ahead(lane->tcp, tuples, n, at);
+		for (unsigned int i = 0; i < n; i++, done++) {
+			prefetch_next(at[i + 1]);
+			end_one(lane, m);
+		}
 	}
 }
 
 /* ---- Restore */
 
+/* With an empty `why` it is the error's. */
 static int
 refuse(struct lane_image *image, int error, const char *why)
 {
 	image->moved.error = -error;
-	if (why != NULL)
-		snprintf(image->moved.why, sizeof(image->moved.why), "%s", why);
+	snprintf(image->moved.why, LANE_MOVE_WHY, "%s", why);
 	return error;
 }
 
@@ -405,6 +420,7 @@ static int
 place(struct lane *lane, const struct image *from, struct lane_image *image, struct tcp_conn *c)
 {
 	const struct image_bytes *state = &from->message.service_state;
+	char why[LANE_MOVE_WHY];
 	int status;
 
 	if (image->orphan)
@@ -414,9 +430,9 @@ place(struct lane *lane, const struct image *from, struct lane_image *image, str
 		return status < 0 ? refuse(image, status, offer_error_text(status)) : 0;
 	}
 	status = service_set_restore(lane->services, (unsigned int)image->service, c, state->at,
-				     state->n, image->moved.why);
+				     state->n, why);
 	if (status < 0)
-		return refuse(image, status, NULL);
+		return refuse(image, status, why);
 	service_set_freeze(lane->services, tcp_user(c)); /* until it goes on */
 	return 0;
 }
@@ -500,11 +516,48 @@ read_on(struct lane *lane, struct lane_moves *m, struct lane_image *image, uint6
 	return true;
 }
 
+/* Whose images are the next, as far as one slice goes: their places in the flow table. */
+static void
+restore_ahead(struct lane *lane, const struct lane_moves *m)
+{
+	const struct tcp_tuple *tuples[TCP_FIND_AHEAD];
+	const struct tcp_conn *at[TCP_FIND_AHEAD];
+	uint64_t bytes = 0;
+	unsigned int n = 0;
+
+	for (uint32_t i = m->next; i < m->n_images && n < TCP_FIND_AHEAD && bytes < LANE_MOVE_BYTES;
+	     i++) {
+		const struct lane_image *image = &m->images[i];
+
+		if (image->lane != lane->index || image->moved.error != 0)
+			continue;
+		tuples[n++] = &image->moved.tuple;
+		bytes += image->bytes;
+	}
+	tcp_find_ahead(lane->tcp, tuples, n, at);
+}
+
+/* What another thread has read comes while the image before is worked on. */
+static void
+prefetch_image(const struct lane_moves *m, uint32_t i)
+{
+	const struct lane_image *image = &m->images[i];
+
+	if (i >= m->n_images || image->image == NULL)
+		return;
+	for (size_t at = 0; at < sizeof(*image->image); at += RTE_CACHE_LINE_SIZE)
+		__builtin_prefetch((const uint8_t *)image->image + at);
+	for (size_t at = 0; at < image->head_bytes && at < PREFETCH_BYTES;
+	     at += RTE_CACHE_LINE_SIZE)
+		__builtin_prefetch(image->at + at);
+}
+
 void
 lane_moves_restore(struct lane *lane, struct lane_moves *m)
 {
 	uint64_t budget = LANE_MOVE_BYTES;
 
+	restore_ahead(lane, m);
 	for (unsigned int n = 0; n < LANE_MOVE_CONNS && m->next < m->n_images;) {
 		struct lane_image *image = &m->images[m->next];
 
@@ -513,6 +566,7 @@ lane_moves_restore(struct lane *lane, struct lane_moves *m)
 			continue;
 		}
 		n++;
+		prefetch_image(m, m->next + 1);
 		m->reading = (m->reading || begin_reading(lane, m, image)) &&
 			     !read_on(lane, m, image, &budget);
 		if (m->reading)
@@ -550,24 +604,26 @@ lane_moves_restore_end(struct lane *lane, struct lane_moves *m)
 	}
 }
 
-/* Finds those that ask first, so that one's lines come while the next one is looked for. */
 void
 lane_moves_restore_peers(struct lane *lane, struct lane_moves *m)
 {
-	struct tcp_conn *c[LANE_MOVE_CONNS];
+	const struct tcp_tuple *tuples[TCP_FIND_AHEAD];
+	const struct tcp_conn *at[TCP_FIND_AHEAD + 1] = {NULL};
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < END_CONNS && n < LANE_MOVE_CONNS && m->next < m->n_images;
 	     i++) {
 		const struct lane_image *image = &m->images[m->next++];
 
-		if (!image->asks || image->lane != lane->index)
-			continue;
-		c[n] = tcp_find(lane->tcp, &image->moved.tuple);
-		if (c[n] == NULL) /* it has ended meanwhile */
-			continue;
-		tcp_checkpoint_prefetch(c[n++]);
+		if (image->asks && image->lane == lane->index)
+			tuples[n++] = &image->moved.tuple;
 	}
-	for (unsigned int i = 0; i < n; i++)
-		tcp_ask(c[i]);
+	tcp_find_ahead(lane->tcp, tuples, n, at);
+	for (unsigned int i = 0; i < n; i++) {
+		struct tcp_conn *c = tcp_find(lane->tcp, tuples[i]);
+
+		prefetch_next(at[i + 1]);
+		if (c != NULL) /* else it has ended meanwhile */
+			tcp_ask(c);
+	}
 }

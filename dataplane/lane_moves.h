@@ -36,23 +36,23 @@ enum lane_move_who {
 /* What became of one. */
 struct lane_moved {
 	struct tcp_tuple tuple;
-	uint64_t bytes;          /* of its queues */
-	int error;               /* positive errno; 0: it went well */
-	char why[LANE_MOVE_WHY]; /* of an error: one sentence */
+	int error;      /* positive errno; 0: it went well */
+	uint64_t bytes; /* of its queues */
+	char *why;      /* room for LANE_MOVE_WHY; of an error: one sentence */
 };
 
 /* An image to make a connection of, and what became of it. */
 struct lane_image {
 	const uint8_t *at; /* does not change while the lane reads it */
 	uint64_t bytes;
-	size_t head_bytes;
-	const struct image *image; /* its head, read: until the lane is done with it */
-	int service;  /* that gets it, by its place in the configuration; -1: who listens there */
+	uint32_t head_bytes;
+	int service;                      /* that gets it, by its place; -1: who listens there */
+	const struct image *image;        /* its head, read: until the lane is done with it */
+	const struct move_target *target; /* what the image does not say; NULL: nothing is known */
+	struct lane_moved moved;
 	uint8_t lane; /* whose it will be */
 	bool orphan;  /* its user had closed it */
 	bool asks;    /* it goes on, and is to ask its peer */
-	const struct move_target *target; /* what the image does not say; NULL: nothing is known */
-	struct lane_moved moved;
 };
 
 /* Belongs to who asks, and stays from one question to the next. */
@@ -72,6 +72,7 @@ struct lane_moves {
 	uint64_t bytes;  /* answered: of images, that were written */
 	unsigned int n;  /* answered: entries that follow */
 	struct lane_moved moved[LANE_MOVE_CONNS];
+	char whys[LANE_MOVE_CONNS][LANE_MOVE_WHY]; /* theirs */
 
 	/* The connection whose image is under way. */
 	struct tcp_conn *c;

@@ -79,7 +79,8 @@ struct tcp_known {
 void tcp_checkpoint_init(struct tcp_engine *engine, const struct tcp_known *known,
 			 struct tcp_checkpoint *out);
 
-/* Brings a connection into the cache: to be called for the next while one is being saved. */
+/* Brings a connection into the cache: to be called for the next while one is being saved. What is
+ * there is not looked at: it may have gone. */
 void tcp_checkpoint_prefetch(const struct tcp_conn *c);
 
 /*

@@ -270,6 +270,23 @@ tcp_find(struct tcp_engine *e, const struct tcp_tuple *tuple)
 	return flow_kind(f) == FLOW_CONN || flow_kind(f) == FLOW_FROZEN ? flow_object(f) : NULL;
 }
 
+void
+tcp_find_ahead(struct tcp_engine *e, const struct tcp_tuple **tuples, unsigned int n,
+	       const struct tcp_conn **at)
+{
+	uint32_t hashes[TCP_FIND_AHEAD];
+	flow_t found[TCP_FIND_AHEAD];
+
+	static_assert((int)TCP_FIND_AHEAD <= (int)FLOW_BURST, "one look");
+	for (unsigned int i = 0; i < n; i++)
+		hashes[i] = flow_hash(&e->flows, tuples[i]);
+	flow_lookup_bulk(&e->flows, tuples, hashes, n, found);
+	for (unsigned int i = 0; i < n; i++)
+		at[i] = flow_kind(found[i]) == FLOW_CONN || flow_kind(found[i]) == FLOW_FROZEN
+				? flow_object(found[i])
+				: NULL;
+}
+
 struct tcp_tuple
 tcp_tuple_of(const struct tcp_conn *c)
 {

@@ -651,6 +651,15 @@ struct tcp_conn *tcp_walk(struct tcp_engine *engine, uint64_t *cursor);
 /* The connection of a 4-tuple, in repair or not; NULL: there is none. */
 struct tcp_conn *tcp_find(struct tcp_engine *engine, const struct tcp_tuple *tuple);
 
+/*
+ * Brings what the flow table has of n <= TCP_FIND_AHEAD 4-tuples into the cache, the misses side by
+ * side: for those that tcp_find() or tcp_restore() gets next. `at` is where their connections were,
+ * NULL for none: to be given to tcp_checkpoint_prefetch(), and to nobody else.
+ */
+enum { TCP_FIND_AHEAD = 64 };
+void tcp_find_ahead(struct tcp_engine *engine, const struct tcp_tuple **tuples, unsigned int n,
+		    const struct tcp_conn **at);
+
 /* The 4-tuple of a connection. */
 struct tcp_tuple tcp_tuple_of(const struct tcp_conn *c);
 

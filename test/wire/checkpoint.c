@@ -93,7 +93,9 @@ WIRE_TEST(established)
 /* Saved from repair, in which its time stood still: it goes on from when it was frozen. */
 WIRE_TEST(frozen_first)
 {
+	struct tcp_tuple tuple, nobodys;
 	struct tcp_checkpoint saved;
+	const struct tcp_conn *at[2];
 	struct tcp_conn *c;
 
 	wire_start(w);
@@ -101,7 +103,12 @@ WIRE_TEST(frozen_first)
 	wire_send(w, 100, 100);
 	wire_out(w, "P. 1:101(100) ack 1");
 	c = w->flow->c;
-	tcp_checkpoint_prefetch(c);
+	tuple = nobodys = tcp_tuple_of(c);
+	nobodys.rport = be16(1);
+	tcp_find_ahead(w->engine, (const struct tcp_tuple *[]){&tuple, &nobodys}, 2, at);
+	WIRE_EQ(w, at[0] == c, true);
+	WIRE_EQ(w, at[1] == NULL, true);
+	tcp_checkpoint_prefetch(at[0]);
 	WIRE_EQ(w, tcp_freeze(c), 0);
 	WIRE_EQ(w, tcp_in_repair(c), true);
 	wire_in(w, "P. 1:101(100) ack 1 win 9000");
