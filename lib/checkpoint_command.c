@@ -121,6 +121,7 @@ make_request(const struct checkpoint_options *options, const char **to)
 struct target {
 	const char *path; /* "-": the standard output */
 	int folder;       /* -1: it is that */
+	bool made;        /* the folder was not there */
 	char (*names)[NAME_BYTES];
 	uint32_t n_names; /* files of this batch */
 };
@@ -138,7 +139,8 @@ target_open(struct target *target, const char *path)
 		return -1;
 	}
 	/* What was received and is to be sent is nobody else's to read. */
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+	target->made = mkdir(path, 0700) == 0;
+	if (!target->made && errno != EEXIST) {
 		fprintf(stderr, "tern checkpoint: cannot make the folder %s: %s\n", path,
 			strerror(errno));
 		return -1;
@@ -147,6 +149,17 @@ target_open(struct target *target, const char *path)
 	if (target->folder < 0)
 		fprintf(stderr, "tern checkpoint: %s: %s; give a folder\n", path, strerror(errno));
 	return target->folder < 0 ? -1 : 0;
+}
+
+/* A folder that is ours and has got nothing goes again. */
+static void
+target_close(struct target *target)
+{
+	if (target->folder >= 0)
+		close(target->folder);
+	if (target->made)
+		rmdir(target->path);
+	free(target->names);
 }
 
 static bool
@@ -396,9 +409,7 @@ command_checkpoint(int argc, char **argv, const char *socket)
 	signal(SIGPIPE, SIG_IGN);
 	if (common_socket(&options.common, path) == 0 && target_open(&target, to) == 0) {
 		status = run_checkpoint(path, request, &target, options.keep);
-		if (target.folder >= 0)
-			close(target.folder);
-		free(target.names);
+		target_close(&target);
 	}
 	json_decref(request);
 	return status;
