@@ -3,7 +3,7 @@
  * A connection's image: the message made of its checkpoint, and the queues copied from where they
  * are. Each row of tcp/checkpoint.def is one of lib/image_rows.def with its name and type, or one
  * of CRIU's fields. A row with its default is left out: an idle connection's head has about 250
- * bytes.
+ * bytes. Protobuf takes its time for each field, so there are as few as there can be.
  */
 #include <assert.h>
 #include <errno.h>
@@ -60,7 +60,8 @@ fill_criu(struct image_message *m, const struct tcp_checkpoint *s)
 		      (s->ecn != 0 ? TCP_DETAILS_ECN : 0);
 	m->snd_wscale = s->snd_wscale_shift;
 	m->mss_clamp = s->user_mss != 0 ? RTE_MIN(s->user_mss, s->peer_mss) : s->peer_mss;
-	IMAGE_SET(m, unsq_len, s->unsent_bytes);
+	if (s->sendq_bytes > 0)
+		IMAGE_SET(m, unsq_len, s->unsent_bytes);
 	if (s->wscale)
 		IMAGE_SET(m, rcv_wscale, s->rcv_wscale_shift);
 	/* Bit 0 is Linux's flag for another clock, and ours is never to go back. */
@@ -152,13 +153,14 @@ size_t
 move_out_head(const struct tcp_checkpoint *saved, const struct move_service *service, void *to,
 	      size_t size)
 {
-	uint8_t rows[IMAGE_ROWS_MAX];
+	uint8_t rows[IMAGE_ROWS_MAX], connection[IMAGE_CONNECTION_MAX];
 	struct image image;
 
 	image_init(&image);
 	fill_criu(&image.message, saved);
 	fill_whose(&image.message, saved, service);
 	IMAGE_SET(&image.message, rows, put_rows(saved, rows));
+	image_connection_fold(&image.message, connection);
 	return image_write_head(&image, to, size);
 }
 

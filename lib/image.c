@@ -134,6 +134,7 @@ image_read_head(struct image *image, const void *from, size_t n, char why[IMAGE_
 	}
 	if (!image_message_read(&image->message, bytes + IMAGE_FRAME_BYTES,
 				wants - IMAGE_FRAME_BYTES, IMAGE_FRAME_BYTES, why) ||
+	    !image_connection_unfold(&image->message, why) ||
 	    !lengths_are_sane(&image->message, why))
 		return -1;
 	return (long)wants;

@@ -11,7 +11,8 @@
  *          send queue       message.outq_len bytes
  *
  * Images one behind the other are a stream: each says how long it is. The message's field `rows` is
- * read by image_rows.h.
+ * read by image_rows.h; `connection`, which stands for it and others, by image_connection.h: who
+ * reads an image finds those others in its place.
  *
  * Nothing here allocates, and nothing that is read is believed: what image_read() and
  * image_read_head() accept is well-formed and has sane lengths. Whether it can be a connection, the
@@ -20,6 +21,7 @@
 #ifndef TERN_LIB_IMAGE_H
 #define TERN_LIB_IMAGE_H
 
+#include "image_connection.h"
 #include "image_message.h"
 #include "image_rows.h"
 

@@ -155,6 +155,25 @@ walk_field(struct walk *w, struct image_bytes *bytes)
 	return tag;
 }
 
+/*
+ * What ternd writes has one such field, the last: what is behind all others is it, or has the same
+ * bytes. False if there is anything else to be found.
+ */
+static bool
+find_connection(struct image_message *message, const Tern__Image *read, const uint8_t *end)
+{
+	size_t n = read->connection.len;
+	unsigned int fields = 0;
+
+#define IMAGE_BYTES(rule, kind, number, name, text) fields += read->has_##name != 0;
+#include "image_fields.def"
+	if (fields != 1 || !read->has_connection || n == 0 ||
+	    memcmp(end - n, read->connection.data, n) != 0)
+		return false;
+	IMAGE_SET(message, connection, (struct image_bytes){end - n, n});
+	return true;
+}
+
 /* The message is well-formed, protobuf-c has read it; of a field that comes twice the last counts.
  */
 static void
@@ -209,6 +228,7 @@ image_message_read(struct image_message *message, const uint8_t *from, size_t n,
 		message->has.name_ = true;                                                         \
 	}
 #include "image_fields.def"
-	find_bytes(message, from, n);
+	if (!find_connection(message, read, from + n))
+		find_bytes(message, from, n);
 	return true;
 }

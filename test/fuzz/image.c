@@ -284,7 +284,7 @@ change_row(struct image_rows *rows, uint64_t *state)
 size_t
 LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t most, unsigned int seed)
 {
-	static uint8_t copy[1 << 16], row_bytes[IMAGE_ROWS_MAX];
+	static uint8_t copy[1 << 16], row_bytes[IMAGE_ROWS_MAX], folded[IMAGE_CONNECTION_MAX];
 	struct image_rows rows;
 	char why[IMAGE_WHY_BYTES];
 	uint64_t state = seed + 1ull;
@@ -305,6 +305,8 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t most, unsigned int seed)
 			change_row(&rows, &state);
 		IMAGE_SET(&image.message, rows, image_rows_write(&rows, row_bytes));
 	}
+	if (draw(&state) % 2 == 0)
+		image_connection_fold(&image.message, folded);
 	/* The queues keep their length, unless that is what is changed. */
 	image.message.inq_len = RTE_MIN(image.message.inq_len, (uint32_t)(copy + n - image.recvq));
 	image.message.outq_len =

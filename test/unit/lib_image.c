@@ -247,6 +247,7 @@ make_whole(struct image *image)
 {
 	image_init(image);
 	draw_message(&image->message, 60);
+	image->message.has.connection = false;
 	IMAGE_SET(&image->message, inq_len, 11);
 	IMAGE_SET(&image->message, outq_len, 7);
 	IMAGE_SET(&image->message, unsq_len, 7);
