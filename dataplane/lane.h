@@ -160,6 +160,7 @@ struct lane_idle {
 	bool armed;        /* who has something for it rings */
 	bool interrupts;   /* devices tell of packets */
 	bool naps;         /* not all that may come is told of */
+	bool nobody_rang;  /* it has just slept for the longest time */
 	uint32_t nap_us;   /* the next one at most */
 	uint64_t since_us; /* nothing to do; 0: from now */
 	int epoll;         /* what may wake it */

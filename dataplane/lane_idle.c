@@ -202,6 +202,7 @@ sleep_until(struct lane *lane, uint64_t due_us)
 
 	LANE_COUNT(lane, sleeps);
 	if (ppoll(&fd, 1, &limit, NULL) <= 0) {
+		idle->nobody_rang = for_us == SLEEP_MAX_US;
 		idle->nap_us = RTE_MIN(2 * idle->nap_us, (unsigned int)NAP_MAX_US);
 		return;
 	}
@@ -215,6 +216,10 @@ lane_idle(struct lane *lane, bool worked)
 {
 	struct lane_idle *idle = &lane->idle;
 
+	if (unlikely(idle->nobody_rang)) {
+		LANE_COUNT_N(lane, overslept, worked);
+		idle->nobody_rang = false;
+	}
 	if (worked) {
 		if (idle->armed)
 			set_armed(lane, false);
