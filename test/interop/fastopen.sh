@@ -65,15 +65,38 @@ no_syn()
 
 # ---- Requests
 
-# get LEAST MOST: one request, answered within so many seconds, and not before.
+# get LEAST: one request, not answered before so many seconds.
 get()
 {
 	local seconds
-	seconds=$("${client[@]}" curl --tcp-fastopen -gsf --max-time 10 -o "$tmp/got" \
+	seconds=$("${client[@]}" curl --tcp-fastopen -gsf --max-time 30 -o "$tmp/got" \
 		-w '%{time_total}' "http://$server:$port/") || wrong "curl gives $?"
 	grep -q '<!doctype html>' "$tmp/got" || wrong "another page"
-	awk -v s="$seconds" -v least="$1" -v most="$2" 'BEGIN { exit !(s >= least && s <= most) }' ||
-		wrong "$seconds s instead of $1 … $2"
+	awk -v s="$seconds" -v least="$1" 'BEGIN { exit !(s >= least) }' || wrong "$seconds s, and not $1 at least"
+}
+
+# asked STREAM N: it took so many SYNs until one was answered. More of them are time-outs: a fault, or the
+# machine's that was too busy for a second; patiently() tells these apart.
+asked()
+{
+	local n
+	n=$(awk -v stream="$1" '$1 == stream && $2 == 1 { exit } $1 == stream { n++ } END { print n + 0 }' "$tmp/syns")
+	[ "$n" -le "$2" ] || touch "$tmp/late"
+	[ "$n" -eq "$2" ] || wrong "connection $1 took $n SYNs, not $2"
+}
+
+# patiently SCENARIO: three times at most, if time-outs are all that is wrong with it. A fault of ours is there each
+# time.
+patiently()
+{
+	local try
+	for try in 1 2 3; do
+		rm -f "$tmp/late"
+		([ $try = 1 ] || know_cookie; "$@") && return
+		[ -e "$tmp/late" ] || exit 1
+		say "$way, $1: a time-out; once more"
+	done
+	exit 1
 }
 
 # know_cookie: two requests of which the second has its data in the SYN.
@@ -81,9 +104,11 @@ know_cookie()
 {
 	through none
 	"${forget[@]}" >/dev/null || fail "$way: cookies cannot be forgotten"
-	get 0 0.9
-	get 0 0.9
+	get 0
+	get 0
 	seen 0
+	asked 0 1
+	asked 1 1
 	syn 0 0 0 0 request
 	syn 0 1 0 1 cookie
 	no_syn 0 0 '[1-9][0-9]*' 0 '.*'
@@ -96,27 +121,33 @@ know_cookie()
 data_stripped()
 {
 	through strip-data
-	get 0 0.9
+	get 0
 	seen 1
+	asked 0 1
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 	syn 0 1 '[0-9]+' 1 none
 	# Not after a time-out, which is 200 ms at least.
 	tshark -r "$tmp/capture" -Y 'tcp.stream == 0 && (tcp.flags.syn == 1 && tcp.flags.ack == 1 ||
 		tcp.flags.syn == 0 && tcp.dstport == '"$port"' && tcp.len > 0)' -T fields \
 		-e frame.time_relative 2>>"$tmp/tshark" |
-		awk 'NR == 1 { begin = $1 } NR == 2 { found = $1 - begin < 0.19 } END { exit !found }' ||
+		awk 'NR == 1 { begin = $1 } NR == 2 { found = $1 - begin < 0.19 } END { exit !found }' || {
+		touch "$tmp/late"
 		wrong "the data is not sent again at once"
+	}
 }
 
 # Neither cookie nor request arrives: an ordinary server.
 option_stripped()
 {
 	through strip-option
-	get 0 0.9
+	get 0
 	"${forget[@]}" >/dev/null
-	get 0 0.9
-	get 0 0.9
+	get 0
+	get 0
 	seen 3
+	asked 0 1
+	asked 1 1
+	asked 2 1
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 	syn 0 1 0 1 none
 	syn 1 0 0 0 request
@@ -128,8 +159,9 @@ option_stripped()
 data_dropped()
 {
 	through drop-data
-	get 0.95 1.9
+	get 0.95
 	seen 1
+	asked 0 2
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 	syn 0 0 0 0 none
 	syn 0 1 0 1 none
@@ -139,10 +171,12 @@ data_dropped()
 option_dropped()
 {
 	through drop-option
-	get 0.95 1.9
+	get 0.95
 	"${forget[@]}" >/dev/null
-	get 0.95 1.9
+	get 0.95
 	seen 2
+	asked 0 2
+	asked 1 2
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 	syn 0 0 0 0 none
 	syn 1 0 0 0 request
@@ -150,27 +184,36 @@ option_dropped()
 	syn 1 1 0 1 none
 }
 
+guard_is()
+{
+	[ "$("${guard[@]}")" -eq "$1" ]
+}
+
 # Whoever sends data in a SYN is not heard any more: at the third time-out the client's guard turns
 # Fast Open off for a while, for everybody.
 black_hole()
 {
-	local status=0 before
+	local status=0 before pid
 	through black-hole
 	before=$("${guard[@]}")
-	"${client[@]}" curl --tcp-fastopen -gs --max-time 3.6 -o /dev/null "http://$server:$port/" || status=$?
-	[ $status -eq 28 ] || wrong "curl ends with $status"
-	get 0 0.9
+	"${client[@]}" curl --tcp-fastopen -gs --max-time 30 -o /dev/null "http://$server:$port/" &
+	pid=$!
+	wait_for 20 guard_is $((before + 1)) || wrong "the guard still counts $before"
+	kill "$pid"
+	wait "$pid" || status=$?
+	[ $status -eq 143 ] || wrong "curl was not waiting: $status"
+	get 0
 	seen 1
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 	syn 0 0 0 0 none
 	no_syn 0 1 '.*' '.*' '.*'
 	syn 1 0 0 0 none
 	no_syn 1 0 '.*' 0 '(request|cookie)'
-	[ "$("${guard[@]}")" -eq $((before + 1)) ] ||
+	guard_is $((before + 1)) ||
 		wrong "the guard counts $before, then $("${guard[@]}")"
 	sleep "$GUARD_S"
 	through none
-	get 0 0.9
+	get 0
 	seen 0
 	syn 0 0 '[1-9][0-9]*' 0 cookie
 }
@@ -184,13 +227,16 @@ experimental()
 	"${forget[@]}" >/dev/null
 	for i in 1 2 3 4; do
 		# Who answers there matters as little as what.
-		"${client[@]}" curl --tcp-fastopen -gs --max-time 1 -o /dev/null "http://$server:$port_without/"
+		"${client[@]}" curl --tcp-fastopen -gs --max-time 3 -o /dev/null "http://$server:$port_without/"
 	done
 	"${forget[@]}" >/dev/null
-	"${client[@]}" curl --tcp-fastopen -gs --max-time 1 -o /dev/null "http://$server:$port_without/"
-	get 0 0.9
-	get 0 0.9
+	"${client[@]}" curl --tcp-fastopen -gs --max-time 3 -o /dev/null "http://$server:$port_without/"
+	get 0
+	get 0
 	seen 0
+	for i in 0 1 2 3 4 5 6; do
+		asked $i 1
+	done
 	syn 0 0 0 0 request
 	syn 1 0 0 0 request254
 	syn 2 0 0 0 request
@@ -210,15 +256,15 @@ all_of_it()
 	for six; do
 		server=$server4
 		[ $six = no ] || server="[$server6]"
-		know_cookie
-		data_stripped
-		data_dropped
-		option_dropped
-		know_cookie
-		option_stripped
-		experimental
+		patiently know_cookie
+		patiently data_stripped
+		patiently data_dropped
+		patiently option_dropped
+		patiently know_cookie
+		patiently option_stripped
+		patiently experimental
 		if [ ${#guard[@]} -gt 0 ]; then
-			know_cookie
+			patiently know_cookie
 			black_hole
 		fi
 		say "$way: $server"
