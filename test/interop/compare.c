@@ -163,6 +163,12 @@ compare_give_up(const char *why)
 	_exit(1);
 }
 
+void
+compare_moves(void)
+{
+	alarm(CASE_SECONDS);
+}
+
 bool
 compare_is_tern(void)
 {
@@ -421,7 +427,7 @@ run_case(const struct compare_case *c)
 {
 	case_name = c->name;
 	about[0] = '\0';
-	alarm(CASE_SECONDS);
+	compare_moves();
 	c->run();
 	alarm(0);
 	for (int fd = control + 1; fd < control + LEFTOVERS; fd++)

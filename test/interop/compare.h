@@ -54,6 +54,8 @@ enum {
 
 /* The case cannot go on: counts as a mismatch, and ends the program. */
 _Noreturn void compare_give_up(const char *why);
+/* Something moves: a case may take so long again. */
+void compare_moves(void);
 
 /* ---- Cases */
 

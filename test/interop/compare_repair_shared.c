@@ -275,6 +275,18 @@ struct storm {
 	int wrong; /* an errno */
 };
 
+/* Whoever has nothing to do leaves the processor to those who have: there may be one for all. */
+static void
+storm_moved(struct storm *s, ssize_t n)
+{
+	if (n <= 0) {
+		usleep(50);
+		return;
+	}
+	s->done += (size_t)n;
+	compare_moves();
+}
+
 static void *
 storm_sends(void *at)
 {
@@ -289,10 +301,9 @@ storm_sends(void *at)
 		for (size_t i = 0; i < n; i++)
 			piece[i] = pattern(s->done + i);
 		sent = send(s->fd, piece, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent > 0)
-			s->done += (size_t)sent;
-		else if (errno != EAGAIN && errno != EINVAL)
+		if (sent < 0 && errno != EAGAIN && errno != EINVAL)
 			s->wrong = errno;
+		storm_moved(s, sent);
 	}
 	return NULL;
 }
@@ -309,10 +320,9 @@ storm_receives(void *at)
 		for (ssize_t i = 0; i < n; i++)
 			if (got[i] != pattern(s->done + (size_t)i))
 				s->wrong = EILSEQ;
-		if (n > 0)
-			s->done += (size_t)n;
-		else if (n == 0 || (errno != EAGAIN && errno != EPERM))
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EPERM))
 			s->wrong = n == 0 ? EPIPE : errno;
+		storm_moved(s, n);
 	}
 	return NULL;
 }
