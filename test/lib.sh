@@ -101,8 +101,40 @@ build_dir()
 # ---- Huge pages ------------------------------------------------------------------------------------
 
 HUGEPAGES_FILE=/sys/kernel/mm/hugepages/hugepages-2048kB
+# How many of the machine's pages such scripts have added and not yet given back: several may run at once.
+HUGEPAGES_LEDGER=/run/lock/tern-hugepages
 hugepages_added=0
 hugepages_mounted=
+
+# Until hugepages_unlock, no other script changes their number.
+hugepages_lock()
+{
+	mkdir -p "${HUGEPAGES_LEDGER%/*}" && exec 7<>"$HUGEPAGES_LEDGER" && flock 7
+}
+
+hugepages_unlock()
+{
+	exec 7>&-
+}
+
+# hugepages_set TOTAL: so many are wanted, as far as there is memory; who adds or gives back some, writes it down.
+hugepages_set()
+{
+	local before ledger
+	before=$(cat "$HUGEPAGES_FILE/nr_hugepages")
+	echo "$1" >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
+	ledger=$(cat "$HUGEPAGES_LEDGER")
+	echo $((${ledger:-0} + $(cat "$HUGEPAGES_FILE/nr_hugepages") - before)) >"$HUGEPAGES_LEDGER"
+}
+
+# Prints how many there are but for those of such scripts; nothing where there are none to be had.
+hugepages_others()
+{
+	[ -r "$HUGEPAGES_FILE/nr_hugepages" ] || return 0
+	hugepages_lock
+	echo $(($(cat "$HUGEPAGES_FILE/nr_hugepages") - $(cat "$HUGEPAGES_LEDGER") + 0))
+	hugepages_unlock
+}
 
 # hugepages_reserve N: makes N pages of 2 MiB free if the machine has memory to spare, and a
 # hugetlbfs for them. Succeeds only if they are there; remembers what hugepages_restore gives back.
@@ -110,18 +142,20 @@ hugepages_reserve()
 {
 	local want=$1 free total available
 	[ -r "$HUGEPAGES_FILE/free_hugepages" ] || return 1
+	available=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+	hugepages_lock
 	free=$(cat "$HUGEPAGES_FILE/free_hugepages")
 	total=$(cat "$HUGEPAGES_FILE/nr_hugepages")
-	if [ "$free" -lt "$want" ]; then
-		available=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
-		# Never more than a quarter of the memory that is free.
-		[ "$available" -ge $((want * 2 * 4)) ] || return 1
-		echo $((total + want - free)) >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null || true
+	# Never more than a quarter of the memory that is free.
+	if [ "$free" -lt "$want" ] && [ "$available" -ge $((want * 2 * 4)) ]; then
+		hugepages_set $((total + want - free))
 		hugepages_added=$(($(cat "$HUGEPAGES_FILE/nr_hugepages") - total))
-		if [ "$(cat "$HUGEPAGES_FILE/free_hugepages")" -lt "$want" ]; then
-			hugepages_restore
-			return 1
-		fi
+	fi
+	free=$(cat "$HUGEPAGES_FILE/free_hugepages")
+	hugepages_unlock
+	if [ "$free" -lt "$want" ]; then
+		hugepages_restore
+		return 1
 	fi
 	if ! awk '$3 == "hugetlbfs" && $4 !~ /pagesize=1024M/ { found = 1 } END { exit !found }' \
 		/proc/mounts; then
@@ -154,10 +188,12 @@ hugepages_restore()
 	# Others may have reserved more meanwhile: take back what was added, not the old number. Writing the
 	# present number first makes the kernel's surplus pages ordinary ones, which can be given back.
 	if [ "$hugepages_added" -ne 0 ]; then
+		hugepages_lock
 		total=$(cat "$HUGEPAGES_FILE/nr_hugepages")
 		[ "$total" -ge "$hugepages_added" ] || total=$hugepages_added
-		echo "$total" >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
-		echo $((total - hugepages_added)) >"$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null
+		hugepages_set "$total"
+		hugepages_set $((total - hugepages_added))
+		hugepages_unlock
 		hugepages_added=0
 	fi
 	return 0

@@ -8,7 +8,7 @@ mkdir -p /run/lock
 exec 8>/run/lock/tern-test-run.lock
 flock -w 120 8 || skip "another test holds the namespace tern"
 [ ! -e /run/netns/tern ] || skip "the namespace tern is in use: a ./run is up"
-pages=$(cat "$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null)
+pages=$(hugepages_others)
 run_pid=
 
 # Whatever happens, what was started here is ended.
@@ -23,10 +23,10 @@ run_cleanup()
 }
 trap run_cleanup EXIT
 
-# Another test beside this one may have pages of its own for a while.
+# Those of another ./run or test beside this one do not count; somebody else may have some for a while.
 pages_are_back()
 {
-	[ "$(cat "$HUGEPAGES_FILE/nr_hugepages" 2>/dev/null)" = "$pages" ]
+	[ "$(hugepages_others)" = "$pages" ]
 }
 
 nothing_left()
