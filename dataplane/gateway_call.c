@@ -188,6 +188,10 @@ call_connect(struct call *call)
 	if (status < 0)
 		return status;
 	status = tcp_connect(call->ref->socket->tcp, &remote);
+	/* As Linux: with the connection whose end it tells, or told before, goes what came by it.
+	 */
+	if (tcp_is_unused(call->ref->socket->tcp))
+		gateway_recall(call->gateway, call->ref);
 	if (call->ref->socket->refs->next != NULL) /* who shares it writes as it is now */
 		gateway_notify(call->gateway, call->ref->socket);
 	return status;

@@ -119,6 +119,9 @@ fastopen_finish(struct file *file, int64_t limit_ns)
 
 	if (status < 0)
 		return status == -ETIMEDOUT ? -EAGAIN : status;
+	/* As connect(). */
+	pthread_mutex_lock(&file->reading);
 	status = arena_call(&call);
+	pthread_mutex_unlock(&file->reading);
 	return status == -EISCONN ? 0 : status;
 }

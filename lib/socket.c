@@ -273,6 +273,18 @@ tern_listen(int fd, int backlog)
 	return tern_result(status);
 }
 
+/* What was delivered may be taken back with the connection: nobody reads it meanwhile. */
+static int
+ask_connect(struct file *file, bool undo, struct shm_endpoint *endpoint)
+{
+	int status;
+
+	pthread_mutex_lock(&file->reading);
+	status = ask(file, SHM_CONNECT, undo, endpoint, sizeof(*endpoint), NULL);
+	pthread_mutex_unlock(&file->reading);
+	return status;
+}
+
 int
 tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -286,13 +298,8 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 	undo = length >= sizeof(sa_family_t) && length <= sizeof(struct sockaddr_storage) &&
 	       !memory_is_bad(address, length) && address->sa_family == AF_UNSPEC;
 	status = undo ? 0 : address_take(file, address, length, &endpoint);
-	/* What was delivered is taken back: nobody reads it meanwhile. */
-	if (undo)
-		pthread_mutex_lock(&file->reading);
 	if (status == 0)
-		status = ask(file, SHM_CONNECT, undo, &endpoint, sizeof(endpoint), NULL);
-	if (undo)
-		pthread_mutex_unlock(&file->reading);
+		status = ask_connect(file, undo, &endpoint);
 	if (status == -EADDRNOTAVAIL && lanes_may_change(file))
 		status = ask_elsewhere(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint),
 				       -EADDRNOTAVAIL);
@@ -305,7 +312,7 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 			status = first; /* SO_SNDTIMEO */
 		if (status < 0)
 			break;
-		status = ask(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint), NULL);
+		status = ask_connect(file, false, &endpoint);
 	}
 	if (status == -EISCONN && !file->nonblocking && fastopen_is_deferred(file)) {
 		status = fastopen_finish(file, file->send_ns);

@@ -13,8 +13,13 @@
 void
 tcp_forget_connection(struct tcp_conn *c)
 {
+	tcp_rcv_adjust_held(c->engine, c->recvq.bufs, 0);
+	mbufq_clear(&c->recvq);
 	c->flags &= ~(CONN_ACTIVE | CONN_CONNECT_DONE | CONN_WAS_CONNECTED | CONN_PEER_FIN |
 		      CONN_FIN_KNOWN | CONN_RD_SHUT | CONN_FIN_DUE | CONN_FIN_SENT | CONN_URG_MARK);
+	c->fastopen_server.is_child = c->fastopen_server.data_taken = false;
+	c->window_clamp = 0; /* as Linux, also if TCP_WINDOW_CLAMP set it */
+	c->tuple.local = c->bind_ip;
 }
 
 /*

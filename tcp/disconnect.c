@@ -40,11 +40,6 @@ tcp_disconnect(struct tcp_conn *c)
 		tcp_repair_end(c);
 	else
 		end_connection(c);
-	tcp_rcv_adjust_held(c->engine, c->recvq.bufs, 0);
-	mbufq_clear(&c->recvq);
 	tcp_forget_connection(c);
-	c->fastopen_server.is_child = c->fastopen_server.data_taken = false;
-	c->window_clamp = 0; /* as Linux, also if TCP_WINDOW_CLAMP set it */
-	c->tuple.local = c->bind_ip;
 	tcp_mark_event(c);
 }

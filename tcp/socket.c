@@ -69,6 +69,12 @@ tcp_state(const struct tcp_conn *c)
 	return (enum tcp_state)c->state;
 }
 
+bool
+tcp_is_unused(const struct tcp_conn *c)
+{
+	return c->state == TCP_CLOSED && (c->flags & (CONN_ACTIVE | CONN_WAS_CONNECTED)) == 0;
+}
+
 /* ---- sending */
 
 /* The user found no room: he hears when there is some. */

@@ -548,6 +548,9 @@ int tcp_getpeername(const struct tcp_conn *c, struct tcp_endpoint *remote);
 
 enum tcp_state tcp_state(const struct tcp_conn *c);
 
+/* CLOSED, and not by a connection's end that connect() would still tell: no byte came by it. */
+bool tcp_is_unused(const struct tcp_conn *c);
+
 /* ---- Looking at it */
 
 /* Every counter, in the order of tcp_stats.def; each explained there. */

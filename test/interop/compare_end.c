@@ -181,6 +181,37 @@ reset_behind_data(void)
 	GIVES(0, recv(pair.fd, bytes, sizeof(bytes), 0));
 }
 
+/* Nobody asked how connect() went: the next one tells, and makes the socket a fresh one. */
+static void
+reset_before_the_next_connect(void)
+{
+	struct address to;
+	uint16_t port = 0;
+	int listener = peer_listen(AF_INET, 1, &port), fd = new_socket(AF_INET, SOCK_NONBLOCK),
+	    peer;
+	char bytes[8];
+
+	HOLDS(listener >= 0);
+	to = address_peer(AF_INET, port);
+	FAILS(EINPROGRESS, connect(fd, &to.any, to.bytes));
+	peer = peer_accept(listener);
+	HOLDS(peer >= 0);
+	GIVES(5, peer_send(peer, 5, 0));
+	HOLDS(await(fd, POLLIN));
+	GIVES(2, recv(fd, bytes, 2, 0));
+	GIVES(0, peer_reset(peer));
+	HOLDS(await(fd, POLLERR));
+	FAILS(ECONNRESET, connect(fd, &to.any, to.bytes));
+	POLLS(CAN_WRITE | POLLHUP, fd);
+	FAILS(ENOTCONN, recv(fd, bytes, sizeof(bytes), 0));
+	FAILS(EINPROGRESS, connect(fd, &to.any, to.bytes));
+	peer = peer_accept(listener);
+	HOLDS(peer >= 0);
+	GIVES(3, peer_send(peer, 3, 0));
+	HOLDS(await(fd, POLLIN));
+	GIVES(3, recv(fd, bytes, sizeof(bytes), 0));
+}
+
 /* The peer closes; who writes hears of it by a reset. */
 static void
 write_to_closed(void)
@@ -393,6 +424,7 @@ const struct compare_case compare_end_cases[] = {
 	{"reset_unread", reset_unread},
 	{"reset_while_writing", reset_while_writing},
 	{"reset_behind_data", reset_behind_data},
+	{"reset_before_the_next_connect", reset_before_the_next_connect},
 	{"write_to_closed", write_to_closed},
 	{"close_with_unread", close_with_unread},
 	{"close_with_unsent", close_with_unsent},
