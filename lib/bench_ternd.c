@@ -20,7 +20,7 @@
 
 enum {
 	PATH_BYTES = 4096,
-	START_MS = 30000,
+	START_MS = 120000, /* while it lives: a busy machine takes its time */
 	LOOK_MS = 20,
 	SERVICE_PORTS = 8, /* that a section may listen on */
 	LOG_LINES = 12,    /* of its end, that are shown */
