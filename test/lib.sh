@@ -239,10 +239,11 @@ netns_del()
 	return 0
 }
 
-# wait_for SECONDS COMMAND…: until the command succeeds; fails when the time is over.
+# wait_for SECONDS COMMAND…: until the command succeeds; fails when WAIT_PATIENCE times as many are over.
+WAIT_PATIENCE=1
 wait_for()
 {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 * WAIT_PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1

@@ -15,6 +15,9 @@
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
+# Of wait_for: a machine that is busy with others takes several times as long as it should.
+WAIT_PATIENCE=4
+
 BUILD=${MESON_BUILD_ROOT:-$TERN_TOP/build}
 TERND=$BUILD/dataplane/ternd
 TERN=$BUILD/lib/tern
