@@ -12,6 +12,7 @@
 
 #include <rte_malloc.h>
 
+#include "dataplane/cut.h"
 #include "dataplane/lane_impl.h"
 
 enum {
@@ -114,6 +115,32 @@ linearise(struct lane *lane, struct rte_mbuf *frame)
 	return copy;
 }
 
+/* Has a frame wait for the end of the burst. */
+static void
+put(struct lane *lane, struct lane_port *port, struct rte_mbuf *frame)
+{
+	if (unlikely(port->n_tx == LANE_TX_FRAMES) && lane_port_flush(lane, port) == 0) {
+		LANE_COUNT(lane, drop_tx_full);
+		rte_pktmbuf_free(frame);
+		return;
+	}
+	port->tx[port->n_tx++] = frame;
+}
+
+/* Its segments in place of a frame that the device is not to cut. */
+static void
+put_segments(struct lane *lane, struct lane_port *port, struct rte_mbuf *frame)
+{
+	struct rte_mbuf *segments[CUT_MAX_SEGS];
+	unsigned int n = cut_frame(&lane->pools, frame, segments);
+
+	if (n == 0)
+		LANE_COUNT(lane, drop_tx_no_memory);
+	rte_pktmbuf_free(frame);
+	for (unsigned int i = 0; i < n; i++)
+		put(lane, port, segments[i]);
+}
+
 static void
 env_send(void *ctx, uint16_t index, struct rte_mbuf **frames, unsigned int n)
 {
@@ -123,17 +150,16 @@ env_send(void *ctx, uint16_t index, struct rte_mbuf **frames, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct rte_mbuf *frame = frames[i];
 
+		if (port->device->cut && (frame->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) {
+			put_segments(lane, port, frame);
+			continue;
+		}
 		if (unlikely(frame->nb_segs > 1 && !port->device->multi_seg)) {
 			frame = linearise(lane, frame);
 			if (frame == NULL)
 				continue;
 		}
-		if (unlikely(port->n_tx == LANE_TX_FRAMES) && lane_port_flush(lane, port) == 0) {
-			LANE_COUNT(lane, drop_tx_full);
-			rte_pktmbuf_free(frame);
-			continue;
-		}
-		port->tx[port->n_tx++] = frame;
+		put(lane, port, frame);
 	}
 	if (port->n_tx >= LANE_TX_BURST)
 		lane_port_flush(lane, port);

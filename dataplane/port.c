@@ -11,6 +11,7 @@
 #include <rte_alarm.h>
 #include <rte_errno.h>
 
+#include "dataplane/cut.h"
 #include "dataplane/log.h"
 #include "dataplane/port.h"
 #include "dataplane/port_device.h"
@@ -59,27 +60,29 @@ static const struct quirk {
 	uint64_t rx, tx;        /* offloads that it is not asked for */
 	uint16_t tso_max_bytes; /* of a packet to cut; 0: as large as IP allows */
 	uint16_t max_queues;    /* of each kind; 0: as many as it says */
+	bool cut;               /* large sends are cut before it has them: cut.h */
 	bool deaf;              /* receive interrupts do not arrive */
 	bool unlocked;          /* what its interrupts do, no other thread may do meanwhile */
 } quirks[] = {
 	/*
-	 * It sums each mbuf of a packet as if none began at an odd offset. In software, too. And
-	 * its segmentation, also in software, spoils segments as long as the MTU lets them be. What
-	 * comes in it sums at a quarter of our own speed. When it starts it writes a descriptor for
+	 * It sums each mbuf of a packet as if none began at an odd offset. In software, too, as the
+	 * IPv4 header, which it copies for that. And its segmentation, also in software, spoils
+	 * segments as long as the MTU lets them be: the lane does it. What comes in it sums at a
+	 * quarter of our own speed. When it starts it writes a descriptor for
 	 * each queue into a message that has room for RTE_MP_MAX_FD_NUM, and does not count.
 	 */
 	{"net_tap", RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM,
-	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, RTE_MP_MAX_FD_NUM / 2, false,
-	 false},
+	 RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO,
+	 0, RTE_MP_MAX_FD_NUM / 2, true, false, false},
 	/* A descriptor has 14 bits for the length of an mbuf; the rest of it would not be sent. */
-	{"net_vmxnet3", 0, 0, 16383, 0, false, false},
+	{"net_vmxnet3", 0, 0, 16383, 0, false, false, false},
 	/* Of an 82574, which QEMU's e1000e is, none was ever seen. */
-	{"net_e1000_em", 0, 0, 0, 0, true, false},
+	{"net_e1000_em", 0, 0, 0, 0, false, true, false},
 	/*
 	 * When the peer has gone the interrupt thread frees what closing frees at the same time;
 	 * the peer may be another port of ours that was closed a moment ago.
 	 */
-	{"net_memif", 0, 0, 0, 0, false, true},
+	{"net_memif", 0, 0, 0, 0, false, false, true},
 };
 
 static const struct quirk *
@@ -112,6 +115,13 @@ rx_offloads_of(const struct port_device *port)
 	return port->info.rx_offload_capa & ~quirk_of(port)->rx;
 }
 
+/* Whether to cut packets for the device. */
+static bool
+wants_cut(const struct port_device *port)
+{
+	return quirk_of(port)->cut && port->config->tso != TSO_NO;
+}
+
 /* Whether to have the device cut packets: it must sum what it cuts and take several mbufs. */
 static bool
 wants_tso(const struct port_device *port)
@@ -120,7 +130,7 @@ wants_tso(const struct port_device *port)
 	uint64_t offered =
 		port->config->tso == TSO_YES ? port->info.tx_offload_capa : tx_offloads_of(port);
 
-	return port->config->tso != TSO_NO && port->config->tx_checksum &&
+	return port->config->tso != TSO_NO && !quirk_of(port)->cut && port->config->tx_checksum &&
 	       (offered & needed) == needed;
 }
 
@@ -176,6 +186,12 @@ choose_offloads(struct port_device *port, struct rte_eth_conf *conf, uint32_t rx
 	if (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) {
 		port->path_flags |= TCP_PATH_TX_TSO;
 		port->tso = tso_limits(port);
+	} else if (wants_cut(port)) {
+		port->cut = true;
+		port->path_flags |= TCP_PATH_TX_TSO;
+		port->tso = (struct tcp_tso_limits){.max_bytes = TSO_MAX_BYTES,
+						    .max_mbufs = TSO_MAX_MBUFS,
+						    .max_segs = CUT_MAX_SEGS};
 	}
 }
 
@@ -255,7 +271,7 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 			    port->untold_mtu ? "; its bsize= in eal says how much" : "");
 		return -1;
 	}
-	if (port->config->tso == TSO_YES && !wants_tso(port)) {
+	if (port->config->tso == TSO_YES && !wants_tso(port) && !wants_cut(port)) {
 		log_failure("port %u (%s) does not cut packets into segments; set tso = auto",
 			    port->index, port->name);
 		return -1;

@@ -29,6 +29,7 @@ struct port_device {
 	bool keeps_sent;  /* it frees what it sent only when it is called again, see port_memif.h */
 	unsigned int kept; /* mbufs of each kind that it does not give back when it is closed */
 	bool multi_seg;    /* transmits packets of several mbufs */
+	bool cut;          /* packets that are to be cut into segments are cut first: cut.h */
 	bool prepare;      /* packets pass rte_eth_tx_prepare() first */
 	bool configured;
 	bool started;

@@ -20,8 +20,7 @@
  * IP's length field, by what the device takes, in bytes, segments and mbufs, and a segment by the
  * mbufs of an ordinary packet: some devices count those per segment.
  *
- * Left out: rte_gso where the device cannot. The engine builds a header for each segment anyway,
- * which is all that it would do.
+ * Where the device cannot, who owns it may cut in its place (dataplane/cut.c).
  */
 #include <rte_common.h>
 

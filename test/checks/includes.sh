@@ -11,7 +11,7 @@ TCP_DPDK='rte_(branch_prediction|byteorder|common|errno|ether|hash|hash_crc|ip|j
 # snprintf(), <time.h> and <sys/time.h> for their structs: symbols.sh refuses the rest of them. And what a
 # processor has of its own.
 TCP_LIBC='(arpa/inet|assert|ctype|endian|errno|immintrin|inttypes|limits|linux/tcp|netinet/in|netinet/tcp|poll|stdalign|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|sys/queue|sys/socket|sys/types|sys/ioctl|sys/time|sys/uio|time|linux/errqueue)\.h'
-TCP_PUBLIC='tcp/(tcp|info|fastopen|ip_addr|wire|seq|tcp_tune)\.h'
+TCP_PUBLIC='tcp/(checksum|tcp|info|fastopen|ip_addr|wire|seq|tcp_tune)\.h'
 LIB_PUBLIC='lib/(shm\.h|image\.h|image_rows\.def)'
 failed=0
 
