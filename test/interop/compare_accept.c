@@ -151,6 +151,18 @@ accept_ended(void)
 	POLLS(CAN_READ | CAN_WRITE | POLLRDHUP, fd);
 }
 
+/* How many wait to be accepted. */
+static uint32_t
+waiting_at(int listener)
+{
+	struct tcp_info info = {0};
+	socklen_t bytes = sizeof(info);
+
+	if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &bytes) < 0)
+		compare_give_up("TCP_INFO");
+	return info.tcpi_unacked;
+}
+
 /* They come out in the order in which they went in. */
 static void
 accept_order(void)
@@ -162,6 +174,9 @@ accept_order(void)
 	for (int i = 0; i < 3; i++) {
 		HOLDS((peers[i] = peer_connect(&to)) >= 0);
 		GIVES(i + 1, peer_send(peers[i], i + 1, 0));
+		for (int k = 0; k < 200 && waiting_at(listener) < (uint32_t)i + 1; k++)
+			sleep_ms(10);
+		HOLDS(waiting_at(listener) == (uint32_t)i + 1);
 	}
 	sleep_ms(50);
 	for (int i = 0; i < 3; i++) {
@@ -177,9 +192,12 @@ accept_never(void)
 {
 	int listener = new_listener(AF_INET, 4), peer;
 	struct address to = address_own(AF_INET, port_of(listener));
+	char byte;
 
 	HOLDS((peer = peer_connect(&to)) >= 0);
 	HOLDS(await(listener, POLLIN));
+	FAILS(EPIPE, send(listener, "a", 1, MSG_NOSIGNAL));
+	FAILS(ENOTCONN, recv(listener, &byte, 1, 0));
 	GIVES(0, close(listener));
 	GIVES(-ECONNRESET, peer_at_end(peer));
 	GIVES(-ECONNREFUSED, peer_connect(&to));

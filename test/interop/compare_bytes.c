@@ -172,7 +172,9 @@ fill_up(void)
 	HOLDS(await(pair.fd, POLLOUT));
 	POLLS(CAN_WRITE, pair.fd);
 	GIVES(1, send(pair.fd, buffer, 1, MSG_DONTWAIT));
-	sleep_ms(100);
+	/* The peer may delay its acknowledgment. */
+	for (int k = 0; k < 500 && ioctl(pair.fd, SIOCOUTQ, &out) == 0 && out > 0; k++)
+		sleep_ms(10);
 	GIVES(0, ioctl(pair.fd, SIOCOUTQ, &out));
 	GIVES(0, out);
 	GIVES(0, ioctl(pair.fd, SIOCOUTQNSD, &out));
