@@ -21,6 +21,7 @@
 #include "linger.h"
 #include "fork.h"
 #include "kernel.h"
+#include "lanes.h"
 #include "wait.h"
 
 enum {
@@ -274,6 +275,7 @@ file_put(struct file *file)
 	} else {
 		epoll_forget_socket(file);
 		linger(file);
+		lanes_shut_listener(file);
 		arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
 	}
 	file_discard(file);

@@ -8,6 +8,7 @@
  * knows nothing of Tern comes to that: until bind() or connect() its socket is the kernel's.
  */
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "epoll.h"
@@ -86,4 +87,22 @@ lanes_move(struct file *file, unsigned int lane)
 	if (status == 0)
 		epoll_look_again(file);
 	return status;
+}
+
+/*
+ * What is posted to one lane and to another is done in no order: a connection that is opened on
+ * another lane after the close() would still find the listener, and then be reset. So it is waited
+ * for that the listener is none any more.
+ */
+void
+lanes_shut_listener(const struct file *file)
+{
+	const struct shm_status *status = file_status(file);
+	struct arena_call shut = {
+		.lane = file->lane, .op = SHM_SHUTDOWN, .socket = file->slot, .arg = SHUT_RDWR};
+
+	if (lanes_are_many() &&
+	    __atomic_load_n(&status->state, __ATOMIC_ACQUIRE) == SHM_LISTENING &&
+	    (__atomic_load_n(&status->flags, __ATOMIC_ACQUIRE) & SHM_SHARED) == 0)
+		arena_call(&shut);
 }

@@ -41,4 +41,8 @@ bool lanes_may_change(const struct file *file);
  */
 int lanes_move(struct file *file, unsigned int lane);
 
+/* Before close(): a listener that no other process has answers nobody any more, on whichever lane
+ * he is who asks. Does nothing to other sockets. */
+void lanes_shut_listener(const struct file *file);
+
 #endif

@@ -114,6 +114,27 @@ except OSError as e:
     assert e.errno == 23 and len(held) == 256, (e, len(held)) # ENFILE
 END
 
+# Listeners of either lane that close while a connection of theirs lasts: who connects then is refused.
+cat >"$tmp/close.py" <<'END'
+import socket, sys
+for i in range(50):
+    l = socket.socket()
+    l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    l.bind((sys.argv[1], int(sys.argv[2]) + i % 2))
+    l.listen()
+    at = l.getsockname()
+    first, second = socket.socket(), socket.socket()
+    first.connect(at)
+    l.close()
+    try:
+        second.connect(at)
+        sys.exit("a listener answers after its close()")
+    except ConnectionRefusedError:
+        pass
+    first.close()
+    second.close()
+END
+
 conf lanes=2
 sed -i '/^\[limits\]/a program_sockets = 128' "$tmp/ternd.conf"
 tern_up
@@ -161,6 +182,7 @@ for i in $(seq 10); do
 	expect client echo "$HOST4" 5105 3000 >/dev/null
 done
 reap
+expect "$TERN" run -- "$PYTHON" "$tmp/close.py" "$HOST4" 5106
 say "listeners on both lanes"
 
 # A socket that is bound goes to its port's lane, whichever it was opened on, with its options.
