@@ -282,7 +282,7 @@ port_configure(struct port_device *port, unsigned int lanes, const struct lane_p
 			    port->index, port->name, port->kept);
 		return -1;
 	}
-	if (port->kept > RTE_MIN(port->config->rx_desc, port->config->tx_desc)) {
+	if (port->kept > (unsigned int)RTE_MIN(port->config->rx_desc, port->config->tx_desc)) {
 		log_failure("port %u (%s): zero-copy=yes: the driver keeps the %u frames of a "
 			    "ring; set rx_desc and tx_desc to as many, or a smaller rsize=",
 			    port->index, port->name, port->kept);
