@@ -99,6 +99,7 @@ timeout 2 "$TERN" run -s "/run/tern/$NAME-a.sock" curl -s -m 1 -o "$tmp/cut" htt
 { wait "${pids[b]}"; } 2>/dev/null
 ternd_remains_remove "$NAME-b"
 tern_of a version >/dev/null || fail "the server went with its client: $(tail -n 3 "$tmp/a.log")"
+wait_for 20 grep -q '): link down' "$tmp/a.log" || fail "the server does not notice"
 ternd_on b 198.18.0.3 client ,zero-copy=yes,rsize=6
 fetches a 198.18.0.3
 fetches b 198.18.0.2
@@ -107,7 +108,7 @@ fetches b 198.18.0.2
 timeout 2 "$TERN" run -s "/run/tern/$NAME-b.sock" curl -s -m 1 -o "$tmp/cut" http://198.18.0.2/file
 { wait "${pids[a]}"; } 2>/dev/null
 tern_of b version >/dev/null || fail "the client went with its server: $(tail -n 3 "$tmp/b.log")"
-wait_for 10 grep -q 'link down' "$tmp/b.log" || fail "the client does not notice"
+wait_for 20 grep -q '): link down' "$tmp/b.log" || fail "the client does not notice"
 ends b
 
 # What cannot work is refused.
