@@ -307,6 +307,7 @@ linger_waits(void)
 
 struct waiter {
 	pthread_t thread;
+	bool begins; /* calls in the next moment */
 	int fd;
 	ssize_t got;
 	int error;
@@ -318,6 +319,7 @@ read_one(void *arg)
 	struct waiter *waiter = arg;
 	char byte;
 
+	__atomic_store_n(&waiter->begins, true, __ATOMIC_RELEASE);
 	waiter->got = recv(waiter->fd, &byte, 1, 0);
 	waiter->error = errno;
 	return NULL;
@@ -328,9 +330,20 @@ accept_one(void *arg)
 {
 	struct waiter *waiter = arg;
 
+	__atomic_store_n(&waiter->begins, true, __ATOMIC_RELEASE);
 	waiter->got = accept(waiter->fd, NULL, NULL);
 	waiter->error = errno;
 	return NULL;
+}
+
+/* Returns when the thread waits. */
+static void
+start_waiting(struct waiter *waiter, void *(*call)(void *))
+{
+	GIVES(0, pthread_create(&waiter->thread, NULL, call, waiter));
+	while (!__atomic_load_n(&waiter->begins, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
+	sleep_ms(60);
 }
 
 static void
@@ -340,8 +353,7 @@ shut_under_a_reader(void)
 	struct pair pair = connect_pair(AF_INET);
 
 	waiter.fd = pair.fd;
-	GIVES(0, pthread_create(&waiter.thread, NULL, read_one, &waiter));
-	sleep_ms(60);
+	start_waiting(&waiter, read_one);
 	GIVES(0, shutdown(pair.fd, SHUT_RD));
 	GIVES(0, pthread_join(waiter.thread, NULL));
 	GIVES(0, waiter.got);
@@ -352,8 +364,7 @@ shut_under_an_acceptor(void)
 {
 	struct waiter waiter = {.fd = new_listener(AF_INET, 1)};
 
-	GIVES(0, pthread_create(&waiter.thread, NULL, accept_one, &waiter));
-	sleep_ms(60);
+	start_waiting(&waiter, accept_one);
 	GIVES(0, shutdown(waiter.fd, SHUT_RD));
 	GIVES(0, pthread_join(waiter.thread, NULL));
 	GIVES(-1, waiter.got);
@@ -368,8 +379,7 @@ close_under_a_reader(void)
 	struct pair pair = connect_pair(AF_INET);
 
 	waiter.fd = pair.fd;
-	GIVES(0, pthread_create(&waiter.thread, NULL, read_one, &waiter));
-	sleep_ms(60);
+	start_waiting(&waiter, read_one);
 	GIVES(0, close(pair.fd));
 	sleep_ms(60);
 	GIVES(1, peer_send(pair.peer, 1, 0));
@@ -385,8 +395,7 @@ reset_under_a_reader(void)
 	struct pair pair = connect_pair(AF_INET);
 
 	waiter.fd = pair.fd;
-	GIVES(0, pthread_create(&waiter.thread, NULL, read_one, &waiter));
-	sleep_ms(60);
+	start_waiting(&waiter, read_one);
 	GIVES(0, peer_reset(pair.peer));
 	GIVES(0, pthread_join(waiter.thread, NULL));
 	GIVES(-1, waiter.got);

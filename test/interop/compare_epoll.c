@@ -382,6 +382,7 @@ set_in_set(void)
 
 struct sleeper {
 	pthread_t thread;
+	bool begins; /* calls in the next moment */
 	int set, got;
 };
 
@@ -391,8 +392,19 @@ wait_once(void *arg)
 	struct sleeper *sleeper = arg;
 	struct epoll_event event;
 
-	sleeper->got = epoll_wait(sleeper->set, &event, 1, 600);
+	__atomic_store_n(&sleeper->begins, true, __ATOMIC_RELEASE);
+	sleeper->got = epoll_wait(sleeper->set, &event, 1, 1500);
 	return NULL;
+}
+
+/* Returns when it waits. */
+static void
+start_sleeping(struct sleeper *sleeper)
+{
+	sleeper->begins = false;
+	GIVES(0, pthread_create(&sleeper->thread, NULL, wait_once, sleeper));
+	while (!__atomic_load_n(&sleeper->begins, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
 }
 
 /* Of many sets that wait exclusively for one connection, one wakes. */
@@ -407,7 +419,7 @@ exclusive(void)
 		sleepers[i].set = epoll_create1(0);
 		GIVES(0,
 		      control(sleepers[i].set, EPOLL_CTL_ADD, listener, EPOLLIN | EPOLLEXCLUSIVE));
-		GIVES(0, pthread_create(&sleepers[i].thread, NULL, wait_once, &sleepers[i]));
+		start_sleeping(&sleepers[i]);
 	}
 	sleep_ms(100);
 	HOLDS(peer_connect(&to) >= 0);
@@ -429,7 +441,7 @@ inclusive(void)
 	for (int i = 0; i < 4; i++) {
 		sleepers[i].set = epoll_create1(0);
 		GIVES(0, control(sleepers[i].set, EPOLL_CTL_ADD, listener, EPOLLIN));
-		GIVES(0, pthread_create(&sleepers[i].thread, NULL, wait_once, &sleepers[i]));
+		start_sleeping(&sleepers[i]);
 	}
 	sleep_ms(100);
 	HOLDS(peer_connect(&to) >= 0);
