@@ -192,8 +192,8 @@ lane_of(const struct in *in, const struct lane_image *image)
 		return 0;
 	owner = __atomic_load_n(&daemon->port_lanes[be16_get(image->moved.tuple.lport)],
 				__ATOMIC_RELAXED);
-	if (image->service < 0 && !a_service_listens(daemon, &image->moved.tuple))
-		return owner > 0 ? (owner & LANE_PORT_LANE) - 1u : 0;
+	if (image->service < 0 && owner > 0 && !a_service_listens(daemon, &image->moved.tuple))
+		return owner - 1u;
 	return lane_steer_owner(
 		daemon->steer,
 		lane_steer_port(daemon->ports, daemon->config.n_ports, &image->moved.tuple.local),

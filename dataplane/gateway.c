@@ -62,6 +62,9 @@ gateway_create(const struct gateway_config *config)
 	gateway->moves = config->moves;
 	gateway->fault_event = config->fault_event;
 	gateway->journal_timer = -1;
+	gateway->owner = config->owner;
+	gateway->owner_ctx = config->owner_ctx;
+	gateway->lane = config->lane;
 	gateway->n_sockets = config->max_sockets;
 	TAILQ_INIT(&gateway->programs);
 	TAILQ_INIT(&gateway->changed);
@@ -332,6 +335,51 @@ gateway_owns(const struct gateway *gateway, const void *user)
 	const struct gateway_socket *socket = user;
 
 	return socket >= gateway->sockets && socket < gateway->sockets + gateway->n_sockets;
+}
+
+bool
+gateway_is_guest(const struct gateway *gateway, const void *user)
+{
+	const struct gateway_socket *socket = user;
+
+	return gateway_owns(gateway, user) && socket->guest;
+}
+
+bool
+gateway_is_part(const struct gateway *gateway, const void *user)
+{
+	const struct gateway_socket *socket = user;
+
+	return gateway_owns(gateway, user) && socket->part;
+}
+
+uint64_t
+gateway_listener(const struct gateway *gateway, const void *user)
+{
+	const struct gateway_socket *socket = user;
+
+	return gateway_owns(gateway, user) && socket->listening ? socket->listener : 0;
+}
+
+struct listener {
+	const struct gateway *gateway;
+	uint64_t listener;
+};
+
+static bool
+is_part_of(const void *ctx, const void *user)
+{
+	const struct listener *l = ctx;
+
+	return gateway_is_part(l->gateway, user) &&
+	       gateway_listener(l->gateway, user) == l->listener;
+}
+
+uint32_t
+gateway_waiting(const struct gateway *gateway, uint16_t port, uint64_t listener)
+{
+	return tcp_waiting_at(gateway->engine, port, is_part_of,
+			      &(struct listener){gateway, listener});
 }
 
 unsigned int

@@ -41,8 +41,24 @@ struct gateway_config {
 	struct move_stats *moves; /* the lane's */
 	uint32_t max_sockets;     /* of all programs together */
 	int numa_node;            /* or SOCKET_ID_ANY */
-	int fault_event;          /* eventfd: a program turned out bad */
+	/* Which lane has a 4-tuple, where there are several, and this one; or NULL. */
+	unsigned int (*owner)(const void *owner_ctx, const struct tcp_tuple *tuple);
+	const void *owner_ctx;
+	unsigned int lane;
+	int fault_event; /* eventfd: a program turned out bad */
 };
+
+/* Whether a socket with this user may have a port that is another lane's. */
+bool gateway_is_guest(const struct gateway *gateway, const void *user);
+
+/* Whether a connection with this user is a part of a socket that another lane has. */
+bool gateway_is_part(const struct gateway *gateway, const void *user);
+
+/* What names a listener on all lanes, if it has parts; 0: it has none, or is no listener. */
+uint64_t gateway_listener(const struct gateway *gateway, const void *user);
+
+/* How many wait for accept() at this lane's part of a listener. */
+uint32_t gateway_waiting(const struct gateway *gateway, uint16_t port, uint64_t listener);
 
 /* Returns NULL without memory. */
 struct gateway *gateway_create(const struct gateway_config *config);

@@ -156,13 +156,48 @@ call_open(struct call *call)
 static int
 call_bind(struct call *call)
 {
+	struct gateway_socket *socket = call->ref->socket;
+	struct tcp_bound_as as;
 	struct tcp_endpoint local;
+	struct shm_bound out = {0};
 	int status = endpoint_in(call, true, &local);
 
 	if (status == 0 && local.port != 0 && local.port < PORTS_OF_ROOT &&
 	    gateway_program_uid(call->program) != 0)
 		status = -EACCES;
-	return status < 0 ? status : tcp_bind(call->ref->socket->tcp, &local);
+	if (status < 0)
+		return status;
+	socket->part = call->request->arg == SHM_BIND_PART;
+	socket->guest = call->request->arg != 0;
+	status = tcp_bind(socket->tcp, &local);
+	if (status < 0)
+		return status;
+	if (socket->part || call->request->arg == SHM_BIND_CHOSEN)
+		tcp_bound_as_chosen(socket->tcp);
+	tcp_bound_as(socket->tcp, &as);
+	endpoint_out(&as.local, tcp_family(socket->tcp), &out.local);
+	out.chosen = as.chosen;
+	out.kind = as.kind;
+	memcpy(call->reply->data, &out, sizeof(out));
+	call->reply_bytes = sizeof(out);
+	return 0;
+}
+
+/* Another lane's socket is bound already: it is asked what we have against it. */
+static int
+call_may_bind(struct call *call)
+{
+	struct tcp_bound_as as = {0};
+	struct shm_bound from;
+
+	if (call->request->bytes != sizeof(from))
+		return -EINVAL;
+	memcpy(&from, call->payload, sizeof(from));
+	memcpy(as.local.ip.w, from.local.ip, sizeof(as.local.ip.w));
+	as.local.port = from.local.port;
+	as.chosen = from.chosen != 0;
+	as.kind = (uint8_t)from.kind;
+	return tcp_may_bind(call->gateway->engine, &as, gateway_program_uid(call->program));
 }
 
 /* What was delivered and not read is gone with the connection. */
@@ -177,16 +212,37 @@ disconnect(struct call *call)
 	return 0;
 }
 
+static bool
+belongs_elsewhere(struct call *call, const struct tcp_endpoint *remote)
+{
+	struct tcp_conn *c = call->ref->socket->tcp;
+	struct shm_elsewhere out;
+	struct tcp_bound_as as;
+	struct tcp_tuple tuple;
+
+	if (call->gateway->owner == NULL || call->ref->socket->refs->next != NULL ||
+	    !tcp_connect_tuple(c, remote, &tuple) ||
+	    !gateway_belongs_elsewhere(call->gateway, &tuple, &out.lane))
+		return false;
+	tcp_bound_as(c, &as);
+	out.how = as.chosen ? SHM_BIND_CHOSEN : SHM_BIND_MOVED;
+	memcpy(call->reply->data, &out, sizeof(out));
+	call->reply_bytes = sizeof(out);
+	return true;
+}
+
 static int
 call_connect(struct call *call)
 {
 	struct tcp_endpoint remote;
 	int status = endpoint_in(call, true, &remote);
 
-	if (status == 0 && call->request->arg != 0)
+	if (status == 0 && call->request->arg == 1)
 		return disconnect(call);
 	if (status < 0)
 		return status;
+	if (call->request->arg == 0 && belongs_elsewhere(call, &remote))
+		return -EXDEV;
 	status = tcp_connect(call->ref->socket->tcp, &remote);
 	/* As Linux: with the connection whose end it tells, or told before, goes what came by it.
 	 */
@@ -200,11 +256,16 @@ call_connect(struct call *call)
 static int
 call_listen(struct call *call)
 {
-	int status = tcp_listen(call->ref->socket->tcp, (int)call->request->arg);
+	struct gateway_socket *socket = call->ref->socket;
+	int status = tcp_listen(socket->tcp, (int)call->request->arg);
 
-	if (status == 0)
-		call->ref->socket->listening = true;
-	return status;
+	if (status < 0)
+		return status;
+	socket->listening = true;
+	socket->listener = call->request->arg2 & ~SHM_LISTEN_EVERYWHERE;
+	tcp_found_everywhere(socket->tcp,
+			     socket->part || (call->request->arg2 & SHM_LISTEN_EVERYWHERE) != 0);
+	return 0;
 }
 
 static int
@@ -425,6 +486,7 @@ static int (*const calls[SHM_OPS])(struct call *call) = {
 	[SHM_PEERNAME] = call_peername,
 	[SHM_CHECKPOINT] = gateway_call_checkpoint,
 	[SHM_RESTORE] = gateway_call_restore,
+	[SHM_MAY_BIND] = call_may_bind,
 };
 
 /* The socket that a request names; NULL if it names none, and then the program is bad. */
@@ -500,7 +562,7 @@ do_silently(struct call *call, uint32_t *send_done)
 static bool
 names_a_socket(uint16_t op)
 {
-	return op != SHM_OPEN && op != SHM_RESTORE;
+	return op != SHM_OPEN && op != SHM_RESTORE && op != SHM_MAY_BIND;
 }
 
 /* Whether it may make another connection of it than the one whose image is being made. */

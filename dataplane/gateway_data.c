@@ -226,8 +226,10 @@ take_status(const struct gateway_ref *ref, struct shm_status *status)
 		status->flags |= SHM_DEFERRED;
 	else if (is_connecting(c, status->poll))
 		status->flags |= SHM_CONNECTING;
-	if (ref->socket->listening)
+	if (ref->socket->listening) {
+		tcp_accept_news(c, &status->readable, &status->since_us);
 		return;
+	}
 	status->readable = tcp_has_urgent(c) ? ref->delivered : ref->consumed + tcp_readable(c);
 	status->send_limit = ref->sent + (shared ? 0 : tcp_send_room(c));
 	if ((status->poll & POLLOUT) == 0 || status->send_limit == ref->sent)
@@ -309,6 +311,9 @@ gateway_refresh(struct gateway *gateway, struct gateway_ref *ref)
 		deliver(gateway, ref);
 	}
 	take_status(ref, &ref->status);
+	if (ref->socket->listening)
+		__atomic_store_n(&ref->program->view.status[ref->slot].since_us,
+				 ref->status.since_us, __ATOMIC_RELEASE);
 	if (is_news(&before, &ref->status))
 		gateway_publish(gateway, ref);
 	else if (ref->status.send_limit != before.send_limit)

@@ -23,7 +23,10 @@ struct gateway_socket {
 	struct gateway_ref *refs;
 	struct gateway_socket *next_free;
 	struct gateway_move *move; /* makes an image of it; NULL: nobody does */
+	uint64_t listener;         /* the same in all parts of one; 0: it has none */
 	bool listening;
+	bool part;     /* of a socket that another lane has */
+	bool guest;    /* its port is another lane's */
 	bool held;     /* by gateway_hold(): its programs' calls wait */
 	bool was_free; /* while held: it was not in repair before */
 };
@@ -124,6 +127,9 @@ struct gateway {
 	struct gateway_socket *sockets;
 	struct gateway_socket *free;
 	uint32_t n_sockets;
+	unsigned int (*owner)(const void *owner_ctx, const struct tcp_tuple *tuple);
+	const void *owner_ctx;
+	unsigned int lane;
 	int fault_event;
 	int journal_timer; /* atomic; -1: none */
 	struct move_stats *moves;
@@ -139,6 +145,17 @@ enum {
 	__atomic_store_n(&(gateway)->stats.name, (gateway)->stats.name + (uint64_t)(n),            \
 			 __ATOMIC_RELAXED)
 #define GATEWAY_COUNT(gateway, name) GATEWAY_COUNT_N(gateway, name, 1)
+
+/* Whether a connection of this 4-tuple belongs to another lane. */
+static inline bool
+gateway_belongs_elsewhere(const struct gateway *gateway, const struct tcp_tuple *tuple,
+			  uint32_t *lane)
+{
+	if (gateway->owner == NULL)
+		return false;
+	*lane = gateway->owner(gateway->owner_ctx, tuple);
+	return *lane != gateway->lane;
+}
 
 /* The program did what no honest one does. */
 void gateway_fault(struct gateway *gateway, struct gateway_program *program, const char *why);

@@ -303,6 +303,10 @@ begin_in(struct call *call, const uint8_t *from, uint32_t bytes, uint32_t *taken
 			       given ? &target : NULL, call->gateway->moves);
 	if (status < 0)
 		return refuse_in(call, status, move->in.why);
+	if (gateway_belongs_elsewhere(call->gateway, &move->in.saved.tuple, &moved(call)->lane)) {
+		move_in_cancel(&move->in);
+		return -EXDEV;
+	}
 	*taken = (uint32_t)image_head_wants(move->head, n);
 	move->kind = GATEWAY_MOVE_IN;
 	move->slot = call->request->socket;

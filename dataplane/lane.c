@@ -412,6 +412,12 @@ take_port(struct lane *lane, struct lane_port *port, const struct port_device *d
 	port->steers = !lane_steer_by_device(lane->steer, device->index);
 }
 
+static unsigned int
+owner_of(const void *ctx, const struct tcp_tuple *tuple)
+{
+	return lane_owner(ctx, tuple);
+}
+
 int
 lane_build(struct lane *lane, const struct lane_setup *setup)
 {
@@ -420,6 +426,9 @@ lane_build(struct lane *lane, const struct lane_setup *setup)
 		.moves = &lane->moves,
 		.max_sockets = config->connections,
 		.numa_node = lane->socket_id,
+		.owner = setup->n_lanes > 1 ? owner_of : NULL,
+		.owner_ctx = lane,
+		.lane = lane->index,
 		.fault_event = setup->fault_event,
 	};
 	int status;

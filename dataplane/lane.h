@@ -41,8 +41,6 @@ enum {
 	LANE_LIST = 128,    /* entries of one part of a list */
 	LANE_HANDED = 2048, /* packets of other lanes that wait; a power of 2 */
 	LANE_PORTS = 65536,
-	LANE_PORT_LANE = 0x7f, /* of a byte of port_lanes: see lane_ports.c */
-	LANE_PORT_SHARED = 0x80,
 	LANE_OWNERS = 4,         /* programs told of one socket */
 	LANE_DRAIN_US = 2000000, /* for connections to finish at the end */
 	LANE_RANDOM_BYTES = 4096,
@@ -73,6 +71,7 @@ struct lane_news {
 
 enum lane_request_kind {
 	ASK_CONNECTIONS,
+	ASK_WAITING, /* at this lane's part of a listener: n */
 	ASK_NEIGHBOURS,
 	ASK_USAGE,
 	ASK_FASTOPEN,       /* the cache of cookies */
@@ -110,8 +109,9 @@ struct lane_usage {
 
 /* Whose a connection is. */
 struct lane_owner {
-	bool is_service; /* of the lane's */
-	unsigned int n;  /* programs that share it */
+	bool is_service;   /* of the lane's */
+	uint64_t listener; /* which it is on all lanes; 0: on this one alone, or it is none */
+	unsigned int n;    /* programs that share it */
 	struct gateway_user users[LANE_OWNERS];
 };
 
@@ -124,7 +124,8 @@ struct lane_request {
 	unsigned int n;                     /* lists: entries that follow */
 	bool over;                          /* lists: nothing comes behind them */
 	int status;                         /* ASK_ADDRESS, ASK_BENCH...: what it returned */
-	uint16_t port;                      /* ASK_LINK, ASK_ADDRESS */
+	uint16_t port;                      /* ASK_LINK, ASK_ADDRESS; ASK_WAITING: TCP's */
+	uint64_t listener;                  /* ASK_WAITING */
 	bool up;                            /* ASK_LINK, ASK_RESTORING */
 	struct gateway_program *program;    /* ASK_ATTACH, ASK_DETACH: this lane's part of it */
 	int bell;                           /* ASK_ATTACH, ASK_DETACH: the program's */

@@ -75,10 +75,10 @@ bool lane_may_hold(void *ctx, const void *user, uint16_t port, bool chosen);
 bool lane_stray(void *ctx, struct rte_mbuf *packet, const struct tcp_tuple *tuple);
 bool lane_lands_here(void *ctx, const struct tcp_tuple *tuple);
 
-/* Whose packets of this tuple are, by the table of ports and else by steering. */
+/* Whose packets of this tuple are by steering. */
 unsigned int lane_owner(const struct lane *lane, const struct tcp_tuple *tuple);
 
-/* Which lane the table names for its port, even if services have it, too; `otherwise`: none. */
+/* Which lane the table names for its port; `otherwise`: none. */
 unsigned int lane_of_port(const struct lane *lane, const struct tcp_tuple *tuple,
 			  unsigned int otherwise);
 

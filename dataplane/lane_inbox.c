@@ -152,17 +152,31 @@ lane_ask(struct lane *lane, struct lane_request *request)
 
 /* ---- Answering */
 
+/* A listener is told of once, by the lane that has it. */
+static void
+leave_out_parts(const struct lane *lane, struct lane_request *request)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < request->n; i++)
+		if (!gateway_is_part(lane->gateway, request->connections[i].user))
+			request->connections[n++] = request->connections[i];
+	request->n = n;
+}
+
 static void
 list_connections(struct lane *lane, struct lane_request *request)
 {
 	request->n = tcp_list(lane->tcp, &request->cursor, request->connections, LANE_LIST);
 	request->over = request->cursor == TCP_LIST_END;
+	leave_out_parts(lane, request);
 	for (unsigned int i = 0; i < request->n; i++) {
 		struct lane_owner *owner = &request->owners[i];
 		const void *user = request->connections[i].user;
 		bool program = user != NULL && gateway_owns(lane->gateway, user);
 
 		owner->is_service = user != NULL && !program;
+		owner->listener = program ? gateway_listener(lane->gateway, user) : 0;
 		owner->n = program ? gateway_users(user, owner->users, LANE_OWNERS) : 0;
 	}
 }
@@ -222,6 +236,9 @@ answer(struct lane *lane, struct lane_request *request)
 	switch (request->kind) {
 	case ASK_CONNECTIONS:
 		list_connections(lane, request);
+		break;
+	case ASK_WAITING:
+		request->n = gateway_waiting(lane->gateway, request->port, request->listener);
 		break;
 	case ASK_NEIGHBOURS:
 		request->n =

@@ -248,6 +248,34 @@ neighbour(const struct lane *lane, const struct net_neighbour_listing *n)
 			 "state", n->state, "waiting", (json_int_t)n->waiting);
 }
 
+/* A listener's own lane knows those that wait there; so do its parts' lanes. */
+static void
+add_waiting(const struct daemon *daemon, unsigned int own, struct lane_request *listed,
+	    unsigned int i)
+{
+	for (unsigned int k = 0; k < daemon->config.lanes; k++) {
+		struct lane_request *request = k != own ? lane_request_make(ASK_WAITING) : NULL;
+
+		if (request == NULL)
+			continue;
+		request->port = be16_get(listed->connections[i].tuple.lport);
+		request->listener = listed->owners[i].listener;
+		if (lane_ask(daemon->lanes[k], request) < 0)
+			continue;
+		listed->connections[i].recv_q += request->n;
+		free(request);
+	}
+}
+
+static json_t *
+connection(const struct daemon *daemon, unsigned int lane, struct lane_request *request,
+	   unsigned int i, bool details)
+{
+	if (request->owners[i].listener != 0)
+		add_waiting(daemon, lane, request, i);
+	return report_connection(daemon, daemon->lanes[lane], request, i, details);
+}
+
 /* Asks the lane where the cursor stands for its next part; goes to the next lane at its end. */
 static json_t *
 next_part(const struct daemon *daemon, struct control_cursor *cursor, enum lane_request_kind kind,
@@ -265,10 +293,10 @@ next_part(const struct daemon *daemon, struct control_cursor *cursor, enum lane_
 		return NULL;
 	array = json_array();
 	for (unsigned int i = 0; i < request->n; i++)
-		json_array_append_new(array,
-				      kind == ASK_CONNECTIONS
-					      ? report_connection(daemon, lane, request, i, details)
-					      : neighbour(lane, &request->neighbours[i]));
+		json_array_append_new(
+			array, kind == ASK_CONNECTIONS
+				       ? connection(daemon, cursor->lane, request, i, details)
+				       : neighbour(lane, &request->neighbours[i]));
 	cursor->at = request->cursor;
 	if (request->over) {
 		cursor->at = 0;

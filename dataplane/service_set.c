@@ -136,6 +136,8 @@ open_listener(struct service_listener *listener, const struct tcp_endpoint *at,
 		tcp_smc_enable(listener->tcp);
 	if (error == 0)
 		error = tcp_listen(listener->tcp, (int)config->backlog);
+	if (error == 0)
+		tcp_found_everywhere(listener->tcp, true);
 	if (error < 0)
 		tcp_close(listener->tcp);
 	return error;

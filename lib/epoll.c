@@ -93,8 +93,13 @@ drop_candidate(struct interest *interest)
 static void
 arm(const struct file *file)
 {
+	uint32_t slot;
+
 	if (file->slot != FILE_NO_SLOT)
 		__atomic_store_n(&file_control(file)->armed, 1, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; file->parts != NULL && i < arena.header.lanes; i++)
+		if ((slot = file_part(file, i)) != FILE_NO_SLOT)
+			__atomic_store_n(&arena.views[i].control[slot].armed, 1, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -186,11 +191,19 @@ static bool has_candidate(struct epoll *epoll);
 static uint64_t
 progress_of(const struct file *file)
 {
+	uint64_t progress;
+	uint32_t slot;
+
 	if (file->epoll != NULL)
 		return file->epoll->news;
 	if (file->slot == FILE_NO_SLOT)
 		return 0;
-	return __atomic_load_n(&file_status(file)->readable, __ATOMIC_ACQUIRE);
+	progress = __atomic_load_n(&file_status(file)->readable, __ATOMIC_ACQUIRE);
+	for (unsigned int i = 0; file->parts != NULL && i < arena.header.lanes; i++)
+		if ((slot = file_part(file, i)) != FILE_NO_SLOT)
+			progress += __atomic_load_n(&arena.views[i].status[slot].readable,
+						    __ATOMIC_ACQUIRE);
+	return progress;
 }
 
 /* What holds of a candidate now; nothing once its one shot is spent. */

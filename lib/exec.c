@@ -58,6 +58,8 @@ struct entry {
 	uint32_t side;
 	int32_t linger_s;
 	uint32_t tells_left;
+	uint32_t part; /* 1: a part of the listener whose entry was before */
+	uint32_t unused;
 	int64_t receive_ns;
 	int64_t send_ns;
 	uint64_t device, inode; /* of the descriptor */
@@ -158,12 +160,23 @@ find_kept(struct keeps *keeps, const struct exec_action *actions, size_t n_actio
 /* ---- The share, the table, and the environment */
 
 static void
+keep_private(const struct file *file, bool private)
+{
+	uint32_t slot;
+
+	__atomic_store_n(&file_control(file)->keep_private, private, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < arena.header.lanes; i++)
+		if ((slot = file_part(file, i)) != FILE_NO_SLOT)
+			__atomic_store_n(&arena.views[i].control[slot].keep_private, private,
+					 __ATOMIC_RELEASE);
+}
+
+static void
 set_private(bool private)
 {
 	for (int fd = 0; fd <= file_highest_fd(); fd++)
 		if (has_slot(file_at(fd)))
-			__atomic_store_n(&file_control(file_at(fd))->keep_private, private,
-					 __ATOMIC_RELEASE);
+			keep_private(file_at(fd), private);
 }
 
 /* A channel with references to what is kept. Returns it, or -1. */
@@ -174,22 +187,39 @@ share(const struct keeps *keeps)
 
 	set_private(true);
 	for (size_t i = 0; i < keeps->n; i++)
-		__atomic_store_n(&file_control(keeps->all[i].file)->keep_private, 0,
-				 __ATOMIC_RELEASE);
+		keep_private(keeps->all[i].file, false);
 	channel = arena_share();
 	set_private(false);
 	return descriptor_own(channel);
+}
+
+/* A socket's entry, and one for each of its parts. Returns how many, 0 if it cannot be written. */
+static uint32_t
+write_entries(int to, struct entry *entry, const struct file *file)
+{
+	uint32_t n = 1;
+
+	if (kernel.write(to, entry, sizeof(*entry)) != sizeof(*entry))
+		return 0;
+	for (unsigned int i = 0; i < arena.header.lanes; i++) {
+		if (file_part(file, i) == FILE_NO_SLOT)
+			continue;
+		entry->lane = i;
+		entry->slot = file_part(file, i);
+		entry->part = 1;
+		if (kernel.write(to, entry, sizeof(*entry)) != sizeof(*entry))
+			return 0;
+		n++;
+	}
+	return n;
 }
 
 /* Returns the memfd, or -1. */
 static int
 write_table(const struct keeps *keeps, bool child)
 {
-	struct handover head = {.magic = MAGIC,
-				.version = SHM_VERSION,
-				.pid = getpid(),
-				.child = child,
-				.n = (uint32_t)keeps->n};
+	struct handover head = {
+		.magic = MAGIC, .version = SHM_VERSION, .pid = getpid(), .child = child};
 	int fd = memfd_create("tern handover", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	bool written = fd >= 0 && kernel.write(fd, &head, sizeof(head)) == sizeof(head);
 
@@ -207,12 +237,16 @@ write_table(const struct keeps *keeps, bool child)
 				      .receive_ns = file->receive_ns,
 				      .send_ns = file->send_ns};
 		struct stat stat;
+		uint32_t n;
 
 		written = fstat(kept->from, &stat) == 0;
 		entry.device = stat.st_dev;
 		entry.inode = stat.st_ino;
-		written = written && kernel.write(fd, &entry, sizeof(entry)) == sizeof(entry);
+		n = written ? write_entries(fd, &entry, file) : 0;
+		written = n > 0;
+		head.n += n;
 	}
+	written = written && pwrite(fd, &head, sizeof(head), 0) == sizeof(head);
 	if (written && kernel.fcntl(fd, F_ADD_SEALS, SEALS) == 0)
 		return descriptor_own(fd);
 	if (fd >= 0)
@@ -385,6 +419,14 @@ take_up(int table, uint32_t n)
 
 		if (pread(table, &entry, sizeof(entry), at) != sizeof(entry) || !is_ours(&entry))
 			continue;
+		if (entry.part != 0) {
+			file = file_get(entry.fd);
+			if (file != NULL) {
+				file_add_part(file, entry.lane, entry.slot);
+				file_put(file);
+			}
+			continue;
+		}
 		file = file_take_over(entry.fd, entry.lane, entry.slot);
 		if (file == NULL)
 			continue;

@@ -227,8 +227,23 @@ free_slot(unsigned int lane, uint32_t slot)
 
 /* Under the lock. */
 static void
+drop_parts(struct file *file)
+{
+	for (unsigned int i = 0; file->parts != NULL && i < ARENA_LANES_MAX; i++) {
+		if (file->parts[i] == FILE_NO_SLOT || slots[i].files == NULL)
+			continue;
+		__atomic_store_n(&slots[i].files[file->parts[i]], NULL, __ATOMIC_RELEASE);
+		free_slot(i, file->parts[i]);
+	}
+	free(file->parts);
+	file->parts = NULL;
+}
+
+/* Under the lock. */
+static void
 drop_slot(struct file *file)
 {
+	drop_parts(file);
 	if (file->slot == FILE_NO_SLOT)
 		return;
 	__atomic_store_n(&slots[file->lane].files[file->slot], NULL, __ATOMIC_RELEASE);
@@ -263,6 +278,14 @@ file_discard(struct file *file)
 	unlock_files(&old);
 }
 
+static void
+close_parts(const struct file *file)
+{
+	for (unsigned int i = 0; file->parts != NULL && i < arena.header.lanes; i++)
+		if (file->parts[i] != FILE_NO_SLOT)
+			arena_post(i, SHM_CLOSE, file->parts[i], 0, NULL, 0);
+}
+
 void
 file_put(struct file *file)
 {
@@ -276,6 +299,7 @@ file_put(struct file *file)
 		epoll_forget_socket(file);
 		linger(file);
 		lanes_shut_listener(file);
+		close_parts(file);
 		arena_post(file->lane, SHM_CLOSE, file->slot, 0, NULL, 0);
 	}
 	file_discard(file);
@@ -352,6 +376,17 @@ file_take_over(int fd, unsigned int lane, uint32_t slot)
 	return file;
 }
 
+/* Enters a file's slots. */
+static void
+enter_slots(struct file *file)
+{
+	if (slots[file->lane].files != NULL)
+		slots[file->lane].files[file->slot] = file;
+	for (unsigned int i = 0; file->parts != NULL && i < arena.header.lanes; i++)
+		if (file->parts[i] != FILE_NO_SLOT && slots[i].files != NULL)
+			slots[i].files[file->parts[i]] = file;
+}
+
 void
 file_match_arena(void)
 {
@@ -364,8 +399,8 @@ file_match_arena(void)
 	for (int fd = 0; fd <= highest_fd; fd++) {
 		struct file *file = table[fd];
 
-		if (file != NULL && file->slot != FILE_NO_SLOT && slots[file->lane].files != NULL)
-			slots[file->lane].files[file->slot] = file;
+		if (file != NULL && file->slot != FILE_NO_SLOT)
+			enter_slots(file);
 	}
 	for (unsigned int i = 0; i < arena.header.lanes; i++)
 		for (uint32_t slot = 0; slot < arena.header.sockets; slot++)
@@ -401,6 +436,8 @@ begin(struct file *file)
 	file->side = FILE_TERN;
 	free(file->options); /* of a parent's file */
 	file->options = NULL;
+	free(file->parts);
+	file->parts = NULL;
 	file->descriptors = 0;
 	file->lane = 0;
 	file->slot = FILE_NO_SLOT;
@@ -458,6 +495,57 @@ file_take_slot(struct file *file, unsigned int lane)
 		return -ENFILE;
 	put_at(file, lane, (uint32_t)slot);
 	return 0;
+}
+
+int64_t
+file_take_part(unsigned int lane)
+{
+	int64_t slot;
+	sigset_t old;
+
+	lock_files(&old);
+	slot = take_slot(lane);
+	unlock_files(&old);
+	return slot < 0 ? -ENFILE : slot;
+}
+
+void
+file_give_part(unsigned int lane, uint32_t slot)
+{
+	sigset_t old;
+
+	lock_files(&old);
+	free_slot(lane, slot);
+	unlock_files(&old);
+}
+
+static uint32_t *
+make_parts(void)
+{
+	uint32_t *parts = malloc(ARENA_LANES_MAX * sizeof(*parts));
+
+	for (unsigned int i = 0; parts != NULL && i < ARENA_LANES_MAX; i++)
+		parts[i] = FILE_NO_SLOT;
+	return parts;
+}
+
+bool
+file_add_part(struct file *file, unsigned int lane, uint32_t slot)
+{
+	sigset_t old;
+	bool added;
+
+	lock_files(&old);
+	if (file->parts == NULL)
+		__atomic_store_n(&file->parts, make_parts(), __ATOMIC_RELEASE);
+	added = file->parts != NULL && file->parts[lane] == FILE_NO_SLOT;
+	if (added) {
+		__atomic_store_n(&file->parts[lane], slot, __ATOMIC_RELEASE);
+		if (slots[lane].files != NULL) /* over exec: file_match_arena() follows */
+			__atomic_store_n(&slots[lane].files[slot], file, __ATOMIC_RELEASE);
+	}
+	unlock_files(&old);
+	return added;
 }
 
 struct file *

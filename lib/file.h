@@ -39,7 +39,9 @@ struct file {
 	struct kept_options *options;    /* set so far, for another lane or side; on the heap */
 	uint32_t descriptors;            /* atomic: that name it */
 	unsigned int lane;
-	uint32_t slot; /* FILE_NO_SLOT: none */
+	uint32_t slot;   /* FILE_NO_SLOT: none */
+	uint32_t *parts; /* atomic; of a listener: its slots on other lanes, by lane, atomic entries
+			    that stay; NULL: none. On the heap */
 	int family;
 	bool bound;              /* by bind(): it stays on its lane */
 	bool taken_over;         /* from who had it before: not all options may be kept */
@@ -114,6 +116,24 @@ void file_release(struct file *file);
 
 /* Puts a placeholder under all descriptors of a file, in the place of a socket of the kernel's. */
 void file_hide_kernel(struct file *file);
+
+/*
+ * A listener's part on another lane: a slot for it, which no file has yet, or -ENFILE; then it is
+ * the file's until it ends, or given back. file_add_part() returns false if it has one there
+ * already, or there is no memory.
+ */
+int64_t file_take_part(unsigned int lane);
+bool file_add_part(struct file *file, unsigned int lane, uint32_t slot);
+void file_give_part(unsigned int lane, uint32_t slot);
+
+/* A file's slot on a lane that is not its own; FILE_NO_SLOT: it has no part there. */
+static inline uint32_t
+file_part(const struct file *file, unsigned int lane)
+{
+	uint32_t *parts = __atomic_load_n(&file->parts, __ATOMIC_ACQUIRE);
+
+	return parts == NULL ? FILE_NO_SLOT : __atomic_load_n(&parts[lane], __ATOMIC_ACQUIRE);
+}
 
 /* The socket that has a slot; NULL if none has. Only while nobody can free it. */
 struct file *file_of_slot(unsigned int lane, uint32_t slot);

@@ -76,10 +76,10 @@ take_options(struct file *file, const struct shm_moved *moved)
 	file->tells_left = moved->tells_left != 0;
 }
 
-/* The whole image, in pieces. Returns 0 or a negative errno. */
+/* The whole image, in pieces. Returns 0 or a negative errno; -EXDEV: *lane is whose it is. */
 static int
 give(struct file *file, const struct shm_target *target, const uint8_t *from, size_t bytes,
-     uint32_t how)
+     uint32_t how, uint32_t *lane)
 {
 	struct shm_moved moved;
 	sigset_t old;
@@ -100,6 +100,7 @@ give(struct file *file, const struct shm_target *target, const uint8_t *from, si
 		n = checkpoint_refuse(-EPROTO, "ternd takes no more of it");
 	}
 	payload_let_go(&old);
+	*lane = moved.lane;
 	if (n < 0)
 		return n;
 	take_options(file, &moved);
@@ -123,13 +124,31 @@ port_of(const struct image *image)
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-/* On the lane that has the connection's port. */
 static int
-take_slot(struct file *file, uint16_t port)
+take_slot(struct file *file, unsigned int lane)
 {
-	int status = file_take_slot(file, lanes_of_port(port));
+	int status = file_take_slot(file, lane);
 
 	return status < 0 ? checkpoint_refuse_plainly(status) : 0;
+}
+
+/* On the lane to which its packets come, which the first one that is asked names. */
+static int
+give_where_it_belongs(struct file *file, uint16_t port, const struct shm_target *target,
+		      const uint8_t *from, size_t bytes, uint32_t how)
+{
+	uint32_t lane;
+	int status = take_slot(file, lanes_of_port(port));
+
+	if (status < 0)
+		return status;
+	status = give(file, target, from, bytes, how, &lane);
+	if (status != -EXDEV || lane >= arena.header.lanes)
+		return status;
+	checkpoint_reason[0] = '\0';
+	file_drop_slot(file);
+	status = take_slot(file, lane);
+	return status < 0 ? status : give(file, target, from, bytes, how, &lane);
 }
 
 /* Returns a descriptor or a negative errno. The image is sound as such, and of this port. */
@@ -149,10 +168,9 @@ restore(const uint8_t *image, size_t bytes, uint16_t port, const struct tern_res
 		return checkpoint_refuse_plainly(-ENOMEM);
 	status = named = take_target(file, target, &given);
 	if (status >= 0)
-		status = take_slot(file, named == 0 ? given.local.port : port);
-	if (status >= 0)
-		status = give(file, named == 0 ? &given : NULL, image, bytes,
-			      flags & TERN_FREEZE ? SHM_MOVE_FREEZE : 0);
+		status = give_where_it_belongs(file, named == 0 ? given.local.port : port,
+					       named == 0 ? &given : NULL, image, bytes,
+					       flags & TERN_FREEZE ? SHM_MOVE_FREEZE : 0);
 	if (status < 0) {
 		file_discard(file);
 		return status;

@@ -12,7 +12,8 @@
  *
  * A socket is named by a slot that the program chooses (below header.sockets) when it opens or
  * accepts it. The same number on another lane is another socket. A local port is one lane's, with
- * all that is bound to it: shm_lane_of_port().
+ * all that is bound to it: shm_lane_of_port(). But a socket that listens may have parts on the
+ * other lanes, each a socket that listens there and accepts what comes there.
  */
 #ifndef TERN_LIB_SHM_H
 #define TERN_LIB_SHM_H
@@ -22,7 +23,7 @@
 #include <stdint.h>
 
 enum {
-	SHM_VERSION = 12,         /* of this layout, the requests and the channel's messages */
+	SHM_VERSION = 13,         /* of this layout, the requests and the channel's messages */
 	SHM_LINE = 64,            /* bytes that one core owns at a time */
 	SHM_RINGS_MAX = 64,       /* of a lane, at most */
 	SHM_RING_BYTES = 1 << 18, /* of a request ring */
@@ -47,9 +48,13 @@ enum shm_op {
 
 	/* With an answer: a value >= 0 or a negative errno, and perhaps data. */
 	SHM_OPEN,       /* arg: family; arg2: 1 for AF_SMC, else 0 */
-	SHM_BIND,       /* payload: shm_endpoint; -EXDEV: the port is another lane's */
-	SHM_CONNECT,    /* payload: shm_endpoint; arg: 1 for AF_UNSPEC, which undoes it */
-	SHM_LISTEN,     /* arg: backlog */
+	SHM_BIND,       /* payload: shm_endpoint; arg: SHM_BIND_...; -EXDEV: the port is another
+			   lane's; data: shm_bound */
+	SHM_CONNECT,    /* payload: shm_endpoint; arg: 1 for AF_UNSPEC, which undoes it, 2: here;
+			   else -EXDEV: a socket that is bound had better be on another lane, to
+			   which its packets come; data: shm_elsewhere */
+	SHM_LISTEN,     /* arg: backlog; arg2: what names it and all its parts, and no other of the
+			   program's; + SHM_LISTEN_EVERYWHERE: it has a part on each other lane */
 	SHM_ACCEPT,     /* arg: slot of the child; data: shm_endpoint of its peer */
 	SHM_SEND_NOW,   /* payload, arg as SHM_SEND; how many bytes were taken */
 	SHM_SEND_TO,    /* the same; an shm_endpoint before the bytes; for MSG_FASTOPEN */
@@ -69,7 +74,10 @@ enum shm_op {
 			   written; data: shm_moved */
 	SHM_RESTORE,    /* an image's bytes from `offset` on, in a payload; the first ones with its
 			   whole head; arg, arg2 likewise; payload: shm_target, or nothing; how many
-			   were taken; data: shm_moved. With the last the socket has the slot */
+			   were taken; data: shm_moved. With the last the socket has the slot;
+			   -EXDEV: it belongs to the lane that is told */
+	SHM_MAY_BIND,   /* no socket; payload: shm_bound, of one that another lane has;
+			   -EADDRINUSE: somebody here is in its way */
 	SHM_OPS,
 };
 
@@ -92,6 +100,28 @@ struct shm_endpoint {
 	uint16_t family; /* AF_INET, AF_INET6: what the socket calls show */
 };
 
+/* Of SHM_BIND: where a port may be another lane's. */
+enum {
+	SHM_BIND_PART = 1,   /* a part of a socket that another lane has */
+	SHM_BIND_MOVED = 2,  /* one that was another lane's, and has the port there */
+	SHM_BIND_CHOSEN = 3, /* the same, and that lane chose the port */
+};
+
+#define SHM_LISTEN_EVERYWHERE UINT64_C(1)
+
+/* Where a bound socket had better be, and how to bind it there. */
+struct shm_elsewhere {
+	uint32_t lane;
+	uint32_t how; /* SHM_BIND_... */
+};
+
+/* What a socket is bound to, and what the lanes say to each other of it. */
+struct shm_bound {
+	struct shm_endpoint local; /* port 0: it is not bound yet */
+	uint32_t chosen;           /* 1: by the lane */
+	uint32_t kind;
+};
+
 /* Of SHM_CHECKPOINT and SHM_RESTORE. */
 enum {
 	SHM_MOVE_END = 1 << 0,    /* done when all of it was written, and the connection then: */
@@ -110,6 +140,7 @@ struct shm_moved {
 	int32_t linger_s;
 	uint16_t family;
 	uint16_t tells_left;
+	uint32_t lane; /* to which it belongs, with -EXDEV */
 };
 
 /* Where an image belongs that does not say so. */
@@ -162,11 +193,13 @@ struct shm_status {
 	uint16_t flags;
 	uint32_t poll;         /* POLL... as Linux's poll() would say; POLLIN for other than data */
 	uint32_t delivered;    /* chunks, counts up */
-	uint64_t readable;     /* bytes that came in, over the socket's life */
+	uint64_t readable;     /* bytes that came in, over the socket's life; of a listener:
+				  connections */
 	uint64_t send_limit;   /* bytes of SHM_SEND that may have been posted, over its life */
 	uint32_t low_water;    /* SO_RCVLOWAT: bytes from which on it is readable */
 	uint32_t report_bytes; /* say SHM_CONSUMED when as many are read, or all */
 	uint32_t recalled;     /* chunks before this one are taken back, if they are not read */
+	uint64_t since_us;     /* of a listener: when the first came that waits */
 };
 
 /*

@@ -50,23 +50,11 @@ ask(const struct file *file, enum shm_op op, uint32_t arg, const void *payload, 
 	return status;
 }
 
-/* A call that has one number to say and gets one back. */
-static int
-ask_plainly(int fd, enum shm_op op, int arg)
-{
-	struct file *file = socket_get(fd);
-	int status;
-
-	if (file == NULL)
-		return tern_result(-EBADF);
-	status = ask(file, op, (uint32_t)arg, NULL, 0, NULL);
-	file_put(file);
-	return tern_result(status);
-}
-
 enum {
+	PORT_TRIES = 64,      /* for one that no other lane has something of */
 	PORTS_OF_ROOT = 1024, /* are below this one */
 	CAPABILITY_OF_THEM = 10,
+	OPT_TCP_INFO = 11,
 	OPT_TCP_INQ = 36,
 	SMC_IPV6 = 1, /* AF_SMC's protocol */
 };
@@ -214,16 +202,38 @@ ask_elsewhere(struct file *file, enum shm_op op, uint32_t arg, const void *paylo
 	return status;
 }
 
+/*
+ * Binds on the lane that the socket is on, if nothing on other lanes is in its way. Then it must be
+ * opened again to be unbound; one that others share, or had before, stays bound.
+ */
+static int
+bind_here(struct file *file, const struct shm_endpoint *endpoint)
+{
+	struct shm_bound bound;
+	struct arena_call answer = {.data = &bound, .data_room = sizeof(bound)};
+	int status;
+
+	for (unsigned int i = 0; i < PORT_TRIES; i++) {
+		status = ask(file, SHM_BIND, 0, endpoint, sizeof(*endpoint), &answer);
+		if (status < 0 || !lanes_are_many() || repair_is_on(file) ||
+		    lanes_may_bind(file, &bound) || lanes_move(file, file->lane) < 0)
+			return status;
+		if (endpoint->port != 0)
+			break;
+	}
+	return -EADDRINUSE;
+}
+
 /* A port is one lane's. */
 static int
 bind_where_it_is(struct file *file, const struct shm_endpoint *endpoint)
 {
-	int status = ask(file, SHM_BIND, 0, endpoint, sizeof(*endpoint), NULL);
+	int status = bind_here(file, endpoint);
 
 	if (status == -EXDEV) {
 		status = lanes_move(file, lanes_of_port(endpoint->port));
 		if (status == 0)
-			status = ask(file, SHM_BIND, 0, endpoint, sizeof(*endpoint), NULL);
+			status = bind_here(file, endpoint);
 		else if (status == -EBUSY)
 			status = -EADDRINUSE;
 	} else if (status == -EADDRINUSE && endpoint->port == 0 && lanes_are_many()) {
@@ -266,23 +276,48 @@ tern_listen(int fd, int backlog)
 
 	if (file == NULL)
 		return tern_result(-EBADF);
-	status = ask(file, SHM_LISTEN, (uint32_t)backlog, NULL, 0, NULL);
-	if (status == -EADDRINUSE && lanes_may_change(file))
+	status = lanes_are_many() ? lanes_listen(file, (uint32_t)backlog)
+				  : ask(file, SHM_LISTEN, (uint32_t)backlog, NULL, 0, NULL);
+	if (status == -EADDRINUSE && lanes_may_change(file)) {
 		status = ask_elsewhere(file, SHM_LISTEN, (uint32_t)backlog, NULL, 0, -EADDRINUSE);
+		if (status == 0)
+			status = lanes_listen(file, (uint32_t)backlog);
+	}
 	file_put(file);
 	return tern_result(status);
 }
 
+enum {
+	CONNECT,
+	CONNECT_UNDO,
+	CONNECT_HERE,
+};
+
 /* What was delivered may be taken back with the connection: nobody reads it meanwhile. */
 static int
-ask_connect(struct file *file, bool undo, struct shm_endpoint *endpoint)
+ask_connect(struct file *file, uint32_t how, const struct shm_endpoint *endpoint,
+	    struct arena_call *answer)
 {
 	int status;
 
 	pthread_mutex_lock(&file->reading);
-	status = ask(file, SHM_CONNECT, undo, endpoint, sizeof(*endpoint), NULL);
+	status = ask(file, SHM_CONNECT, how, endpoint, sizeof(*endpoint), answer);
 	pthread_mutex_unlock(&file->reading);
 	return status;
+}
+
+/* One that was bound goes to the lane to which its packets come, if it can. */
+static int
+connect_first(struct file *file, bool undo, const struct shm_endpoint *endpoint)
+{
+	struct shm_elsewhere to = {0};
+	struct arena_call answer = {.data = &to, .data_room = sizeof(to)};
+	int status = ask_connect(file, undo ? CONNECT_UNDO : CONNECT, endpoint, &answer);
+
+	if (status != -EXDEV)
+		return status;
+	lanes_follow(file, &to);
+	return ask_connect(file, CONNECT_HERE, endpoint, NULL);
 }
 
 int
@@ -299,7 +334,9 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 	       !memory_is_bad(address, length) && address->sa_family == AF_UNSPEC;
 	status = undo ? 0 : address_take(file, address, length, &endpoint);
 	if (status == 0)
-		status = ask_connect(file, undo, &endpoint);
+		status = connect_first(file, undo, &endpoint);
+	if (undo && status == 0)
+		lanes_ask_parts(file, SHM_SHUTDOWN, SHUT_RDWR, 0, NULL, 0);
 	if (status == -EADDRNOTAVAIL && lanes_may_change(file))
 		status = ask_elsewhere(file, SHM_CONNECT, 0, &endpoint, sizeof(endpoint),
 				       -EADDRNOTAVAIL);
@@ -312,7 +349,7 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 			status = first; /* SO_SNDTIMEO */
 		if (status < 0)
 			break;
-		status = ask_connect(file, false, &endpoint);
+		status = ask_connect(file, CONNECT_HERE, &endpoint, NULL);
 	}
 	if (status == -EISCONN && !file->nonblocking && fastopen_is_deferred(file)) {
 		status = fastopen_finish(file, file->send_ns);
@@ -323,26 +360,48 @@ tern_connect(int fd, const struct sockaddr *address, socklen_t length)
 	return tern_result(status);
 }
 
+/* One attempt on a lane, where the listener or a part of it has a slot. */
+static int
+accept_on(unsigned int lane, uint32_t slot, struct file **child, struct shm_endpoint *peer)
+{
+	struct arena_call call = {.lane = lane,
+				  .op = SHM_ACCEPT,
+				  .socket = slot,
+				  .data = peer,
+				  .data_room = sizeof(*peer)};
+	int status;
+
+	*child = file_make(lane, &status);
+	if (*child == NULL)
+		return status;
+	call.arg = (*child)->slot;
+	status = arena_call(&call);
+	if (status < 0)
+		file_discard(*child);
+	return status;
+}
+
 /* One attempt. Returns 0 with *child and its peer, or a negative errno. */
 static int
 accept_once(struct file *listener, struct file **child, struct shm_endpoint *peer)
 {
-	struct arena_call answer = {.data = peer, .data_room = sizeof(*peer)};
-	int status;
+	uint64_t asked = 0;
+	unsigned int lane;
+	uint32_t slot;
+	int status = -EAGAIN;
 
 	if (__atomic_load_n(&arena.dead, __ATOMIC_ACQUIRE)) {
 		bool told = __atomic_exchange_n(&listener->reset_told, true, __ATOMIC_RELAXED);
 
 		return told && listener->nonblocking ? -EAGAIN : -ECONNRESET;
 	}
-	*child = file_make(listener->lane, &status);
-	if (*child == NULL)
-		return status;
-	status = ask(listener, SHM_ACCEPT, (*child)->slot, NULL, 0, &answer);
-	if (status < 0) {
-		file_discard(*child);
-		return status;
+	while (status == -EAGAIN && lanes_next_to_accept(listener, &asked, &lane, &slot)) {
+		status = accept_on(lane, slot, child, peer);
+		if (status == -EINVAL && lane != listener->lane)
+			status = -EAGAIN; /* it was shut down just now */
 	}
+	if (status < 0)
+		return status;
 	(*child)->family = listener->family;
 	(*child)->receive_ns = listener->receive_ns;
 	(*child)->send_ns = listener->send_ns;
@@ -479,11 +538,14 @@ tern_setsockopt(int fd, int level, int name, const void *value, socklen_t length
 	if (file == NULL)
 		return tern_result(-EBADF);
 	status = socket_setsockopt(file, level, name, value, length);
-	if (status == 0 && lanes_may_change(file)) {
+	if (status == 0 && lanes_may_listen(file)) {
 		pthread_mutex_lock(&file->writing);
 		kept_add(file, level, name, value, length);
 		pthread_mutex_unlock(&file->writing);
 	}
+	if (status == 0)
+		lanes_ask_parts(file, SHM_SETSOCKOPT, (uint32_t)level, (uint32_t)name, value,
+				length);
 	file_put(file);
 	return tern_result(status);
 }
@@ -507,6 +569,8 @@ tern_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 			     sizeof(answer.data_room), &answer);
 		if (status >= 0)
 			*length = answer.data_bytes;
+		if (status >= 0 && level == IPPROTO_TCP && name == OPT_TCP_INFO)
+			lanes_add_waiting(file, value, *length);
 	}
 	file_put(file);
 	return tern_result(status);
@@ -541,7 +605,16 @@ tern_ioctl(int fd, unsigned long request, void *argument)
 int
 tern_shutdown(int fd, int how)
 {
-	return ask_plainly(fd, SHM_SHUTDOWN, how);
+	struct file *file = socket_get(fd);
+	int status;
+
+	if (file == NULL)
+		return tern_result(-EBADF);
+	status = ask(file, SHM_SHUTDOWN, (uint32_t)how, NULL, 0, NULL);
+	if (status == 0)
+		lanes_ask_parts(file, SHM_SHUTDOWN, (uint32_t)how, 0, NULL, 0);
+	file_put(file);
+	return tern_result(status);
 }
 
 int

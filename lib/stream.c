@@ -38,6 +38,25 @@ events_of_orphan(const struct file *file)
 	return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP;
 }
 
+/* What there is to accept on other lanes. */
+static uint32_t
+events_of_parts(const struct file *file)
+{
+	uint32_t events = 0, slot;
+
+	for (unsigned int i = 0; i < arena.header.lanes; i++) {
+		const struct shm_status *status;
+
+		slot = file_part(file, i);
+		if (slot == FILE_NO_SLOT)
+			continue;
+		status = &arena.views[i].status[slot];
+		if (__atomic_load_n(&status->state, __ATOMIC_ACQUIRE) == SHM_LISTENING)
+			events |= __atomic_load_n(&status->poll, __ATOMIC_ACQUIRE);
+	}
+	return events;
+}
+
 short
 stream_events(const struct file *file)
 {
@@ -51,6 +70,10 @@ stream_events(const struct file *file)
 		return events_of_orphan(file);
 	status = file_status(file);
 	events = __atomic_load_n(&status->poll, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&file->parts, __ATOMIC_RELAXED) != NULL)
+		events |= events_of_parts(file);
+	if (__atomic_load_n(&status->state, __ATOMIC_ACQUIRE) == SHM_LISTENING)
+		return (short)events;
 	readable = __atomic_load_n(&status->readable, __ATOMIC_ACQUIRE);
 	low = __atomic_load_n(&status->low_water, __ATOMIC_RELAXED);
 	consumed = __atomic_load_n(&file->consumed, __ATOMIC_RELAXED);

@@ -15,6 +15,7 @@ static void
 put(struct tcp_bound *l, struct tcp_conn *c)
 {
 	c->flags |= CONN_ACCEPTING;
+	c->accept_us = c->engine->now_us;
 	c->parent = l;
 	c->accept_next = NULL;
 	if (l->accept_tail != NULL)
@@ -23,6 +24,7 @@ put(struct tcp_bound *l, struct tcp_conn *c)
 		l->accept_head = c;
 	l->accept_tail = c;
 	l->waiting++;
+	l->arrived++;
 	tcp_mark_event(l->c);
 }
 
@@ -45,6 +47,7 @@ take(struct tcp_bound *l, struct tcp_conn *c, struct tcp_conn *prev)
 	l->waiting--;
 	c->flags &= ~CONN_ACCEPTING;
 	c->parent = NULL;
+	c->accept_us = 0;
 	c->user = NULL;
 }
 
@@ -71,6 +74,29 @@ tcp_accept(struct tcp_conn *c, struct tcp_conn **child)
 	*child = l->accept_head;
 	take(l, *child, NULL);
 	return 0;
+}
+
+void
+tcp_accept_news(const struct tcp_conn *c, uint64_t *arrived, uint64_t *since_us)
+{
+	const struct tcp_bound *l = c->bound;
+	bool listens = c->state == TCP_LISTEN;
+
+	*arrived = listens ? l->arrived : 0;
+	*since_us = listens && l->accept_head != NULL ? l->accept_head->accept_us : 0;
+}
+
+uint32_t
+tcp_waiting_at(const struct tcp_engine *e, uint16_t port,
+	       bool (*is_one)(const void *ctx, const void *user), const void *ctx)
+{
+	uint32_t n = 0;
+
+	for (const struct tcp_bound *b = e->bound_buckets[port % TCP_BOUND_BUCKETS]; b != NULL;
+	     b = b->next)
+		if (b->local.port == port && b->listening && is_one(ctx, tcp_user(b->c)))
+			n += b->waiting;
+	return n;
 }
 
 /* As a child is: of the listener's family, its owner's, and not allowed to repair. */
@@ -160,6 +186,7 @@ tcp_listener_close(struct tcp_conn *c)
 	tcp_fastopen_listener_close(c->engine, l);
 	tcp_clc_drop_all(l);
 	l->listening = false;
+	tcp_found_everywhere(c, false);
 	c->state = TCP_CLOSED;
 	c->engine->listeners--;
 	tcp_port_ended(c);

@@ -507,6 +507,7 @@ struct tcp_conn {
 	int64_t sndtimeo_ms;         /* SO_SNDTIMEO, likewise */
 	uint64_t cookie;             /* SO_COOKIE; 0: nobody has asked yet */
 	struct tcp_bound *parent;    /* the listener whose accept queue it is in */
+	uint64_t accept_us;          /* since when it is; 0: it is not */
 	seq_t iss;
 	seq_t irs;
 	uint32_t rcv_ooopack; /* segments that arrived out of order, over the connection's life */
@@ -652,11 +653,13 @@ struct tcp_bound {
 	struct tcp_conn *c;
 	struct tcp_endpoint local;
 	bool listening;
-	bool chosen; /* by the engine: given back when the socket becomes CLOSED */
+	bool chosen;     /* by the engine: given back when the socket becomes CLOSED */
+	bool everywhere; /* other engines have a listener like it */
 	int backlog;
 	uint32_t requests;       /* half-open ones of this listener */
 	uint32_t waiting;        /* in the accept queue */
 	uint64_t cookie_sent_us; /* when a SYN was last answered by a cookie; 0: never */
+	uint64_t arrived;        /* that ever entered the accept queue */
 	struct tcp_conn *accept_head, *accept_tail;
 	struct tcp_fastopen_queue fastopen;
 	struct tcp_conn *clc_head; /* connections that talk CLC before they are accepted */

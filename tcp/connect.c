@@ -106,11 +106,10 @@ begin_connection(struct tcp_conn *c)
 	return 0;
 }
 
-int
-tcp_connect_prepare(struct tcp_conn *c, const struct tcp_endpoint *remote)
+/* Both addresses, the remote port, and the way there. */
+static int
+find_way(struct tcp_conn *c, const struct tcp_endpoint *remote)
 {
-	int status;
-
 	if ((c->flags & CONN_FAMILY6) == 0 && !ip_is4(&remote->ip))
 		return -EAFNOSUPPORT;
 	if (ip_is4(&remote->ip) && (c->flags & CONN_V6ONLY))
@@ -127,8 +126,26 @@ tcp_connect_prepare(struct tcp_conn *c, const struct tcp_endpoint *remote)
 			return -ENETUNREACH;
 		c->tuple.local = c->bind_ip;
 	}
-	status = tcp_conn_find_path(c);
+	return tcp_conn_find_path(c);
+}
+
+int
+tcp_connect_prepare(struct tcp_conn *c, const struct tcp_endpoint *remote)
+{
+	int status = find_way(c, remote);
+
 	return status < 0 ? status : begin_connection(c);
+}
+
+bool
+tcp_connect_tuple(struct tcp_conn *c, const struct tcp_endpoint *remote, struct tcp_tuple *tuple)
+{
+	if (c->state != TCP_CLOSED || (c->flags & (CONN_ACTIVE | CONN_WAS_CONNECTED)) ||
+	    c->bound == NULL || find_way(c, remote) < 0)
+		return false;
+	*tuple = c->tuple;
+	tuple->lport = be16(c->bound->local.port);
+	return true;
 }
 
 void

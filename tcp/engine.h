@@ -828,6 +828,9 @@ void tcp_request_error(struct tcp_engine *e, struct tcp_request *r, const struct
 void tcp_requests_drop(struct tcp_engine *e, struct tcp_bound *l);
 void tcp_listener_close(struct tcp_conn *c);
 struct tcp_bound *tcp_listener_find(struct tcp_engine *e, const struct tcp_tuple *tuple);
+/* Gives a segment that is none of ours to another engine, as the packet that it was; then seg->m is
+ * NULL. False: it is nobody's. */
+bool tcp_is_anothers(struct tcp_engine *e, struct tcp_segment *seg);
 bool tcp_accept_queue_full(const struct tcp_bound *l);
 void tcp_accept_queue_add(struct tcp_bound *l, struct tcp_conn *c);
 void tcp_accept_queue_remove(struct tcp_conn *c);

@@ -397,9 +397,8 @@ syn_sent_arrives(struct tcp_conn *c, struct tcp_segment *seg)
 		text_arrives(c, seg);
 }
 
-/* Gives a segment that is none of ours away, as the packet that it was. */
-static bool
-is_anothers(struct tcp_engine *e, struct tcp_segment *seg)
+bool
+tcp_is_anothers(struct tcp_engine *e, struct tcp_segment *seg)
 {
 	uint16_t headers;
 
@@ -426,7 +425,7 @@ no_connection(struct tcp_engine *e, struct tcp_segment *seg)
 		tcp_listener_arrives(e, l, seg, NULL);
 		return;
 	}
-	if (is_anothers(e, seg))
+	if (tcp_is_anothers(e, seg))
 		return;
 	if (awaited) {
 		TCP_COUNT(e, drop_restoring);
@@ -474,7 +473,8 @@ tcp_segment_arrives(struct tcp_engine *e, struct tcp_segment *seg, flow_t flow)
 		TCP_COUNT(e, drop_frozen);
 		break;
 	case FLOW_MUTE:
-		TCP_COUNT(e, drop_mute);
+		if (!tcp_is_anothers(e, seg))
+			TCP_COUNT(e, drop_mute);
 		break;
 	case FLOW_FOLDED:
 		c = tcp_unfold(e, flow_object(flow));

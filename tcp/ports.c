@@ -14,7 +14,9 @@
  * one for connect() is one where no socket was bound, and only the 4-tuple must be new. Where
  * several engines share an address it is also one whose answers come to this engine (RFC 6056's
  * counter goes on to it); only if none of all ports is, another, which tcp_env.port is told of.
- * Which ports a user may have in this engine, tcp_env.may_hold says.
+ * Which ports a user may have in this engine, tcp_env.may_hold says. A listener may be one of
+ * several, in each engine one (tcp_found_everywhere()): who binds then asks the others, too, what
+ * they hold of the port (tcp_may_bind()).
  */
 #include <errno.h>
 
@@ -31,7 +33,7 @@ enum {
 	HOLD_TIMEWAIT = 1 << 4,  /* whose it was does not matter any more */
 	HOLD_LISTENS = 1 << 5,
 	HOLD_MUTE = 1 << 6,  /* of a connection that was moved away: in nobody's way */
-	HOLD_LANDS = 1 << 7, /* AUTOBOUND, and nobody need be told whose its packets are */
+	HOLD_LANDS = 1 << 7, /* its packets come here: nobody need be told whose they are */
 };
 
 /* One who has a port, or wants one. */
@@ -102,28 +104,58 @@ holder_of(const struct tcp_bound *b)
 	};
 }
 
+/* Whether somebody other than c is in the way of who wants a port; `alone`: anybody. */
+static bool
+is_taken(struct tcp_engine *e, const struct tcp_conn *c, uint16_t port, const struct holder *wants,
+	 bool alone)
+{
+	for (struct tcp_bound *b = *tcp_bounds_of(e, port); b != NULL; b = b->next) {
+		struct holder is = holder_of(b);
+
+		if (b->c != c && b->local.port == port && overlap(&is, wants) &&
+		    (alone || !may_share(&is, wants)))
+			return true;
+	}
+	for (struct tcp_hold *h = *holds_of(e, port); h != NULL; h = h->next) {
+		struct holder is = {h->ip, h->uid, h->kind};
+
+		if (h->port == port && (h->kind & HOLD_MUTE) == 0 && overlap(&is, wants) &&
+		    (alone || !may_share(&is, wants)))
+			return true;
+	}
+	return false;
+}
+
 /* Whether c may not have this address and port; `alone`: with nobody. */
 static bool
 conflicts(struct tcp_conn *c, const struct tcp_endpoint *local, bool alone)
 {
 	const struct holder wants = {local->ip, c->uid, kind_of(c)};
-	struct tcp_engine *e = c->engine;
 
-	for (struct tcp_bound *b = *tcp_bounds_of(e, local->port); b != NULL; b = b->next) {
-		struct holder is = holder_of(b);
+	return is_taken(c->engine, c, local->port, &wants, alone);
+}
 
-		if (b->c != c && b->local.port == local->port && overlap(&is, &wants) &&
-		    (alone || !may_share(&is, &wants)))
-			return true;
-	}
-	for (struct tcp_hold *h = *holds_of(e, local->port); h != NULL; h = h->next) {
-		struct holder is = {h->ip, h->uid, h->kind};
+void
+tcp_bound_as_chosen(struct tcp_conn *c)
+{
+	c->bound->chosen = true;
+}
 
-		if (h->port == local->port && (h->kind & HOLD_MUTE) == 0 && overlap(&is, &wants) &&
-		    (alone || !may_share(&is, &wants)))
-			return true;
-	}
-	return false;
+void
+tcp_bound_as(const struct tcp_conn *c, struct tcp_bound_as *as)
+{
+	*as = (struct tcp_bound_as){.local = {.ip = c->bind_ip}};
+	if (c->bound != NULL)
+		*as = (struct tcp_bound_as){c->bound->local, c->bound->chosen, kind_of(c)};
+}
+
+int
+tcp_may_bind(struct tcp_engine *e, const struct tcp_bound_as *as, uint32_t uid)
+{
+	const uint8_t kinds = HOLD_REUSEADDR | HOLD_REUSEPORT | HOLD_V6ONLY;
+	const struct holder wants = {as->local.ip, uid, as->kind & kinds};
+
+	return is_taken(e, NULL, as->local.port, &wants, as->chosen) ? -EADDRINUSE : 0;
 }
 
 /* ---- whether anybody has it */
@@ -133,7 +165,7 @@ static bool
 is_in_use(struct tcp_engine *e, uint16_t port)
 {
 	for (const struct tcp_bound *b = *tcp_bounds_of(e, port); b != NULL; b = b->next)
-		if (b->local.port == port)
+		if (b->local.port == port && !b->everywhere)
 			return true;
 	for (const struct tcp_hold *h = *holds_of(e, port); h != NULL; h = h->next)
 		if (h->port == port && (h->kind & HOLD_LANDS) == 0)
@@ -217,16 +249,22 @@ lands_here(const struct tcp_engine *e, const struct tcp_tuple *t)
 	return e->env.lands_here == NULL || e->env.lands_here(e->env.ctx, t);
 }
 
-/* What its port is to others if connect() chose it. */
+/* Whether packets come here by themselves, where there are other engines. */
 static uint8_t
-autobound_of(const struct tcp_conn *c)
+lands_of(const struct tcp_engine *e, const struct tcp_tuple *t)
 {
-	const struct tcp_engine *e = c->engine;
+	return e->env.lands_here != NULL && lands_here(e, t) ? HOLD_LANDS : 0;
+}
 
-	if (c->bound != NULL || (c->flags & CONN_ACTIVE) == 0)
-		return 0;
-	return e->env.lands_here != NULL && lands_here(e, &c->tuple) ? HOLD_AUTOBOUND | HOLD_LANDS
-								     : HOLD_AUTOBOUND;
+/* What its port is to others: connect() chose it, or a listener's child has it. */
+static uint8_t
+found_as(const struct tcp_conn *c)
+{
+	uint8_t chosen = c->bound == NULL && (c->flags & CONN_ACTIVE) ? HOLD_AUTOBOUND : 0;
+
+	if (c->hold != NULL)
+		return chosen | (c->hold->kind & HOLD_LANDS);
+	return chosen | lands_of(c->engine, &c->tuple);
 }
 
 void
@@ -234,7 +272,7 @@ tcp_hold_take(struct tcp_conn *c)
 {
 	assert(c->hold == NULL);
 	if (c->bound == NULL)
-		c->hold = hold_get(c->engine, &c->tuple, c->uid, kind_of(c) | autobound_of(c));
+		c->hold = hold_get(c->engine, &c->tuple, c->uid, kind_of(c) | found_as(c));
 }
 
 void
@@ -260,7 +298,7 @@ tcp_hold_changed(struct tcp_conn *c)
 void
 tcp_hold_timewait(struct tcp_conn *c, struct tcp_timewait *tw)
 {
-	tw->hold = hold_get(c->engine, &tw->tuple, 0, kind_of(c) | HOLD_TIMEWAIT | autobound_of(c));
+	tw->hold = hold_get(c->engine, &tw->tuple, 0, kind_of(c) | HOLD_TIMEWAIT | found_as(c));
 }
 
 void
@@ -272,7 +310,7 @@ tcp_hold_timewait_release(struct tcp_engine *e, struct tcp_timewait *tw)
 void
 tcp_hold_mute(struct tcp_engine *e, struct tcp_mute *m)
 {
-	m->hold = hold_get(e, &m->tuple, 0, HOLD_MUTE);
+	m->hold = hold_get(e, &m->tuple, 0, HOLD_MUTE | lands_of(e, &m->tuple));
 }
 
 void
@@ -357,17 +395,33 @@ void
 tcp_port_release(struct tcp_conn *c)
 {
 	struct tcp_bound *b = c->bound, **link;
+	uint8_t kind;
 	uint16_t port;
 
 	if (b == NULL)
 		return;
+	kind = b->everywhere ? HOLD_LANDS : 0;
 	port = b->local.port;
 	for (link = tcp_bounds_of(c->engine, b->local.port); *link != b; link = &(*link)->next)
 		;
 	*link = b->next;
 	slab_put(&c->engine->bounds, b);
 	c->bound = NULL;
-	tell_free(c->engine, port, 0);
+	tell_free(c->engine, port, kind);
+}
+
+void
+tcp_found_everywhere(struct tcp_conn *c, bool everywhere)
+{
+	struct tcp_bound *b = c->bound;
+
+	if (b == NULL || b->everywhere == everywhere)
+		return;
+	if (!everywhere)
+		tell_taken(c->engine, b->local.port, 0);
+	b->everywhere = everywhere;
+	if (everywhere)
+		tell_free(c->engine, b->local.port, 0);
 }
 
 void

@@ -545,6 +545,8 @@ ack_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg)
 
 	if ((seg->flags & TCP_SYN) || !tcp_syncookie_expected(e, l) ||
 	    !tcp_syncookie_check(e, &r, seg)) {
+		if (tcp_is_anothers(e, seg))
+			return;
 		TCP_COUNT(e, drop_no_socket);
 		tcp_reset_segment(e, seg);
 		return;
@@ -564,12 +566,14 @@ void
 tcp_listener_arrives(struct tcp_engine *e, struct tcp_bound *l, struct tcp_segment *seg,
 		     const seq_t *iss_floor)
 {
-	if (seg->flags & TCP_RST)
-		TCP_COUNT(e, drop_no_socket);
-	else if (seg->flags & TCP_ACK)
+	if (seg->flags & TCP_RST) {
+		if (!tcp_is_anothers(e, seg))
+			TCP_COUNT(e, drop_no_socket);
+	} else if (seg->flags & TCP_ACK) {
 		ack_arrives(e, l, seg);
-	else if (seg->flags & TCP_SYN)
+	} else if (seg->flags & TCP_SYN) {
 		syn_arrives(e, l, seg, iss_floor);
-	else
+	} else {
 		TCP_COUNT(e, drop_no_ack);
+	}
 }

@@ -129,7 +129,8 @@ struct tcp_env {
 
 	/*
 	 * A local port has come into use, or is free again, TIME-WAIT included; not told of are
-	 * ports chosen so that lands_here(), and the end of the engine itself. May be NULL.
+	 * connections that lands_here() is true for, listeners that are everywhere, and the end
+	 * of the engine itself. May be NULL.
 	 */
 	void (*port)(void *ctx, uint16_t port, bool in_use);
 
@@ -389,6 +390,38 @@ int tcp_bind(struct tcp_conn *c, const struct tcp_endpoint *local);
 int tcp_listen(struct tcp_conn *c, int backlog);
 
 /*
+ * Where several engines share an address: each of them has a listener like this one, or this one
+ * alone again. So packets for it need not be told the way (tcp_env.port). A listener that is shut
+ * down is alone.
+ */
+void tcp_found_everywhere(struct tcp_conn *c, bool everywhere);
+
+/* The port that a socket is bound to is given back when it becomes CLOSED, as one that was chosen.
+ */
+void tcp_bound_as_chosen(struct tcp_conn *c);
+
+/* What a socket is bound to, and what it says of sharing that. */
+struct tcp_bound_as {
+	struct tcp_endpoint local; /* port 0: not bound */
+	bool chosen;               /* the port is one that bind() or listen() chose */
+	uint8_t kind;              /* of ports.c */
+};
+
+void tcp_bound_as(const struct tcp_conn *c, struct tcp_bound_as *as);
+
+/* Whether a user's socket that another engine has may be bound so, as far as this one knows.
+ * Returns 0 or -EADDRINUSE. */
+int tcp_may_bind(struct tcp_engine *e, const struct tcp_bound_as *as, uint32_t uid);
+
+/* How many connections wait for accept() at listeners of a port, those whose user is_one() of what
+ * is counted. */
+uint32_t tcp_waiting_at(const struct tcp_engine *e, uint16_t port,
+			bool (*is_one)(const void *ctx, const void *user), const void *ctx);
+
+/* Of a listener: how many there ever were to accept, and when the first came of those that wait. */
+void tcp_accept_news(const struct tcp_conn *c, uint64_t *arrived, uint64_t *since_us);
+
+/*
  * Takes the oldest completed connection. Returns 0 with *child set, -EAGAIN when there is none,
  * -EINVAL when c does not listen. A child may already be closed by its peer: its data is there to
  * read. One that Fast Open made is in SYN-RECEIVED, and may be read and written like any other.
@@ -408,6 +441,11 @@ void tcp_accepted_from(const struct tcp_conn *child, struct tcp_endpoint *remote
  * tcp_send() (tcp_is_deferred()); until then -EISCONN.
  */
 int tcp_connect(struct tcp_conn *c, const struct tcp_endpoint *remote);
+
+/* Which 4-tuple connect() would give to a socket that was bound to a port; false if that is not so,
+ * or connect() will say what is wrong. */
+bool tcp_connect_tuple(struct tcp_conn *c, const struct tcp_endpoint *remote,
+		       struct tcp_tuple *tuple);
 
 /*
  * connect() to AF_UNSPEC: resets the connection, or ends listening; the socket may connect or

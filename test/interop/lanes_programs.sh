@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Programs' sockets on two lanes: connections that are opened take turns, a local port with all that is
-# bound to it is one lane's, a socket goes there with its options when it is bound, and forks, deaths and
-# errors are as with one lane.
+# Programs' sockets on two lanes and on three: connections that are opened take turns, a local port is one
+# lane's, and a socket goes there with its options when it is bound; what listens does so on all lanes,
+# and what it accepts is where its packets are steered to. Forks, deaths and errors are as with one lane.
 . "$(dirname "$0")/interop.sh"
 LOOPBACK=$BUILD/test/interop/loopback
 PROGRAM=$BUILD/test/interop/program
@@ -91,6 +91,131 @@ while True:
         else:
             p.unregister(fd)
             all.pop(fd).close()
+END
+
+# One listener: what it accepts, and what its calls answer.
+cat >"$tmp/listener.py" <<'END'
+import errno, fcntl, os, select, socket, sys
+PORT = int(sys.argv[1])
+held = []
+def refuses(call, error):
+    try:
+        call()
+    except OSError as e:
+        assert e.errno == error, e
+        return
+    sys.exit("no error")
+def listener(port=PORT, option=None):
+    s = socket.socket()
+    if option is not None:
+        s.setsockopt(socket.SOL_SOCKET, option, 1)
+    s.bind(("198.18.0.2", port))
+    s.listen(60)
+    return s
+def say(word):
+    print(word, flush=True)
+def wait_word(word):
+    assert sys.stdin.readline().strip() == word, word
+def accept(l, n):
+    peers = []
+    for i in range(n):
+        s, peer = l.accept()
+        s.sendall(b"hello")
+        held.append(s)
+        peers.append(peer[1])
+    return peers
+if len(sys.argv) > 2: # after exec
+    l = socket.socket(fileno=int(sys.argv[2]))
+    accept(l, 20)
+    say("executed")
+    wait_word("end")
+    sys.exit()
+l = listener(PORT, socket.SO_REUSEADDR)
+l.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+say("listening")
+accept(l, 40)
+assert all(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in held), "no option"
+say("accepted")
+wait_word("waiting") # all of them
+peers = accept(l, 20)
+assert sorted(peers) == [40000 + i for i in range(20)], peers
+p, e = select.poll(), select.epoll()
+p.register(l, select.POLLIN)
+e.register(l, select.EPOLLIN | select.EPOLLET)
+l.setblocking(False)
+say("polls")
+for i in range(20):
+    assert p.poll(10000), "nobody comes"
+    accept(l, 1)
+refuses(l.accept, errno.EAGAIN)
+say("polled")
+n = 0
+while n < 20: # told once, and again when there is another
+    assert e.poll(10), "nobody comes"
+    try:
+        while True:
+            accept(l, 1)
+            n += 1
+    except BlockingIOError:
+        pass
+say("edges")
+l.setblocking(True)
+wait_word("shut")
+l.shutdown(socket.SHUT_RD)
+refuses(l.accept, errno.EINVAL)
+say("shut")
+wait_word("again")
+l.listen(60)
+say("again")
+accept(l, 20)
+l.close()
+# Children on any lane are in the way, and TIME-WAIT is.
+refuses(listener, errno.EADDRINUSE)
+for s in held:
+    s.close()
+held.clear()
+refuses(listener, errno.EADDRINUSE)
+listener(PORT, socket.SO_REUSEADDR).close()
+group = [listener(PORT + 1, socket.SO_REUSEPORT) for i in range(3)]
+refuses(lambda: listener(PORT + 1), errno.EADDRINUSE)
+say("group")
+n = 0
+while n < 40:
+    for ready in select.select(group, [], [], 10)[0]:
+        accept(ready, 1)
+        n += 1
+say("grouped")
+for s in group + held:
+    s.close()
+l = listener(PORT + 2)
+fcntl.fcntl(l, fcntl.F_SETFD, 0)
+say("executes")
+os.execv(sys.executable, [sys.executable, sys.argv[0], sys.argv[1], str(l.fileno())])
+END
+# N connections at once, from ports in order if one is named, which stay until they are told.
+cat >"$tmp/callers.py" <<'END'
+import socket, sys, time
+host, port, n, first, hello = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+all = []
+for i in range(n):
+    s = socket.socket()
+    s.settimeout(10)
+    if first != 0:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("", first + i))
+    try:
+        s.connect((host, port))
+    except ConnectionRefusedError:
+        assert hello == "refused"
+        continue
+    assert hello != "refused"
+    all.append(s)
+if hello == "hello":
+    for s in all:
+        assert s.recv(100) == b"hello"
+print("called", flush=True)
+if all:
+    time.sleep(60)
 END
 
 # Has all slots but 8 of one lane in use, and connects: the other lane has room.
@@ -197,6 +322,84 @@ for port in 5210 5211; do
 done
 # A range of one port: whichever lane a socket begins on, the port's own has it.
 expect "$LOOPBACK" range "$HOST4" 7 40000 8
+say "sockets that are bound"
 
+# calls N FIRST WORD: so many connections from the other side, in the background
+calls()
+{
+	started "$tmp/called" called ip netns exec "$NS" "$PYTHON" "$tmp/callers.py" "$HOST4" "$port" "$@"
+	callers="$callers $started"
+}
+
+# says WORD: the program has
+says()
+{
+	wait_for 20 grep -q "^$1$" "$tmp/listener" ||
+		fail "the listener does not say $1: $(cat "$tmp/listener")"
+}
+
+# waits_for N PORT: so many wait to be accepted, on all lanes together.
+waits_for()
+{
+	[ "$("$TERN" ss -Htan state listening sport eq "$2" | awk '{ print $2 }')" = "$1" ]
+}
+
+# A program's listener is on all lanes, and all its calls are as with one.
+listen_on_all()
+{
+	local lanes=$1 port=5400 callers= lane server
+	mkfifo "$tmp/words"
+	: >"$tmp/listener"
+	"$TERN" run -- "$PYTHON" "$tmp/listener.py" 5400 <"$tmp/words" >"$tmp/listener" 2>&1 &
+	server=$!
+	exec 3>"$tmp/words"
+	says listening
+	[ "$("$TERN" ss -Htan state listening sport eq 5400 | wc -l)" -eq 1 ] ||
+		fail "a listener is not shown once"
+	calls 40 0 hello
+	says accepted
+	for ((lane = 0; lane < lanes; lane++)); do
+		[ "$(on_lane $lane state established sport eq 5400)" -gt 0 ] ||
+			fail "none of 40 connections is on lane $lane of $lanes"
+	done
+	[ "$("$TERN" ss -Htan state established sport eq 5400 | wc -l)" -eq 40 ] || fail "there are not 40"
+	calls 20 40000 none
+	wait_for 10 waits_for 20 5400 || fail "20 wait, but: $("$TERN" ss -Htan state listening sport eq 5400)"
+	echo waiting >&3
+	says polls
+	calls 20 0 hello
+	says polled
+	calls 20 0 hello
+	says edges
+	echo shut >&3
+	says shut
+	calls 20 0 refused
+	echo again >&3
+	says again
+	calls 20 0 hello
+	says group
+	port=5401
+	calls 40 0 hello
+	port=5402
+	says executes
+	calls 20 0 hello
+	says executed
+	echo end >&3
+	exec 3>&-
+	wait $server || fail "the listener ended with status $?"
+	# shellcheck disable=SC2086
+	kill $callers 2>/dev/null
+	rm "$tmp/words"
+	wait_for 20 no_connections || fail "connections outlive a listener"
+	say "a listener on $lanes lanes"
+}
+
+listen_on_all 2
+tern_idle
+tern_down
+
+conf lanes=3
+tern_up
+listen_on_all 3
 tern_idle
 tern_down

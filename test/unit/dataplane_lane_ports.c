@@ -272,6 +272,17 @@ open_on(unsigned int lane, uint16_t port, bool listens)
 	return c;
 }
 
+/* From this one on the next port to which the peer's port 4000 is steered to a lane. */
+static uint16_t
+port_steered_to(unsigned int lane, uint16_t port)
+{
+	struct tcp_tuple tuple = {ip(OURS), ip(PEER), be16(port), be16(4000)};
+
+	while (lane_steer_owner(r.steer, 0, &tuple) != lane)
+		tuple.lport = be16((uint16_t)(be16_get(tuple.lport) + 2));
+	return be16_get(tuple.lport);
+}
+
 UNIT_CASE(the_table_says_who_has_a_port)
 {
 	struct tcp_endpoint to = {ip(PEER), 9}, local;
@@ -313,35 +324,37 @@ UNIT_CASE(a_connection_comes_by_the_other_lane)
 	struct tcp_conn *listener, *c;
 	struct lane_stats stats[LANES];
 	char bytes[100];
+	uint16_t port;
 	uint32_t ack;
 
 	begin();
-	listener = open_on(0, 80, true);
-	arrive(1, 80, TCP_SYN, 0, 0, 1);
+	port = port_steered_to(1, 80);
+	listener = open_on(0, port, true);
+	arrive(1, port, TCP_SYN, 0, 0, 1);
 	UNIT_EQ(r.n_sent[1], 0);
 	turn(1000);
 	UNIT_EQ(r.n_sent[0], 1);
 	UNIT_EQ(last_sent(0)->flags, TCP_SYN | TCP_ACK);
 	ack = be32_get(last_sent(0)->seq) + 1;
-	arrive(1, 80, TCP_ACK, ack, 100, 1);
+	arrive(1, port, TCP_ACK, ack, 100, 1);
 	turn(1000);
 	CU_ASSERT_FATAL(tcp_accept(listener, &c) == 0);
 	/* What is queued is lane 1's buffer, of which there are plenty. */
 	UNIT_EQ(rte_mempool_in_use_count(r.lanes[1]->pools.pool[POOL_RX]), 1);
 	UNIT_EQ(tcp_recv(c, bytes, sizeof(bytes), 0), 100);
 	tcp_close(listener);
-	UNIT_EQ(r.table[80], 1); /* the connection's */
+	UNIT_EQ(r.table[port], 1); /* the connection's */
 	/* We close first: the port is ours until TIME-WAIT is over. */
 	tcp_shutdown(c, SHUT_WR);
 	turn(1000);
-	arrive(1, 80, TCP_ACK | TCP_FIN, ack + 1, 0, 1);
+	arrive(1, port, TCP_ACK | TCP_FIN, ack + 1, 0, 1);
 	turn(1000);
 	tcp_close(c);
 	turn(1000);
-	UNIT_EQ(r.table[80], 1);
+	UNIT_EQ(r.table[port], 1);
 	turn(2000000);
 	turn(1000);
-	UNIT_EQ(r.table[80], 0);
+	UNIT_EQ(r.table[port], 0);
 	lane_stats_read(r.lanes[0], &stats[0]);
 	lane_stats_read(r.lanes[1], &stats[1]);
 	UNIT_EQ(stats[1].handed_out, 3);
@@ -415,12 +428,11 @@ UNIT_CASE(a_burst_is_steered)
 	unsigned int kept, mine = 0;
 
 	begin();
-	/* The services' port: each lane has its own. */
-	__atomic_store_n(&r.lanes[0]->stopped, 1, __ATOMIC_RELAXED);
-	listener[0] = open_on(0, 80, true);
-	__atomic_store_n(&r.lanes[0]->stopped, 0, __ATOMIC_RELAXED);
-	listener[1] = open_on(1, 80, true);
-	UNIT_EQ(r.table[80], LANE_PORT_SHARED | 1);
+	for (unsigned int i = 0; i < LANES; i++) {
+		listener[i] = open_on(i, 80, true);
+		tcp_found_everywhere(listener[i], true);
+	}
+	UNIT_EQ(r.table[80], 0);
 	for (uint16_t i = 0; i < 40; i++) {
 		tuple.rport = be16((uint16_t)(4000 + i));
 		mine += lane_steer_owner(r.steer, 0, &tuple) == 0;
@@ -434,11 +446,6 @@ UNIT_CASE(a_burst_is_steered)
 	turn(1000);
 	UNIT_EQ(r.n_sent[0], kept);
 	UNIT_EQ(r.n_sent[1], 40 - kept);
-	/* A program's port is the first lane's, whoever receives. */
-	r.table[81] = 1;
-	make_packets(1, 81, TCP_SYN, 0, 0, 40, packets);
-	UNIT_EQ(lane_hand_steer(r.lanes[1], packets, 40), 0);
-	UNIT_EQ(rte_ring_count(r.lanes[0]->handed), 40);
 	/* One cut before its ports stays. */
 	make_packets(0, 80, TCP_SYN, 0, 0, 1, packets);
 	rte_pktmbuf_trim(packets[0], 18);
@@ -534,7 +541,7 @@ UNIT_CASE(a_port_that_lands_elsewhere_is_told_of)
 	c = open_on(0, 0, false);
 	UNIT_EQ(tcp_setsockopt(c, IPPROTO_IP, OPT_IP_LOCAL_PORT_RANGE, &range, sizeof(range)), 0);
 	UNIT_EQ(tcp_connect(c, &to), -EINPROGRESS);
-	UNIT_EQ(r.table[port], 1 | LANE_PORT_SHARED);
+	UNIT_EQ(r.table[port], 1);
 	tcp_abort(c);
 	turn(0);
 	UNIT_EQ(r.table[port], 0);
@@ -643,7 +650,7 @@ UNIT_CASE(a_port_to_choose_is_steered_first)
 	program = open_of_program(0);
 	UNIT_EQ(bind_to(program, be16_get(tuple.lport)), 0);
 	UNIT_EQ(tcp_listen(program, 1), 0);
-	UNIT_EQ(r.table[be16_get(tuple.lport)], 1 | LANE_PORT_SHARED);
+	UNIT_EQ(r.table[be16_get(tuple.lport)], 1);
 	make_packets(0, be16_get(tuple.lport), TCP_SYN | TCP_ACK, be32_get(last_sent(1)->seq) + 1,
 		     0, 1, &packet);
 	UNIT_EQ(lane_hand_steer(r.lanes[0], &packet, 1), 0);
@@ -667,6 +674,98 @@ UNIT_CASE(a_port_to_choose_is_steered_first)
 	UNIT_EQ(tcp_accept(program, &child), 0);
 	tcp_abort(child);
 	tcp_close(program);
+	turn(0);
+	end();
+}
+
+/* A part of a listener, on a lane whose the port is not. */
+static struct tcp_conn *
+listen_in_part(unsigned int lane, uint16_t port)
+{
+	struct tcp_conn *c = open_of_program(lane);
+
+	r.lanes[lane]->gateway->sockets[0].part = r.lanes[lane]->gateway->sockets[0].guest = true;
+	UNIT_EQ(bind_to(c, port), 0);
+	UNIT_EQ(tcp_listen(c, 60), 0);
+	tcp_found_everywhere(c, true);
+	return c;
+}
+
+/* What a lane accepts it keeps, nobody is told the way, and who wants the port hears of it. */
+UNIT_CASE(a_listener_has_parts)
+{
+	struct tcp_conn *own, *part, *child;
+	struct tcp_bound_as as;
+	uint64_t arrived, since_us;
+	uint16_t port;
+
+	begin();
+	port = port_steered_to(1, 80);
+	own = open_of_program(0);
+	UNIT_EQ(bind_to(own, port), 0);
+	tcp_bound_as(own, &as);
+	UNIT_EQ(as.local.port, port);
+	UNIT_EQ(tcp_may_bind(r.lanes[1]->tcp, &as, 0), 0);
+	UNIT_EQ(tcp_listen(own, 60), 0);
+	UNIT_EQ(r.table[port], 1);
+	part = listen_in_part(1, port);
+	tcp_found_everywhere(own, true);
+	UNIT_EQ(r.table[port], 0);
+	arrive(1, port, TCP_SYN, 0, 0, 1);
+	turn(1000);
+	arrive(1, port, TCP_ACK, be32_get(last_sent(1)->seq) + 1, 0, 1);
+	tcp_accept_news(part, &arrived, &since_us);
+	UNIT_EQ(arrived, 1);
+	UNIT_EQ(since_us, r.lanes[1]->now_us);
+	UNIT_EQ(tcp_accept(part, &child), 0);
+	UNIT_EQ(r.n_sent[0], 0);
+	tcp_accept_news(part, &arrived, &since_us);
+	UNIT_EQ(arrived, 1);
+	UNIT_EQ(since_us, 0);
+	UNIT_EQ(tcp_may_bind(r.lanes[1]->tcp, &as, 0), -EADDRINUSE);
+	tcp_close(part);
+	tcp_close(own);
+	UNIT_EQ(r.table[port], 0);
+	/* Its child, and then TIME-WAIT, are in the way of who does not share. */
+	UNIT_EQ(tcp_may_bind(r.lanes[1]->tcp, &as, 0), -EADDRINUSE);
+	tcp_abort(child);
+	turn(1000);
+	UNIT_EQ(tcp_may_bind(r.lanes[1]->tcp, &as, 0), 0);
+	/* One that is shut down is alone. */
+	own = open_on(0, port, true);
+	tcp_found_everywhere(own, true);
+	UNIT_EQ(tcp_shutdown(own, SHUT_RD), 0);
+	UNIT_EQ(r.table[port], 1);
+	tcp_close(own);
+	turn(1000);
+	end();
+}
+
+/* A connection that is not where its packets are steered to is found behind a listener's part, and
+ * behind the silence of one that left. */
+UNIT_CASE(who_is_elsewhere_is_found_behind_a_part)
+{
+	struct tcp_conn *bound, *part;
+	struct tcp_endpoint to = {ip(PEER), 4000};
+	uint16_t port;
+
+	begin();
+	port = port_steered_to(1, 80);
+	bound = open_of_program(0);
+	UNIT_EQ(bind_to(bound, port), 0);
+	part = listen_in_part(1, port);
+	UNIT_EQ(tcp_connect(bound, &to), -EINPROGRESS);
+	turn(0);
+	UNIT_EQ(r.table[port], 1);
+	arrive(1, port, TCP_SYN | TCP_ACK, be32_get(last_sent(0)->seq) + 1, 0, 1);
+	r.peer_seq++;
+	turn(0);
+	UNIT_EQ(tcp_state(bound), TCP_ESTABLISHED);
+	arrive(1, port, TCP_RST, 0, 0, 1);
+	UNIT_EQ(rte_ring_count(r.lanes[0]->handed), 1);
+	turn(0);
+	tcp_close(part);
+	tcp_abort(bound);
 	turn(0);
 	end();
 }
@@ -699,7 +798,7 @@ UNIT_CASE(errors_go_to_the_lane_of_what_they_quote)
 	env[0].icmp(r.lanes[0], &icmp);
 	UNIT_EQ(rte_ring_count(r.lanes[1]->inbox), 0);
 	/* A port that services have, too: the lane by steering, and the program's. */
-	r.table[80] = 1 | LANE_PORT_SHARED;
+	r.table[80] = 1;
 	for (icmp.tuple.lport = be16(80), icmp.tuple.rport = be16(1);
 	     lane_steer_owner(r.steer, 0, &icmp.tuple) != 1;)
 		icmp.tuple.rport = be16((uint16_t)(be16_get(icmp.tuple.rport) + 1));
@@ -797,7 +896,8 @@ UNIT_MAIN_EAL(UNIT_RUN(the_table_says_who_has_a_port),
 	      UNIT_RUN(a_burst_is_steered), UNIT_RUN(a_burst_is_answered_in_groups),
 	      UNIT_RUN(ports_land_on_their_lane), UNIT_RUN(a_port_that_lands_elsewhere_is_told_of),
 	      UNIT_RUN(a_port_of_programs_is_one_lanes),
-	      UNIT_RUN(a_port_to_choose_is_steered_first),
+	      UNIT_RUN(a_port_to_choose_is_steered_first), UNIT_RUN(a_listener_has_parts),
+	      UNIT_RUN(who_is_elsewhere_is_found_behind_a_part),
 	      UNIT_RUN(errors_go_to_the_lane_of_what_they_quote), UNIT_RUN(no_room_drops),
 	      UNIT_RUN(frames_go_to_the_lane_with_the_queue),
 	      UNIT_RUN(an_inbox_is_cleared_of_packets))
