@@ -107,7 +107,8 @@ transfer()
 	if [ "$how" = listen ]; then
 		# It is the first life that listens.
 		peer=connect to=$host
-		in_ns bash -c "sleep 0.5; exec '$MOVER_PEER' connect $to 5001 $receive $send $SEED $rcvbuf $pauses" \
+		in_ns bash -c "until grep -q listening '$tmp/mover'; do sleep 0.05; done
+			exec '$MOVER_PEER' connect $to 5001 $receive $send $SEED $rcvbuf $pauses" \
 			>"$tmp/peer" 2>&1 &
 		peer_pid=$!
 	else
