@@ -44,9 +44,10 @@ link_down()
 # another_ternd LOSS: the one that runs is killed, with all that it has.
 another_ternd()
 {
+	# First of all, or what passes meanwhile is not counted by who was in TIME-WAIT.
+	link_down
 	resets=$((resets - $(late_resets)))
 	{ kill -KILL "$ternd_pid"; wait_for 5 ternd_gone; ternd_reap; } 2>/dev/null
-	link_down
 	ternd_remains_remove "$NAME"
 	ternd_start "$NS" "$log" "$TERND" -c "$tmp/ternd.conf" --restoring
 	wait_for 90 tern_ready_or_dead
